@@ -1,0 +1,16 @@
+"""Noise Search: searches for the noise that makes the better picture."""
+
+from comfy_api.latest import ComfyExtension, io
+
+from .nodes import NODES
+
+WEB_DIRECTORY = "./js"
+
+
+class NoiseSearchExtension(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return NODES
+
+
+async def comfy_entrypoint() -> NoiseSearchExtension:
+    return NoiseSearchExtension()

@@ -1,0 +1,5 @@
+"""The pack's nodes: one module per topic, each ending with its list."""
+
+from . import candidates, sampling, search
+
+NODES = [*search.NODES, *sampling.NODES, *candidates.NODES]

@@ -1,0 +1,93 @@
+"""Nodes that make candidates for any graph of stock nodes."""
+
+from comfy_api.latest import io
+
+from ..search import recipe as recipes
+from ..search.noise import SeedStream, fresh
+from .host.job import plain_seed
+from .host.noise import CandidateNoise, RecipeNoise, VariedNoise
+from .sockets import CATEGORY
+
+SEED_LIMIT = 0xFFFFFFFFFFFFFFFF
+
+
+class NoiseCandidatesNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="NoiseCandidates",
+            display_name="Noise Candidates",
+            category=CATEGORY,
+            description="Several fresh noises. Use NOISE with SamplerCustomAdvanced and a latent batch of the same size, or "
+                        "connect seeds to a KSampler: the host runs it, and all that follows, once per seed.",
+            search_aliases=["seed list", "random seeds", "best of n"],
+            inputs=[
+                io.Int.Input("seed", default=0, min=0, max=SEED_LIMIT, control_after_generate=io.ControlAfterGenerate.fixed,
+                             tooltip="The first candidate, and where the others come from."),
+                io.Int.Input("count", default=4, min=1, max=4096, tooltip="How many candidates."),
+            ],
+            outputs=[
+                io.Noise.Output(display_name="NOISE"),
+                io.Int.Output(display_name="seeds", is_output_list=True),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, seed, count) -> io.NodeOutput:
+        stream = SeedStream(seed)
+        seeds = [seed, *(next(stream) for _ in range(count - 1))]
+        return io.NodeOutput(CandidateNoise([fresh(value) for value in seeds]), seeds)
+
+
+class NoiseVariationsNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="NoiseVariations",
+            display_name="Noise Variations",
+            category=CATEGORY,
+            description="Several noises near one: pictures like this one, with other details.",
+            search_aliases=["variation seed", "subseed", "vary"],
+            inputs=[
+                io.Noise.Input("noise", tooltip="Its first noise is varied."),
+                io.Int.Input("seed", default=0, min=0, max=SEED_LIMIT, control_after_generate=io.ControlAfterGenerate.fixed),
+                io.Int.Input("count", default=4, min=1, max=4096, tooltip="How many noises."),
+                io.Float.Input("similarity", default=0.95, min=0.0, max=1.0, step=0.01,
+                               tooltip="1 = the same noise, 0 = unrelated ones. Above 0.95 the composition mostly stays."),
+                io.Boolean.Input("include_source", default=True, tooltip="The noise itself comes first, as one of count."),
+            ],
+            outputs=[io.Noise.Output(display_name="NOISE")],
+        )
+
+    @classmethod
+    def execute(cls, noise, seed, count, similarity, include_source) -> io.NodeOutput:
+        return io.NodeOutput(VariedNoise(noise, seed=seed, count=count, similarity=similarity, include_source=include_source))
+
+
+class NoiseFromRecipeNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="NoiseFromRecipe",
+            display_name="Noise from Recipe",
+            category=CATEGORY,
+            description="Makes the noise of a recipe again, exactly.",
+            search_aliases=["restore noise", "reproduce"],
+            inputs=[
+                io.String.Input("recipe", default="", multiline=True, tooltip="The recipe output of a search node."),
+                io.Noise.Input("noise", optional=True,
+                               tooltip="Only for a recipe that began with a noise of another node: connect that noise again."),
+            ],
+            outputs=[
+                io.Noise.Output(display_name="NOISE"),
+                io.Int.Output(display_name="seed", tooltip="The plain seed, if the noise is one."),
+            ],
+        )
+
+    @classmethod
+    def execute(cls, recipe, noise=None) -> io.NodeOutput:
+        found = recipes.loads(recipe)
+        return io.NodeOutput(RecipeNoise(found, noise), plain_seed(found.candidate))
+
+
+NODES = [NoiseCandidatesNode, NoiseVariationsNode, NoiseFromRecipeNode]

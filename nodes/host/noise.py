@@ -1,0 +1,186 @@
+"""Candidates as the host's NOISE, and the host's NOISE as candidates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import comfy.nested_tensor
+import torch
+from torch import Tensor
+
+from ...search.noise import Candidate, SeedStream, Shape, draw, fresh, leaf, materialize, mix, unused
+from ...search.leaves import digest
+from ...search.recipe import Recipe, check_shapes
+
+Latent = Any  # a tensor, or the host's NestedTensor of one tensor per stream
+Leaves = Mapping[str, Sequence[Tensor]]
+
+
+def streams(latent: Latent) -> tuple[Tensor, ...]:
+    """The tensors of a latent, each `(n, *shape)`: one, or several for models with picture and sound."""
+    return tuple(latent.unbind()) if latent.is_nested else (latent,)
+
+
+def joined(parts: Sequence[Tensor]) -> Latent:
+    """Inverse of `streams`."""
+    return parts[0] if len(parts) == 1 else comfy.nested_tensor.NestedTensor(list(parts))
+
+
+def shapes_of(latent: Latent) -> tuple[Shape, ...]:
+    return tuple(tuple(part.shape[1:]) for part in streams(latent))
+
+
+@dataclass(frozen=True, eq=False)
+class Resolved:
+    """Candidates for one latent shape, with the tensors that their leaves name."""
+
+    candidates: tuple[Candidate, ...]
+    leaves: Leaves = field(default_factory=dict)
+
+
+class CandidateNoise:
+    """A host NOISE of n candidates, best first. Immutable."""
+
+    def __init__(self, candidates: Sequence[Candidate], leaves: Leaves | None = None):
+        self.resolved = Resolved(tuple(candidates), dict(leaves or {}))
+
+    @property
+    def seed(self) -> int:
+        return self.resolved.candidates[0].sampler_seed
+
+    def resolve(self, latent: Latent) -> Resolved:
+        return self.resolved
+
+    def generate_noise(self, input_latent: dict) -> Latent:
+        return rows(self, input_latent["samples"])
+
+
+class VariedNoise:
+    """Variations around the first noise of another NOISE, each at the same similarity to it.
+
+    Args:
+        source: Any host NOISE.
+        seed: Run seed of the variations.
+        count: How many, at least 1.
+        similarity: Cosine between a variation and its source, in [0, 1].
+        include_source: Puts the source itself first; it counts as one of `count`.
+    """
+
+    def __init__(self, source: Any, *, seed: int, count: int, similarity: float, include_source: bool):
+        self.source, self.run_seed, self.count = source, seed, count
+        self.similarity, self.include_source = similarity, include_source
+
+    @property
+    def seed(self) -> int:
+        return self.source.seed
+
+    def resolve(self, latent: Latent) -> Resolved:
+        base = resolve(self.source, latent)
+        parent = base.candidates[0]
+        seeds = unused(SeedStream(self.run_seed), parent)
+        moves = [mix(parent, next(seeds), self.similarity) for _ in range(self.count)]
+        if self.include_source:
+            moves = [parent, *moves[:-1]]
+        return Resolved(tuple(moves), base.leaves)
+
+    def generate_noise(self, input_latent: dict) -> Latent:
+        return rows(self, input_latent["samples"])
+
+
+class RecipeNoise:
+    """The noise of a recipe, made again.
+
+    Args:
+        recipe: What to make.
+        source: The NOISE that the recipe began with, where that came in from elsewhere.
+    """
+
+    def __init__(self, recipe: Recipe, source: Any = None):
+        self.recipe, self.source = recipe, source
+
+    @property
+    def seed(self) -> int:
+        return self.recipe.candidate.sampler_seed
+
+    def resolve(self, latent: Latent) -> Resolved:
+        check_shapes(self.recipe, shapes_of(latent))
+        leaves = resolve(self.source, latent).leaves if self.source is not None else {}
+        return Resolved((self.recipe.candidate,), leaves)
+
+    def generate_noise(self, input_latent: dict) -> Latent:
+        return rows(self, input_latent["samples"])
+
+
+class ReorderedNoise:
+    """The rows of another NOISE in another order."""
+
+    def __init__(self, source: Any, order: Sequence[int]):
+        self.source, self.order = source, tuple(order)
+
+    @property
+    def seed(self) -> int:
+        resolved = getattr(self.source, "resolved", None)
+        return resolved.candidates[self.order[0]].sampler_seed if resolved else self.source.seed
+
+    def resolve(self, latent: Latent) -> Resolved:
+        base = resolve(self.source, latent, len(self.order))
+        return Resolved(tuple(base.candidates[index] for index in self.order), base.leaves)
+
+    def generate_noise(self, input_latent: dict) -> Latent:
+        return rows(self, input_latent["samples"])
+
+
+def rows(noise: Any, latent: Latent) -> Latent:
+    """The first B noises of one of our NOISE for a latent batch of B."""
+    resolved, batch = noise.resolve(latent), streams(latent)[0].shape[0]
+    if batch > len(resolved.candidates):
+        raise ValueError(f"noise must hold at least one candidate per latent: the latent batch has {batch} rows, "
+                         f"noise holds {len(resolved.candidates)}")
+    parts = materialize(resolved.candidates[:batch], shapes_of(latent), resolved.leaves)
+    return joined([part.to(row.dtype) for part, row in zip(parts, streams(latent))])
+
+
+def resolve(noise: Any, latent: Latent, count: int = 1) -> Resolved:
+    """Any NOISE as candidates for the shape of `latent`.
+
+    A foreign NOISE that draws what the stock sampler draws for its seed is that plain seed; any other becomes a leaf,
+    named by its digest.
+
+    Args:
+        noise: A NOISE of this pack, of the host or of another pack.
+        latent: Latent whose rows give the shape.
+        count: How many rows a foreign NOISE is asked for.
+    """
+    if hasattr(noise, "resolve"):
+        return noise.resolve(latent)
+    shapes = shapes_of(latent)
+    batch = joined([part[:1].expand(count, *part.shape[1:]).contiguous() for part in streams(latent)])
+    drawn = streams(noise.generate_noise({"samples": batch}))
+    check_drawn(drawn, shapes)
+    single = [tuple(part[row:row + 1].float() for part in drawn) for row in range(drawn[0].shape[0])]
+    candidates, leaves = [], {}
+    for row, parts in enumerate(single):
+        if row == 0 and is_plain(parts, noise.seed, shapes):
+            candidates.append(fresh(noise.seed))
+            continue
+        name = digest(parts)
+        leaves[name] = parts
+        candidates.append(leaf(name, noise.seed))
+    return Resolved(tuple(candidates), leaves)
+
+
+def is_plain(parts: Sequence[Tensor], seed: int, shapes: Sequence[Shape]) -> bool:
+    return all(torch.equal(part, stock) for part, stock in zip(parts, draw(seed, shapes)))
+
+
+def check_drawn(drawn: Sequence[Tensor], shapes: Sequence[Shape]) -> None:
+    found = [tuple(part.shape[1:]) for part in drawn]
+    if found != [tuple(shape) for shape in shapes]:
+        raise ValueError(f"noise must have the latent's shape {describe(shapes)}, got {describe(found)}")
+    for part in drawn:
+        if not torch.isfinite(part).all():
+            raise ValueError("noise must be finite, got NaN or infinite values")
+
+
+def describe(shapes: Sequence[Shape]) -> str:
+    return " and ".join("x".join(map(str, shape)) for shape in shapes)

@@ -1,0 +1,65 @@
+"""Pictures on their way out: previews, files, frames for the verifiers."""
+
+import json
+import os
+from typing import Any
+
+import folder_paths
+import numpy as np
+import torch
+from comfy.cli_args import args
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+JUDGED_FRAMES = 4  # of a video, evenly spaced
+PREVIEW_SIZE = 512
+
+
+def frames_of(image: Tensor) -> Tensor:
+    """What the verifiers see of one rollout, `(frames, h, w, c)`: the picture, or some frames of a video."""
+    if image.ndim == 3:
+        return image[None]
+    count = image.shape[0]
+    picked = torch.linspace(0, count - 1, min(count, JUDGED_FRAMES)).round().long()
+    return image[picked]
+
+
+def as_batch(images: list[Tensor]) -> Tensor:
+    """An IMAGE batch `(n, h, w, c)`; frames of videos follow each other."""
+    return torch.cat([image if image.ndim == 4 else image[None] for image in images])
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """The picture as the host saves it; the first frame of a video."""
+    still = image if image.ndim == 3 else image[0]
+    return Image.fromarray(np.clip(255.0 * still.cpu().float().numpy(), 0, 255).astype(np.uint8))
+
+
+def preview(image: Tensor) -> tuple[str, Image.Image, int]:
+    """What the host's progress bar takes as a preview."""
+    return "JPEG", to_pil(image), PREVIEW_SIZE
+
+
+def metadata(hidden: Any, recipe: str) -> PngInfo | None:
+    """The workflow, as the host writes it, and the recipe of this picture."""
+    if args.disable_metadata:
+        return None
+    info = PngInfo()
+    if hidden.prompt:
+        info.add_text("prompt", json.dumps(hidden.prompt))
+    for key, value in (hidden.extra_pnginfo or {}).items():
+        info.add_text(key, json.dumps(value))
+    if recipe:
+        info.add_text("noise_search", recipe)
+    return info
+
+
+def save(image: Tensor, prefix: str, folder: str, hidden: Any, recipe: str = "") -> dict[str, str]:
+    """Writes a picture into the host's "output" or "temp" folder; returns what the frontend needs to show it."""
+    root = folder_paths.get_output_directory() if folder == "output" else folder_paths.get_temp_directory()
+    picture = to_pil(image)
+    path, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, root, picture.width, picture.height)
+    file = f"{name}_{counter:05}_.png"
+    picture.save(os.path.join(path, file), pnginfo=metadata(hidden, recipe), compress_level=1 if folder == "temp" else 4)
+    return {"filename": file, "subfolder": subfolder, "type": folder}

@@ -1,0 +1,206 @@
+"""From noise to pictures, through the host's own sampling and memory management."""
+
+import copy
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import comfy.model_management as memory
+import comfy.model_patcher
+import comfy.model_sampling
+import comfy.patcher_extension
+import torch
+from torch import Tensor
+
+from ...search.noise import Candidate, materialize
+from .noise import Latent, Leaves, joined, streams
+from .rows import is_row_by_row, with_row_noise
+from .sampling import Sampling, has_seeded_conditioning, repeated
+
+log = logging.getLogger("noise_search")
+
+MAX_BATCH = {"cpu": 8, "cuda": 16}
+COUNTER = "noise_search"
+
+
+@dataclass(frozen=True, eq=False)
+class Particles:
+    """n rollouts at one noise level: the state from which sampling goes on exactly.
+
+    Args:
+        x0: Estimated clean latents in VAE units, `(n, …)`.
+        eps: Unit noise, `(n, …)`; the state is x0 noised with it to `sigma`.
+        sigma: Noise level, in the model's own scale; 0 = done.
+        seeds: Sampler seed of each particle.
+    """
+
+    x0: Latent
+    eps: Latent
+    sigma: float
+    seeds: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __getitem__(self, rows: slice) -> "Particles":
+        x0, eps = (joined([part[rows] for part in streams(latent)]) for latent in (self.x0, self.eps))
+        return Particles(x0, eps, self.sigma, self.seeds[rows])
+
+
+class Rollout:
+    """Runs one Sampling for any number of candidates, batch by batch.
+
+    Args:
+        sampling: What to run.
+        leaves: Tensors that the candidates' leaves name.
+        on_step: Called after every step with (pictures in this batch, steps done of this batch, steps in all).
+    """
+
+    def __init__(self, sampling: Sampling, leaves: Leaves | None = None,
+                 on_step: Callable[[int, int, int], None] | None = None):
+        self.sampling, self.leaves, self.on_step = sampling, leaves or {}, on_step
+        self.nfe = 0
+        self.batch = sampling.batch or fitting_batch(sampling)
+        if not is_row_by_row(sampling.sampler, sampling.mask is not None) or has_seeded_conditioning(sampling.guider):
+            self.batch = 1
+
+    def start(self, candidates: Sequence[Candidate]) -> Particles:
+        """The candidates' noises on the setup's latent, at the first level."""
+        latent = self.sampling.latent["samples"]
+        parts = materialize(candidates, self.sampling.shapes, self.leaves)
+        eps = joined([part.to(row.dtype) for part, row in zip(parts, streams(latent))])
+        seeds = tuple(candidate.sampler_seed for candidate in candidates)
+        return Particles(repeated(latent, len(candidates)), eps, float(self.sampling.sigmas[0]), seeds)
+
+    def latents(self, candidates: Sequence[Candidate]) -> Iterator[Latent]:
+        """Finished latents, one batch at a time, in order."""
+        done = 0
+        while done < len(candidates):
+            part = candidates[done:done + self.batch]
+            finished = self.finished(part)
+            if finished is None:
+                self.halve(len(part))
+                continue
+            done += len(part)
+            yield self.host_type(finished.x0)
+
+    def finished(self, candidates: Sequence[Candidate]) -> Particles | None:
+        """All steps of one batch; None if the memory did not hold a batch that can be halved."""
+        try:
+            return self.advance(self.start(candidates), self.sampling.sigmas)
+        except RuntimeError as error:
+            if len(candidates) == 1 or not is_out_of_memory(error):
+                raise
+        return None
+
+    def halve(self, count: int) -> None:
+        self.batch = count // 2
+        memory.soft_empty_cache()
+        log.warning("Out of memory with %d pictures at once; going on with %d.", count, self.batch)
+
+    def advance(self, particles: Particles, sigmas: Tensor) -> Particles:
+        """Moves particles along `sigmas`, `(steps + 1,)`, which start at their own level, in one batch.
+
+        Ending above 0 returns the state at the last level, with the last step's x0 as estimate.
+
+        Raises:
+            ValueError: If the result is not finite.
+        """
+        sampler, ends = self.sampler_for(particles.seeds), float(sigmas[-1])
+        seen: dict[str, Tensor] = {}
+        guider = self.counting_guider(len(particles))
+        output = guider.sample(particles.eps, particles.x0, sampler, sigmas.clone(), denoise_mask=self.sampling.mask,
+                               callback=self.step_callback(len(particles), seen), disable_pbar=True,
+                               seed=particles.seeds[0])
+        check_finite(output)
+        if ends == 0:
+            return Particles(output, particles.eps, 0.0, particles.seeds)
+        return cut_state(guider, output, seen["x0"], ends, particles)
+
+    def sampler_for(self, seeds: Sequence[int]) -> Any:
+        if len(seeds) == 1:
+            seed_like_the_host(seeds[0], self.sampling)
+            return self.sampling.sampler
+        return with_row_noise(self.sampling.sampler, seeds)
+
+    def counting_guider(self, count: int) -> Any:
+        """A copy of the guider that counts forward passes of the denoiser per picture."""
+        guider = copy.copy(self.sampling.guider)
+        guider.model_options = comfy.model_patcher.create_model_options_clone(guider.model_options)
+
+        def counted(executor: Callable, x: Tensor, *arguments: Any, **options: Any) -> Any:
+            self.nfe += x.shape[0] / count
+            return executor(x, *arguments, **options)
+
+        wrapper = comfy.patcher_extension.WrappersMP.APPLY_MODEL
+        comfy.patcher_extension.add_wrapper_with_key(wrapper, COUNTER, counted, guider.model_options, is_model_options=True)
+        return guider
+
+    def step_callback(self, count: int, seen: dict) -> Callable:
+        def after_step(step: int, x0: Latent, x: Latent, total: int) -> None:
+            memory.throw_exception_if_processing_interrupted()
+            seen["x0"] = x0
+            if self.on_step:
+                self.on_step(count, step + 1, total)
+        return after_step
+
+    def host_type(self, latent: Latent) -> Latent:
+        device = memory.intermediate_device()
+        if not self.sampling.half_out or not hasattr(memory, "intermediate_dtype"):
+            return latent.to(device)
+        return latent.to(device=device, dtype=memory.intermediate_dtype())
+
+    def decode(self, latents: Latent) -> Tensor:
+        """Pictures `(n, h, w, c)` in 0..1, or `(n, frames, h, w, c)` of a video, by the setup's VAE."""
+        memory.throw_exception_if_processing_interrupted()
+        images = self.sampling.vae.decode(streams(latents)[0])
+        if not torch.isfinite(images).all():
+            raise ValueError("The VAE must give finite pictures, got NaN or infinite values (try a VAE in full precision)")
+        return images
+
+
+def fitting_batch(sampling: Sampling) -> int:
+    """How many pictures fit into the free memory beside the model, at least 1."""
+    patcher = sampling.guider.model_patcher
+    device = patcher.load_device
+    shape = (2, *sampling.shapes[0])
+    needed = patcher.model.memory_required(shape)
+    free = memory.get_free_memory(device)
+    missing = patcher.model_size() - patcher.loaded_size()
+    room = max(free - missing, 0.4 * free)
+    return int(max(1, min(MAX_BATCH.get(device.type, 8), room * 0.8 // max(needed, 1))))
+
+
+def seed_like_the_host(seed: int, sampling: Sampling) -> None:
+    """Leaves torch's global generator as the host's own noise drawing does, for samplers that draw from it."""
+    generator = torch.manual_seed(seed)
+    for shape in sampling.shapes:
+        torch.randn((1, *shape), generator=generator)
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    if hasattr(memory, "is_oom"):
+        return memory.is_oom(error)
+    return isinstance(error, memory.OOM_EXCEPTION)
+
+
+def check_finite(latent: Latent) -> None:
+    for part in streams(latent):
+        if not torch.isfinite(part).all():
+            raise ValueError("The sampler must give finite latents, got NaN or infinite values "
+                             "(check cfg, the model's precision and the sampler)")
+
+
+def cut_state(guider: Any, output: Latent, x0: Latent, sigma: float, particles: Particles) -> Particles:
+    """The state at `sigma` after a partial run, whose output is the noised latent over its signal scale."""
+    model, sampling_type = guider.model_patcher.model, guider.model_patcher.get_model_object("model_sampling")
+    flow = isinstance(sampling_type, comfy.model_sampling.CONST)
+    level = sigma / (1 - sigma) if flow else sigma  # noise over signal
+    level *= getattr(sampling_type, "noise_scale", 1.0)
+    clean = model.process_latent_out(x0.cpu())
+    scale = [model.process_latent_in(part) for part in streams(output)]
+    eps = [(noised.cpu() - part) / level for noised, part in zip(scale, streams(x0.cpu()))]
+    return Particles(clean, joined(eps), sigma, particles.seeds)
+
+

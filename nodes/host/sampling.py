@@ -1,0 +1,148 @@
+"""How a noise becomes a picture: the value on the SAMPLING socket."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import comfy.sample
+import comfy.samplers
+import torch
+from torch import Tensor
+
+from ...search.noise import Shape
+from .noise import Latent, joined, shapes_of, streams
+from .prompt import TracedPrompt
+
+# Conditioning whose own noise is drawn from the sampling seed, for the whole batch at once.
+SEEDED_CONDITIONING = ("unclip_conditioning", "noise_augmentation", "minimax_visual_cond_noise_aug",
+                       "minimax_audio_cond_noise_aug")
+# Conditioning with one row per picture, whatever the latent's dimensions.
+PER_PICTURE = ("cross_attn", "pooled_output", "attention_mask")
+
+
+@dataclass(frozen=True, eq=False)
+class Sampling:
+    """Immutable: the host keeps socket values between prompts.
+
+    Args:
+        guider: Any GUIDER; a copy with its conditioning cut to one picture.
+        sampler: Any SAMPLER.
+        sigmas: Noise levels, `(steps + 1,)`, descending.
+        latent: The LATENT it starts from, batch 1, channels already those of the model.
+        vae: Decodes latents into pictures.
+        prompt: Text of the positive prompt, or why the graph does not tell.
+        batch: Pictures sampled together; 0 = as many as fit.
+        settings: What a recipe says about how it was found.
+        half_out: Latents leave in the host's intermediate type, as KSampler's do (SamplerCustomAdvanced's do not).
+    """
+
+    guider: Any
+    sampler: Any
+    sigmas: Tensor
+    latent: Mapping[str, Any]
+    vae: Any
+    prompt: TracedPrompt = TracedPrompt()
+    batch: int = 0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    half_out: bool = False
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        return shapes_of(self.latent["samples"])
+
+    @property
+    def steps(self) -> int:
+        return max(len(self.sigmas) - 1, 0)
+
+    @property
+    def mask(self) -> Any:
+        """The inpainting mask that the host uses for a batch of one, or None."""
+        mask = self.latent.get("noise_mask")
+        if mask is None or getattr(mask, "is_nested", False) or streams(self.latent["samples"])[0].ndim != 4:
+            return mask
+        return mask.reshape((-1, 1, *mask.shape[-2:]))[:1]
+
+
+def from_ksampler(model: Any, positive: list, negative: list, latent: dict, vae: Any, *, steps: int, cfg: float,
+                  sampler_name: str, scheduler: str, denoise: float, prompt: TracedPrompt = TracedPrompt(),
+                  batch: int = 0) -> Sampling:
+    """What KSampler does with these inputs, as a Sampling."""
+    guider = comfy.samplers.CFGGuider(model)
+    guider.set_conds(positive, negative)
+    guider.set_cfg(cfg)
+    schedule = comfy.samplers.KSampler(model, steps=steps, device=model.load_device, sampler=sampler_name,
+                                       scheduler=scheduler, denoise=denoise, model_options=model.model_options)
+    settings = {"steps": steps, "cfg": cfg, "sampler": sampler_name, "scheduler": scheduler, "denoise": denoise}
+    return prepared(guider, comfy.samplers.sampler_object(sampler_name), schedule.sigmas, latent, vae, prompt=prompt,
+                    batch=batch, settings=settings, half_out=True)
+
+
+def prepared(guider: Any, sampler: Any, sigmas: Tensor, latent: dict, vae: Any, **rest: Any) -> Sampling:
+    """A Sampling of checked parts.
+
+    Raises:
+        ValueError: Where one of the parts cannot be searched with; the message names the input, the rule and the value.
+    """
+    if vae is None:
+        raise ValueError("vae must be connected: the verifiers and the preview see decoded pictures, got none")
+    if sigmas.shape[-1] < 2:
+        raise ValueError(f"sigmas must hold at least one step, got {sigmas.shape[-1]} levels (is denoise 0?)")
+    fixed = fixed_latent(guider.model_patcher, latent)
+    planar = streams(fixed["samples"])[0].ndim == 4
+    return Sampling(single_picture(guider, planar), sampler, sigmas.clone(), fixed, vae, **rest)
+
+
+def fixed_latent(patcher: Any, latent: dict) -> dict:
+    """The latent with the model's own channels, as the host's samplers fix it."""
+    samples = latent["samples"]
+    rows = streams(samples)[0].shape[0]
+    if rows != 1:
+        raise ValueError(f"latent_image must hold one latent: the search makes its own batches, got a batch of {rows}. "
+                         "Set batch_size to 1 or pick one with Latent From Batch")
+    if any(not torch.isfinite(part).all() for part in streams(samples)):
+        raise ValueError("latent_image must be finite, got NaN or infinite values")
+    scales = (latent.get("downscale_ratio_spacial"), latent.get("downscale_ratio_temporal"))
+    samples = comfy.sample.fix_empty_latent_channels(patcher, samples, *scales)
+    kept = {key: value for key, value in latent.items() if not key.startswith("downscale_ratio_")}
+    return {**kept, "samples": samples}
+
+
+def single_picture(guider: Any, planar: bool) -> Any:
+    """A copy of the guider whose conditioning is that of one picture, so that no row of a batch sees another's."""
+    guider = copy.copy(guider)
+    if hasattr(guider, "original_conds"):
+        guider.original_conds = {name: [first_row(entry, planar) for entry in entries]
+                                 for name, entries in guider.original_conds.items()}
+    return guider
+
+
+def first_row(entry: Mapping[str, Any], planar: bool) -> dict:
+    """A conditioning entry cut to the row that the host uses for a batch of one. Frames of a video are not rows."""
+    if planar:
+        check_control(entry.get("control"))
+    return {key: value[:1] if (planar or key in PER_PICTURE) and is_batch(value) else value for key, value in entry.items()}
+
+
+def is_batch(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.ndim > 1 and value.shape[0] > 1
+
+
+def check_control(control: Any) -> None:
+    while control is not None:
+        hint = getattr(control, "cond_hint_original", None)
+        if isinstance(hint, Tensor) and hint.ndim == 4 and hint.shape[0] > 1:
+            raise ValueError(f"The ControlNet picture must be one picture, got a batch of {hint.shape[0]}: "
+                             "the host would give each candidate another one")
+        control = getattr(control, "previous_controlnet", None)
+
+
+def has_seeded_conditioning(guider: Any) -> bool:
+    """Whether the model draws noise for its conditioning from the sampling seed, once for a whole batch."""
+    entries = [entry for entries in getattr(guider, "original_conds", {}).values() for entry in entries]
+    return any(entry.get(key) for entry in entries for key in SEEDED_CONDITIONING)
+
+
+def repeated(latent: Latent, count: int) -> Latent:
+    """A batch of `count` equal latents."""
+    return joined([part.expand(count, *part.shape[1:]).contiguous() for part in streams(latent)])

@@ -1,0 +1,143 @@
+"""The search nodes: each hands its algorithm to the one shared runner."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from comfy_api.latest import io
+
+from ..search.random_search import RandomSearch
+from ..search.run import Budget
+from ..search.zero_order import ZeroOrderSearch
+from .host.job import Request, SearchJob
+from .host.prompt import trace_prompt
+from .host.sampling import from_ksampler
+from .sampling import ksampler_inputs, model_inputs
+from .sockets import CATEGORY, Sampling, Trace, Verifier
+
+HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]
+
+
+def seed_input() -> io.Int.Input:
+    return io.Int.Input("seed", default=0, min=0, max=0xFFFFFFFFFFFFFFFF, control_after_generate=io.ControlAfterGenerate.fixed,
+                        tooltip="Your own seed: the first picture, and where all other seeds come from.")
+
+
+def budget_inputs() -> list:
+    """Widgets that every search has, in their permanent order."""
+    return [
+        io.Int.Input("pictures", default=8, min=1, max=100000,
+                     tooltip="How many pictures' worth of computing the search may use."),
+        io.Float.Input("minutes", default=0.0, min=0.0, max=100000.0, step=0.5,
+                       tooltip="Stop after this time with the best so far. 0 = no limit."),
+        io.Int.Input("keep", default=1, min=1, max=64, tooltip="How many of the best pictures leave the node, best first."),
+    ]
+
+
+def optional_sockets() -> list:
+    return [
+        Verifier.Input("verifier", optional=True,
+                       tooltip="Judges the pictures. Without one, the pictures are made and shown, and your own seed's goes on."),
+        io.Noise.Input("noise", optional=True, tooltip="Start at this noise instead of at your own seed."),
+    ]
+
+
+def optional_widgets() -> list:
+    return [
+        io.String.Input("prompt", default="", multiline=True, optional=True,
+                        tooltip="What the verifier reads. Empty = the text of the positive prompt."),
+        io.String.Input("recipe", default="", optional=True,
+                        tooltip="A recipe of an earlier search: that noise is used, nothing is searched."),
+        io.Boolean.Input("save_found", default=False, optional=True, advanced=True, display_name="save winners as found",
+                         tooltip="Writes each new best picture into the output folder at once."),
+        io.Int.Input("patience", default=0, min=0, max=1000, optional=True, advanced=True,
+                     tooltip="Stop after this many rounds without a better picture. 0 = never."),
+        io.Float.Input("target", default=0.0, min=-1000.0, max=1000.0, step=0.01, optional=True, advanced=True,
+                       tooltip="Stop when a picture scores this much. 0 = never."),
+    ]
+
+
+def outputs() -> list:
+    return [
+        io.Latent.Output(display_name="LATENT"),
+        io.Image.Output(display_name="IMAGE", tooltip="The winners, best first."),
+        io.Int.Output(display_name="seed", tooltip="The winner's plain seed, for any KSampler."),
+        io.Float.Output(display_name="score"),
+        io.Noise.Output(display_name="NOISE", tooltip="The winners' noises, best first."),
+        io.String.Output(display_name="recipe", tooltip="Short text that makes the winner's noise again."),
+        Trace.Output(display_name="trace", tooltip="Every candidate with its scores and cost."),
+    ]
+
+
+def search_schema(*, node_id: str, display_name: str, description: str, knobs: list, aliases: list[str]) -> io.Schema:
+    """A search node's schema: the shared inputs and outputs, its own knobs last."""
+    return io.Schema(
+        node_id=node_id, display_name=display_name, category=CATEGORY, description=description, search_aliases=aliases,
+        inputs=[Sampling.Input("sampling"), *optional_sockets(), seed_input(), *budget_inputs(), *optional_widgets(), *knobs],
+        outputs=outputs(), hidden=HIDDEN)
+
+
+def run_search(cls: type[io.ComfyNode], make: Callable, *, sampling: Any, seed: int, pictures: int, minutes: float, keep: int,
+               verifier: Any = None, noise: Any = None, prompt: str = "", recipe: str = "", save_found: bool = False,
+               patience: int = 0, target: float = 0.0) -> io.NodeOutput:
+    """Runs a search, or replays a recipe, for a node; `make(start, seeds)` builds the algorithm."""
+    budget = Budget(pictures=pictures, minutes=minutes, target=target or None, patience=patience)
+    request = Request(sampling, verifier, prompt, noise, seed, budget, keep, save_found)
+    job = SearchJob(request, cls.hidden)
+    return job.outputs(job.replay(recipe) if recipe.strip() else job.search(make))
+
+
+class NoiseSearchNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="NoiseSearch",
+            display_name="Noise Search (KSampler)",
+            category=CATEGORY,
+            description="A KSampler that tries several noises and passes the best picture on. Swap it for your KSampler and "
+                        "connect the VAE; connect a verifier to have the pictures judged.",
+            search_aliases=["best of n", "seed finder", "seed search", "ksampler", "judge"],
+            inputs=[*model_inputs(), *optional_sockets(), seed_input(), *ksampler_inputs(), *budget_inputs(),
+                    *optional_widgets()],
+            outputs=outputs(),
+            hidden=HIDDEN,
+        )
+
+    @classmethod
+    def execute(cls, model, positive, negative, latent_image, vae, steps, cfg, sampler_name, scheduler, denoise,
+                **search) -> io.NodeOutput:
+        prompt = trace_prompt(cls.hidden.prompt, cls.hidden.unique_id, "positive")
+        sampling = from_ksampler(model, positive, negative, latent_image, vae, steps=steps, cfg=cfg, prompt=prompt,
+                                 sampler_name=sampler_name, scheduler=scheduler, denoise=denoise)
+        return run_search(cls, RandomSearch, sampling=sampling, **search)
+
+
+class RandomSearchNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return search_schema(
+            node_id="RandomSearch", display_name="Random Search",
+            description="Tries independent noises and keeps the best: best of N.",
+            aliases=["best of n", "seed finder", "random seeds"], knobs=[])
+
+    @classmethod
+    def execute(cls, **common) -> io.NodeOutput:
+        return run_search(cls, RandomSearch, **common)
+
+
+class ZeroOrderSearchNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return search_schema(
+            node_id="ZeroOrderSearch", display_name="Zero-Order Search",
+            description="Climbs from a good noise to its best neighbor, round by round.",
+            aliases=["local search", "hill climbing", "variations"],
+            knobs=[])
+
+    @classmethod
+    def execute(cls, pictures, **common) -> io.NodeOutput:
+        make = partial(ZeroOrderSearch, pictures=pictures)
+        return run_search(cls, make, pictures=pictures, **common)
+
+
+NODES = [NoiseSearchNode, RandomSearchNode, ZeroOrderSearchNode]

@@ -1,0 +1,8 @@
+"""Noise search on plain torch: the noise algebra, recipes, the runner and the algorithms. Knows no host, no model, no verifier."""
+
+from .leaves import digest
+from .noise import Candidate, SeedStream, Shape, check_independent, draw, fresh, leaf, materialize, mix, span, unused
+from .random_search import RandomSearch
+from .recipe import Recipe, RecipeError, check_shapes, dumps, loads
+from .run import Budget, Round, Search, run
+from .trace import Ledger, Measured, Trace, Trial

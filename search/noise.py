@@ -1,0 +1,213 @@
+"""The noise algebra: expressions of seeds that are exactly N(0, I), and how they become tensors.
+
+Every operation keeps the standard normal law: a fresh draw, the Crank-Nicolson move of `mix`, unit-norm combinations of independent noises.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import torch
+from torch import Tensor
+
+from .leaves import Shape, Streams, digest, mask_leaf, noise_leaf
+
+NO_LEAVES: Mapping[str, Streams] = MappingProxyType({})
+DRAWS = ("fresh", "mix")  # operations with a seed of their own
+SEED_BITS = 50  # whole in a JavaScript Number, which a browser makes of every widget
+
+
+@dataclass(frozen=True, eq=False, repr=False, slots=True)
+class Candidate:
+    """An expression of the noise algebra: immutable, hashable, a few numbers and never a tensor.
+
+    Args:
+        operation: "fresh", "mix", "span" or "leaf".
+        parents: What a mix (one) or a span (one or more) is made of.
+        seed: Seed of the draw (fresh, mix) or sampler seed of the noise that came in (leaf), in [0, 2**64).
+        weights: `(rho,)` of a mix, the unit-norm weights of a span.
+        leaf: Digest of the tensors of a leaf; of the mask of a mix, or "".
+    """
+
+    operation: str
+    parents: tuple[Candidate, ...] = ()
+    seed: int = 0
+    weights: tuple[float, ...] = ()
+    leaf: str = ""
+    key: str = field(init=False)
+    sampler_seed: int = field(init=False)  # the seed that a stochastic sampler gets
+
+    def __post_init__(self) -> None:
+        parts = (self.operation, self.seed, self.weights, self.leaf, tuple(parent.key for parent in self.parents))
+        object.__setattr__(self, "key", hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest())
+        object.__setattr__(self, "sampler_seed", self.parents[0].sampler_seed if self.parents else self.seed)
+
+    @property
+    def plain_seed(self) -> int | None:
+        """The seed to type into a stock sampler, where there is one."""
+        return self.seed if self.operation == "fresh" else None
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Candidate) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __repr__(self) -> str:
+        return f"<{self.operation} {self.key[:8]}>"
+
+    def __deepcopy__(self, memo: dict) -> Candidate:
+        return self
+
+
+def fresh(seed: int) -> Candidate:
+    """Draw what the host draws for this seed at batch size 1; seed in [0, 2**64)."""
+    return Candidate("fresh", seed=_checked_seed(seed))
+
+
+def mix(parent: Candidate, seed: int, rho: float, mask: str = "") -> Candidate:
+    """Move to `rho z + sqrt(1 - rho**2) xi(seed)`, rho in [0, 1]; inside the mask only, where the digest of one is given."""
+    if not 0 <= rho <= 1:
+        raise ValueError(f"rho must be in [0, 1], got {rho}")
+    return Candidate("mix", (parent,), _checked_seed(seed), (float(rho),), mask)
+
+
+def span(weights: Sequence[float], parents: Sequence[Candidate]) -> Candidate:
+    """Combine independent parents to `sum w_i z_i`; the weights have unit norm (rounding is repaired)."""
+    if not parents or len(weights) != len(parents):
+        raise ValueError(f"weights must be one per parent, got {len(weights)} for {len(parents)}")
+    square = math.fsum(weight * weight for weight in weights)
+    if not abs(square - 1) < 1e-6:
+        raise ValueError(f"weights must have unit norm, got a sum of squares of {square}")
+    norm = math.sqrt(square) if abs(square - 1) > 1e-12 else 1.0
+    return Candidate("span", tuple(parents), weights=tuple(float(weight) / norm for weight in weights))
+
+
+def leaf(name: str, seed: int) -> Candidate:
+    """Stand for noise that came in from elsewhere by its `digest`; seed is what a stochastic sampler gets with it."""
+    return Candidate("leaf", seed=_checked_seed(seed), leaf=name)
+
+
+def draw(seed: int, shapes: Sequence[Shape]) -> tuple[Tensor, ...]:
+    """Draw N(0, I), each stream `(1, *shape)` float32: what the host's `prepare_noise` draws for this seed at batch size 1."""
+    generator = torch.Generator().manual_seed(seed)
+    return tuple(torch.randn((1, *shape), generator=generator) for shape in shapes)
+
+
+def ancestry(*candidates: Candidate) -> list[Candidate]:
+    """List all that the candidates are made of, themselves too, each once and after its parents."""
+    order, seen = [], set()
+    stack = [(candidate, False) for candidate in reversed(candidates)]
+    while stack:
+        node, parents_done = stack.pop()
+        if parents_done:
+            order.append(node)
+        elif node.key not in seen:
+            seen.add(node.key)
+            stack.append((node, True))
+            stack.extend((parent, False) for parent in reversed(node.parents) if parent.key not in seen)
+    return order
+
+
+def unused(seeds: Iterator[int], candidate: Candidate) -> Iterator[int]:
+    """Skip the seeds that the candidate is made of: moving it by a draw that is in it already would not keep N(0, I)."""
+    used = {node.seed for node in ancestry(candidate) if node.operation in DRAWS}
+    return (seed for seed in seeds if seed not in used)
+
+
+def check_independent(candidate: Candidate) -> None:
+    """Refuse an expression that uses a draw or a leaf twice: its variance would not be 1."""
+    used: set[int | str] = set()
+    stack = [candidate]
+    while stack:
+        node = stack.pop()
+        source = node.seed if node.operation in DRAWS else node.leaf
+        if source in used:
+            raise ValueError(f"a candidate must use every draw once, got {source} twice in {candidate}")
+        if node.operation != "span":
+            used.add(source)
+        stack.extend(node.parents)
+
+
+def materialize(
+    candidates: Sequence[Candidate], shapes: Sequence[Shape], leaves: Mapping[str, Streams] = NO_LEAVES
+) -> tuple[Tensor, ...]:
+    """Compute the noise of the candidates, per stream `(n, *shape)` float32 on the CPU.
+
+    Args:
+        candidates: Expressions, n of them. What they share is computed once and dropped after its last use.
+        shapes: Per stream, without batch dimension.
+        leaves: By digest: noises `(1, *shape)`, and masks in [0, 1] that broadcast to `(1, *shape)`, one tensor per stream.
+    """
+    for candidate in candidates:
+        check_independent(candidate)
+    rows = defaultdict(list)
+    for row, candidate in enumerate(candidates):
+        rows[candidate.key].append(row)
+    order = ancestry(*candidates)
+    uses = Counter(parent.key for node in order for parent in node.parents)
+    noise = tuple(torch.empty((len(candidates), *shape)) for shape in shapes)
+    alive: dict[str, tuple[Tensor, ...]] = {}
+    for node in order:
+        streams = _evaluate(node, [alive[parent.key] for parent in node.parents], shapes, leaves)
+        if node.key in rows:
+            for whole, stream in zip(noise, streams, strict=True):
+                whole[rows[node.key]] = stream
+        alive[node.key] = streams
+        uses.subtract(parent.key for parent in node.parents)
+        for done in (node, *node.parents):
+            if not uses[done.key]:
+                alive.pop(done.key, None)
+    return noise
+
+
+class SeedStream:
+    """Endless seeds of one run, hashed from (run seed, round, index): below 2**50 and never counting up.
+
+    Args:
+        run_seed: What the user typed, in [0, 2**64).
+    """
+
+    def __init__(self, run_seed: int):
+        self.run_seed, self._index = _checked_seed(run_seed), 0
+
+    def at(self, round: int, index: int) -> int:
+        state = hashlib.blake2b(f"{self.run_seed} {round} {index}".encode(), digest_size=8)
+        return int.from_bytes(state.digest(), "big") >> (64 - SEED_BITS)
+
+    def __iter__(self) -> Iterator[int]:
+        return self
+
+    def __next__(self) -> int:
+        self._index += 1
+        return self.at(0, self._index - 1)
+
+
+def _checked_seed(seed: int) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
+        raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
+    return seed
+
+
+def _evaluate(
+    node: Candidate, parents: list[tuple[Tensor, ...]], shapes: Sequence[Shape], leaves: Mapping[str, Streams]
+) -> tuple[Tensor, ...]:
+    if node.operation == "fresh":
+        return draw(node.seed, shapes)
+    if node.operation == "leaf":
+        return noise_leaf(node.leaf, shapes, leaves)
+    if node.operation == "span":
+        return tuple(sum(w * z for w, z in zip(node.weights, stream, strict=True)) for stream in zip(*parents, strict=True))
+    masks = mask_leaf(node.leaf, shapes, leaves) if node.leaf else (torch.ones(1),) * len(shapes)
+    fresh_noise = draw(node.seed, shapes)
+    return tuple(_mixed(z, xi, node.weights[0], mask) for z, xi, mask in zip(parents[0], fresh_noise, masks, strict=True))
+
+
+def _mixed(z: Tensor, xi: Tensor, rho: float, mask: Tensor) -> Tensor:
+    share = mask.double().cpu() * math.sqrt((1 - rho) * (1 + rho))
+    return (1 - share * share).sqrt().float() * z + share.float() * xi

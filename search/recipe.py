@@ -1,0 +1,152 @@
+"""Recipes: a found noise as a short line of JSON, seeds and operations and never a tensor.
+
+`{"noise_search":1,"shapes":[[16,8,8]],"noise":[["fresh",123],["mix",0,456,0.95]],"settings":{}}`: parents by index, the last entry is
+the candidate. A mix inside a mask ends with the digest of the mask; the others are `["span",[parents],[weights]]` and `["leaf",digest,seed]`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .noise import Candidate, Shape, ancestry, check_independent, fresh, leaf, mix, span
+
+VERSION = 1
+MAX_LENGTH = 1_000_000  # characters
+
+
+class RecipeError(ValueError):
+    """The text is no recipe that can be followed."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A noise to be had again, and the settings that it was found with."""
+
+    candidate: Candidate
+    shapes: tuple[Shape, ...]
+    settings: Mapping[str, Any]
+    version: int = VERSION
+
+
+def dumps(candidate: Candidate, shapes: Sequence[Shape], settings: Mapping[str, Any]) -> str:
+    """Write a recipe as one line of ASCII; equal content gives equal bytes."""
+    body = {"noise_search": VERSION, "shapes": [list(shape) for shape in shapes], "noise": encode([candidate])[0]}
+    body["settings"] = json.loads(json.dumps(settings, sort_keys=True, allow_nan=False))
+    return json.dumps(body, separators=(",", ":"))
+
+
+def loads(text: str) -> Recipe:
+    """Read a recipe; a `RecipeError` says what is wrong with it."""
+    body = _body(text)
+    for name, kind in (("shapes", list), ("noise", list), ("settings", dict)):
+        if not isinstance(body.get(name), kind):
+            raise RecipeError(f"recipe must have a {kind.__name__} of {name}, got {_short(body.get(name))}")
+    candidates = decode(body["noise"])
+    if not candidates:
+        raise RecipeError("recipe must have at least one noise, got none")
+    try:
+        check_independent(candidates[-1])
+    except ValueError as error:
+        raise RecipeError(str(error)) from error
+    return Recipe(candidates[-1], _shapes(body["shapes"]), body["settings"])
+
+
+def check_shapes(recipe: Recipe, shapes: Sequence[Shape]) -> None:
+    """Refuse a recipe that was found for a latent of another shape."""
+    want = tuple(tuple(shape) for shape in shapes)
+    if recipe.shapes != want:
+        raise RecipeError(f"recipe must be for the shape of this latent, {_named(want)}, got one for {_named(recipe.shapes)}")
+
+
+def encode(candidates: Sequence[Candidate]) -> tuple[list[list], list[int]]:
+    """List all operations, parents first and each once, and where the candidates are in that list."""
+    nodes = ancestry(*candidates)
+    places = {node.key: place for place, node in enumerate(nodes)}
+    return [_entry(node, places) for node in nodes], [places[candidate.key] for candidate in candidates]
+
+
+def decode(entries: Sequence[list]) -> list[Candidate]:
+    """Rebuild the candidates of a list of operations, one per entry."""
+    candidates: list[Candidate] = []
+    for place, entry in enumerate(entries):
+        try:
+            candidates.append(_candidate(entry, candidates))
+        except ValueError as error:
+            raise RecipeError(f"recipe entry {place} must be an operation of the noise algebra, got {_short(entry)}: {error}") from error
+    return candidates
+
+
+def _entry(node: Candidate, places: Mapping[str, int]) -> list:
+    parents = [places[parent.key] for parent in node.parents]
+    if node.operation == "fresh":
+        return ["fresh", node.seed]
+    if node.operation == "leaf":
+        return ["leaf", node.leaf, node.seed]
+    if node.operation == "span":
+        return ["span", parents, list(node.weights)]
+    return ["mix", parents[0], node.seed, node.weights[0], *([node.leaf] if node.leaf else [])]
+
+
+def _candidate(entry: Any, earlier: Sequence[Candidate]) -> Candidate:
+    match entry:
+        case ["fresh", seed]:
+            return fresh(seed)
+        case ["leaf", str(name), seed]:
+            return leaf(name, seed)
+        case ["mix", parent, seed, int() | float() as rho]:
+            return mix(_earlier(parent, earlier), seed, rho)
+        case ["mix", parent, seed, int() | float() as rho, str(mask)]:
+            return mix(_earlier(parent, earlier), seed, rho, mask)
+        case ["span", [*parents], [*weights]] if all(isinstance(weight, int | float) for weight in weights):
+            return span(weights, [_earlier(parent, earlier) for parent in parents])
+    raise ValueError("unknown or incomplete")
+
+
+def _earlier(parent: Any, earlier: Sequence[Candidate]) -> Candidate:
+    if type(parent) is not int or not 0 <= parent < len(earlier):
+        raise ValueError(f"a parent must be the index of an earlier entry, got {_short(parent)}")
+    return earlier[parent]
+
+
+def _body(text: str) -> dict[str, Any]:
+    if len(text) > MAX_LENGTH:
+        raise RecipeError(f"recipe must have at most {MAX_LENGTH} characters, got {len(text)}")
+    try:
+        body = json.loads(text, parse_float=_finite, parse_constant=_finite)
+    except RecipeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"recipe must be JSON, got {_short(text)}: {error}") from error
+    if not isinstance(body, dict) or "noise_search" not in body:
+        raise RecipeError(f"recipe must be one that Noise Search wrote, got {_short(text)}")
+    if type(body["noise_search"]) is not int or body["noise_search"] != VERSION:
+        raise RecipeError(f"recipe must be of version {VERSION}, got version {_short(body['noise_search'])}")
+    return body
+
+
+def _finite(number: str) -> float:
+    if not math.isfinite(float(number)):
+        raise RecipeError(f"recipe must have finite numbers, got {_short(number)}")
+    return float(number)
+
+
+def _shapes(shapes: list) -> tuple[Shape, ...]:
+    for shape in shapes:
+        if not isinstance(shape, list) or not shape or not all(type(size) is int and size > 0 for size in shape):
+            raise RecipeError(f"recipe must have shapes of positive whole numbers, got {_short(shape)}")
+    if not shapes:
+        raise RecipeError("recipe must have at least one shape, got none")
+    return tuple(tuple(shape) for shape in shapes)
+
+
+def _named(shapes: Sequence[Shape]) -> str:
+    return " + ".join("x".join(map(str, shape)) for shape in shapes)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

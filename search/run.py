@@ -1,0 +1,188 @@
+"""The ask/tell loop: asks a search, has its candidates measured, ranks the pool, tells, and keeps to the budget."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .noise import Candidate
+from .trace import Measured, Trace, Trial
+
+HOW = {"fresh": "random", "mix": "neighbor", "span": "combination", "leaf": "start"}
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What a search may use, and when it may end sooner.
+
+    Args:
+        pictures: Full pictures, at least 1; never exceeded.
+        minutes: Wall clock, 0 for no limit; the first picture always runs.
+        target: Score at which to stop; None for off. Only of use where scores are absolute.
+        patience: Rounds without a new best after which to stop; 0 for off.
+    """
+
+    pictures: int
+    minutes: float = 0.0
+    target: float | None = None
+    patience: int = 0
+
+    def __post_init__(self) -> None:
+        if self.pictures < 1:
+            raise ValueError(f"pictures must be at least 1, got {self.pictures}")
+        if not (self.minutes == 0 or 1 / 60 <= self.minutes < math.inf):
+            raise ValueError(f"minutes must be 0 (no limit) or at least one second (0.017), got {self.minutes}")
+        if self.target is not None and not math.isfinite(self.target):
+            raise ValueError(f"target must be finite, got {self.target}")
+        if self.patience < 0:
+            raise ValueError(f"patience must be at least 0, got {self.patience}")
+
+
+class Search(Protocol):
+    """A search over whole rollouts: it decides what to try next and sees nothing but scores."""
+
+    @property
+    def held(self) -> tuple[Candidate, ...]:
+        """Measured candidates that it compares new ones with; their present scores are told again, they are never paid for again."""
+
+    def ask(self, limit: int) -> list[Candidate]:
+        """Propose at most `limit` candidates; none until it is told, or where nothing is left to be told, for good.
+
+        How many are asked at a time, and how many times before telling, must not change what is found.
+        """
+
+    def tell(self, candidates: Sequence[Candidate], scores: Sequence[float]) -> None:
+        """Learn the present scores, higher is better, of the held candidates and then of the asked ones."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One ask/tell exchange that is over: the trials it measured, and where the search stands."""
+
+    index: int
+    trials: tuple[Trial, ...]
+    trace: Trace
+    best: Trial
+
+
+def run(
+    search: Search,
+    measure: Callable[[list[Candidate]], Measured],
+    combine: Callable[[Tensor], Tensor],
+    budget: Budget,
+    *,
+    group: int,
+    trace: Trace,
+    first: Sequence[tuple[Candidate, str]] = (),
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Round]:
+    """Run a search, one yield per round that was told; what `measure` raises passes through and the trace keeps what was paid.
+
+    Args:
+        search: Asked and told; the only one that decides.
+        measure: Candidates to raw values, called once per round with at most `group` new candidates.
+        combine: Raw values of the whole pool `(m, k)` to one score each `(m,)`, higher is better.
+        group: Candidates that are measured together, at least 1.
+        trace: Empty, with the names of the raw values; grows as the search runs.
+        first: Candidates with their "how" that are measured before all others; the user's own is the first.
+        clock: Seconds, for the limit in minutes.
+    """
+    if group < 1:
+        raise ValueError(f"group must be at least 1, got {group}")
+    hows, waiting = dict(reversed(first)), list(dict(first))
+    pace = _Pace(budget.minutes * 60, clock)
+    index, since_best = 0, 0
+    while not trace.stopped:
+        room = min(group, budget.pictures - len(trace.trials), pace.room())
+        ahead, waiting = waiting[:room], waiting[room:]
+        asked = _asked(search, ahead, room, trace)
+        if not ahead and not asked:
+            trace.stopped = "finished" if room else "minutes"
+            return
+        leader, trials = trace.best(1), []
+        new = _new(ahead + asked, trace)
+        if new:
+            measured = _checked(pace.time(measure, new), new, trace)
+            trials = trace.add(new, measured, [hows.get(candidate, HOW[candidate.operation]) for candidate in new], index)
+        trace.scores = _ranked(trace, combine)
+        told = list(dict.fromkeys([*search.held, *asked]))
+        search.tell(told, [trace.score_of(candidate) for candidate in told])
+        since_best = since_best + 1 if trace.best(1) == leader else 0
+        trace.stopped = _reason_to_stop(budget, trace, since_best, pace)
+        yield Round(index, tuple(trials), trace, trace.best(1)[0])
+        index += 1
+
+
+class _Pace:
+    """Foretells how many more pictures fit into the time, by the speed of the last group; one where nothing is known yet."""
+
+    def __init__(self, limit: float, clock: Callable[[], float]):
+        self._limit, self._clock, self._start = limit, clock, clock()
+        self._seconds_per_picture: float | None = None
+
+    def time(self, measure: Callable[[list[Candidate]], Measured], candidates: list[Candidate]) -> Measured:
+        begin = self._clock()
+        measured = measure(candidates)
+        self._seconds_per_picture = (self._clock() - begin) / len(candidates)
+        return measured
+
+    def room(self) -> int:
+        if not self._limit:
+            return sys.maxsize
+        if self._seconds_per_picture is None:
+            return 1
+        left = self._limit - (self._clock() - self._start)
+        return max(0, int(left / max(self._seconds_per_picture, 1e-9)))
+
+
+def _asked(search: Search, ahead: list[Candidate], room: int, trace: Trace) -> list[Candidate]:
+    asked: list[Candidate] = []
+    while limit := room - len(_new([*ahead, *asked], trace)):
+        more = search.ask(limit)
+        if len(more) > limit:
+            raise ValueError(f"ask must return at most {limit} candidates, got {len(more)}")
+        if not more:
+            break
+        asked += more
+    return asked
+
+
+def _new(candidates: list[Candidate], trace: Trace) -> list[Candidate]:
+    return [candidate for candidate in dict.fromkeys(candidates) if trace.id_of(candidate) is None]
+
+
+def _checked(measured: Measured, new: list[Candidate], trace: Trace) -> Measured:
+    if len(measured.values) != len(new):
+        raise ValueError(f"measure must return one row per candidate, got {len(measured.values)} rows for {len(new)}")
+    for number, row in enumerate(measured.values, len(trace.trials)):
+        if len(row) != len(trace.columns):
+            raise ValueError(f"measure must return one value for each of {trace.columns}, got {row}")
+        for column, value in zip(trace.columns, row, strict=True):
+            if not math.isfinite(value):
+                raise ValueError(f"{column} must be finite, got {value} for candidate {number}")
+    return measured
+
+
+def _ranked(trace: Trace, combine: Callable[[Tensor], Tensor]) -> list[float]:
+    pool = torch.tensor([trial.values for trial in trace.trials], dtype=torch.float32)  # (m, k)
+    scores = combine(pool.reshape(len(trace.trials), len(trace.columns))).tolist()
+    if len(scores) != len(trace.trials) or not all(map(math.isfinite, scores)):
+        raise ValueError(f"combine must return one finite score per candidate, got {scores}")
+    return scores
+
+
+def _reason_to_stop(budget: Budget, trace: Trace, since_best: int, pace: _Pace) -> str:
+    if budget.target is not None and max(trace.scores) >= budget.target:
+        return "target"
+    if len(trace.trials) >= budget.pictures:
+        return "pictures"
+    if budget.patience and since_best >= budget.patience:
+        return "patience"
+    return "" if pace.room() else "minutes"

@@ -1,0 +1,151 @@
+"""What a search did: one trial per measured candidate, their scores, and what it cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, astuple, dataclass, field
+
+from .noise import Candidate
+from .recipe import decode, encode
+
+VERSION = 1
+
+
+@dataclass
+class Ledger:
+    """Everything that was paid, in one place."""
+
+    rollouts: int = 0
+    nfe: int = 0  # denoiser calls per picture, summed; a CFG pair counts 2
+    decodes: int = 0
+    scores: int = 0
+    sampling_seconds: float = 0.0
+    decoding_seconds: float = 0.0
+    scoring_seconds: float = 0.0
+
+    def add(self, measured: Measured) -> None:
+        rows = len(measured.values)
+        self.rollouts += rows
+        self.nfe += rows * measured.nfe
+        self.decodes += rows
+        self.scores += sum(1 for row in measured.values if row)
+        self.sampling_seconds += measured.sampling_seconds
+        self.decoding_seconds += measured.decoding_seconds
+        self.scoring_seconds += measured.scoring_seconds
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a group of candidates turned out to be: one row of raw values per candidate, and the cost.
+
+    Args:
+        values: Per candidate k values, higher is better; k may be 0 where nothing judges.
+        nfe: Denoiser calls of each candidate; a CFG pair counts 2.
+        sampling_seconds, decoding_seconds, scoring_seconds: Of the whole group.
+    """
+
+    values: tuple[tuple[float, ...], ...]
+    nfe: int = 0
+    sampling_seconds: float = 0.0
+    decoding_seconds: float = 0.0
+    scoring_seconds: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        return self.sampling_seconds + self.decoding_seconds + self.scoring_seconds
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One measured candidate.
+
+    Args:
+        id: Place in the trace; 0 is the user's own noise.
+        parents: Ids of the trials whose candidates it was made from, where they were measured.
+        how: "own seed", "start", "random", "neighbor" or "combination".
+        round: The round that measured it.
+        values: Raw values, one per column of the trace.
+        seconds: Its share of the time of its group.
+    """
+
+    id: int
+    candidate: Candidate
+    parents: tuple[int, ...]
+    how: str
+    round: int
+    nfe: int
+    values: tuple[float, ...]
+    seconds: float
+
+
+@dataclass
+class Trace:
+    """All trials of one search; it grows while the search runs and stays readable if that fails.
+
+    Args:
+        columns: Names of the raw values.
+        trials: In the order of measuring.
+        scores: One per trial, higher is better, combined anew over the whole pool in every round.
+        stopped: Why the search ended: "pictures", "minutes", "target", "patience", "finished"; "" while it runs or when it was cut off.
+    """
+
+    columns: tuple[str, ...] = ()
+    trials: list[Trial] = field(default_factory=list)
+    scores: list[float] = field(default_factory=list)
+    ledger: Ledger = field(default_factory=Ledger)
+    stopped: str = ""
+    version: int = VERSION
+    _ids: dict[Candidate, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._ids = {trial.candidate: trial.id for trial in self.trials}
+
+    def id_of(self, candidate: Candidate) -> int | None:
+        """Find the trial that measured this candidate."""
+        return self._ids.get(candidate)
+
+    def score_of(self, candidate: Candidate) -> float:
+        return self.scores[self._ids[candidate]]
+
+    def best(self, k: int = 1) -> list[Trial]:
+        """List the k best trials, best first, the earlier one first where scores are equal."""
+        return sorted(self.trials, key=lambda trial: (-self.scores[trial.id], trial.id))[:k]
+
+    def add(self, candidates: Sequence[Candidate], measured: Measured, hows: Sequence[str], round: int) -> list[Trial]:
+        """Append one trial per candidate and pay for them."""
+        share = measured.seconds / len(candidates)
+        self.ledger.add(measured)
+        for candidate, values, how in zip(candidates, measured.values, hows, strict=True):
+            parents = tuple(self._ids[parent] for parent in candidate.parents if parent in self._ids)
+            self._ids[candidate] = len(self.trials)
+            self.trials.append(Trial(len(self.trials), candidate, parents, how, round, measured.nfe, tuple(values), share))
+        return self.trials[-len(candidates) :]
+
+    def to_json(self) -> str:
+        """Write it as one line of JSON, candidates as in a recipe."""
+        noise, places = encode([trial.candidate for trial in self.trials])
+        rows = [[place, *_row(trial)] for place, trial in zip(places, self.trials, strict=True)]
+        body = {"noise_search_trace": self.version, "columns": self.columns, "noise": noise, "trials": rows}
+        body |= {"scores": self.scores, "ledger": asdict(self.ledger), "stopped": self.stopped}
+        return json.dumps(body, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Trace:
+        """Read what `to_json` wrote; another version is an error."""
+        body = json.loads(text)
+        version = body.get("noise_search_trace") if isinstance(body, dict) else None
+        if version != VERSION:
+            raise ValueError(f"trace must be of version {VERSION}, got {version}")
+        noise = decode(body["noise"])
+        trials = [_trial(index, noise, row) for index, row in enumerate(body["trials"])]
+        return cls(tuple(body["columns"]), trials, body["scores"], Ledger(**body["ledger"]), body["stopped"])
+
+
+def _row(trial: Trial) -> list:
+    return list((trial.parents, trial.how, trial.round, trial.nfe, trial.values, trial.seconds))
+
+
+def _trial(index: int, noise: Sequence[Candidate], row: list) -> Trial:
+    place, parents, how, round, nfe, values, seconds = row
+    return Trial(index, noise[place], tuple(parents), how, round, nfe, tuple(values), seconds)

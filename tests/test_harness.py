@@ -1,0 +1,58 @@
+"""The three forms of the host that the other tests stand on."""
+
+import pytest
+
+PROMPT = {
+    "1": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 2}},
+    "2": {
+        "class_type": "KSampler",
+        "inputs": {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "seed": 7, "steps": 2, "cfg": 3.0,
+                   "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0},
+    },
+    "3": {"class_type": "VAEDecode", "inputs": {"samples": ["2", 0], "vae": ["1", 4]}},
+    "4": {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}},
+    "5": {"class_type": "ToyKeep", "inputs": {"value": ["2", 0], "name": "latent"}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", ["sd3", "flux", "sd15", "wan"])
+def test_every_tiny_family_samples_in_the_host(host, tiny, family):
+    prompt = {**PROMPT, "1": {"class_type": "ToyModel", "inputs": {"family": family, "batch": 1}}}
+    prompt = {key: prompt[key] for key in "125"}
+    result = host.run(prompt)
+    assert result.ok, result.error
+    (latent,) = result.kept["latent"]
+    assert latent["samples"].shape == (1, *tiny(family).shape)
+    assert latent["samples"].isfinite().all()
+
+
+def test_the_host_in_this_process_shows_outputs_and_events(host):
+    result = host.run(PROMPT)
+    assert result.ok, result.error
+    assert len(result.outputs["4"]["images"]) == 2
+    assert result.named("progress_state") and result.named("execution_success")
+
+
+def test_a_refused_prompt_says_which_node_and_why(host):
+    prompt = {**PROMPT, "2": {**PROMPT["2"], "inputs": {**PROMPT["2"]["inputs"], "steps": 0}}}
+    result = host.run(prompt)
+    assert "KSampler" in result.error and "steps" in result.error
+
+
+def test_the_server_runs_the_same_prompt(server):
+    result = server.client().run({key: PROMPT[key] for key in "1234"})
+    assert result.ok, result.error
+    assert server.client().image(result.outputs["4"]["images"][0]).startswith(b"\x89PNG")
+
+
+def test_the_page_turns_a_workflow_into_a_prompt_and_runs_it(page):
+    workflow = {
+        "nodes": [{"id": 1, "type": "EmptyImage", "pos": [40, 80], "widgets_values": [64, 64, 1, 0], "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [1]}]},
+                  {"id": 2, "type": "PreviewImage", "pos": [360, 80], "inputs": [{"name": "images", "type": "IMAGE", "link": 1}]}],
+        "links": [[1, 1, 0, 2, 0, "IMAGE"]], "version": 0.4,
+    }  # fmt: skip
+    result = page.run(workflow)
+    assert result.ok, result.error
+    assert page.prompt()["1"]["inputs"] == {"width": 64, "height": 64, "batch_size": 1, "color": 0}
+    assert len(result.outputs["2"]["images"]) == 1
+    assert not page.errors, "\n".join(page.errors)

@@ -1,0 +1,188 @@
+"""Test-only nodes and tiny models with random weights, one per family of the host; loaded by the host as a custom node."""
+
+import functools
+import math
+
+import comfy.ops
+import comfy.sd
+import torch
+from comfy_api.latest import ComfyExtension, io
+
+KEPT: dict[str, list] = {}  # what the ToyKeep nodes of the running prompt received
+SHAPES = {"sd3": (16, 8, 8), "flux": (16, 8, 8), "sd15": (4, 8, 8), "wan": (16, 3, 8, 8)}  # one latent, without the batch
+CONTEXT = {"sd3": 32, "flux": 32, "sd15": 768, "wan": 4096}
+POOLED = {"sd3": 16, "flux": 16}
+BUILT = {"dtype": torch.float32, "device": "cpu", "operations": comfy.ops.disable_weight_init}
+
+
+def random_weights(module: torch.nn.Module, gain: float = 1.0) -> dict[str, torch.Tensor]:
+    """The module's state dict with weights of unit gain, norms of one, small biases; the same on every call."""
+    generator = torch.Generator().manual_seed(0)
+    weights = {}
+    for name, value in module.state_dict().items():
+        if value.ndim >= 2:
+            weights[name] = torch.randn(value.shape, generator=generator) * gain / math.sqrt(value[0].numel())
+        elif "norm" in name and name.endswith(("weight", "scale")):
+            weights[name] = torch.ones(value.shape)
+        else:
+            weights[name] = torch.randn(value.shape, generator=generator) * 0.02
+    return weights
+
+
+def sd3() -> dict[str, torch.Tensor]:
+    from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
+
+    embedder = {"target": "torch.nn.Linear", "params": {"in_features": CONTEXT["sd3"], "out_features": 64}}
+    return random_weights(
+        MMDiT(input_size=None, patch_size=2, in_channels=16, depth=1, adm_in_channels=POOLED["sd3"], context_embedder_config=embedder,
+              num_patches=256, pos_embed_max_size=16, pos_embed_scaling_factor=None, **BUILT))  # fmt: skip
+
+
+def flux() -> dict[str, torch.Tensor]:
+    from comfy.ldm.flux.model import Flux
+
+    return random_weights(
+        Flux(image_model="flux", in_channels=16, out_channels=16, vec_in_dim=POOLED["flux"], context_in_dim=CONTEXT["flux"], hidden_size=128,
+             mlp_ratio=4.0, num_heads=1, depth=1, depth_single_blocks=1, axes_dim=[16, 56, 56], theta=10000, patch_size=2, qkv_bias=True,
+             guidance_embed=True, txt_ids_dims=[], **BUILT))  # fmt: skip
+
+
+def sd15() -> dict[str, torch.Tensor]:
+    from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
+
+    return random_weights(
+        UNetModel(image_size=32, in_channels=4, out_channels=4, model_channels=320, num_res_blocks=[1], channel_mult=[1],
+                  transformer_depth=[1], transformer_depth_output=[1, 1], transformer_depth_middle=-1, num_heads=8, num_head_channels=-1,
+                  use_spatial_transformer=True, context_dim=CONTEXT["sd15"], use_linear_in_transformer=False, adm_in_channels=None, **BUILT),
+        gain=0.7)  # fmt: skip
+
+
+def wan() -> dict[str, torch.Tensor]:
+    from comfy.ldm.wan.model import WanModel
+
+    return random_weights(
+        WanModel(model_type="t2v", patch_size=(1, 2, 2), in_dim=16, dim=128, ffn_dim=128, freq_dim=256, text_dim=CONTEXT["wan"], out_dim=16,
+                 num_heads=1, num_layers=1, **BUILT))  # fmt: skip
+
+
+FAMILIES = {"sd3": sd3, "flux": flux, "sd15": sd15, "wan": wan}
+
+
+@functools.cache
+def model(family: str):
+    """A MODEL of the family, recognised by the host from its weights alone."""
+    return comfy.sd.load_diffusion_model_state_dict(FAMILIES[family]())
+
+
+def conditioning(family: str, seed: int, batch: int = 1) -> list:
+    """A CONDITIONING of four random tokens per row, `(batch, 4, context)`."""
+    generator = torch.Generator().manual_seed(seed)
+    extra = {"pooled_output": torch.randn(batch, POOLED[family], generator=generator)} if family in POOLED else {}
+    return [[torch.randn(batch, 4, CONTEXT[family], generator=generator), extra]]
+
+
+def latent(family: str, batch: int = 1) -> dict:
+    """An empty LATENT, `(batch, *SHAPES[family])`."""
+    return {"samples": torch.zeros(batch, *SHAPES[family])}
+
+
+@functools.cache
+def vae(channels: int = 16):
+    """A random TAESD: eight pixels per latent element, any number of latent channels."""
+    from comfy.taesd.taesd import TAESD
+
+    weights = random_weights(TAESD(latent_channels=channels))
+    return comfy.sd.VAE(sd={key: value for key, value in weights.items() if not key.startswith("vae_")})
+
+
+class ToyModel(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ToyModel",
+            category="noise search/tests",
+            inputs=[io.Combo.Input("family", options=list(FAMILIES)), io.Int.Input("batch", default=1, min=1, max=64)],
+            outputs=[io.Model.Output(), io.Conditioning.Output(display_name="positive"), io.Conditioning.Output(display_name="negative"),
+                     io.Latent.Output(), io.Vae.Output()],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, family: str, batch: int) -> io.NodeOutput:
+        return io.NodeOutput(
+            model(family), conditioning(family, 1), conditioning(family, 2), latent(family, batch), vae(SHAPES[family][0])
+        )
+
+
+class ToyConditioning(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ToyConditioning",
+            category="noise search/tests",
+            inputs=[io.Combo.Input("family", options=list(FAMILIES)), io.Int.Input("seed", default=1), io.Int.Input("batch", default=1)],
+            outputs=[io.Conditioning.Output()],
+        )
+
+    @classmethod
+    def execute(cls, family: str, seed: int, batch: int) -> io.NodeOutput:
+        return io.NodeOutput(conditioning(family, seed, batch))
+
+
+class ToyValue(io.ComfyNode):
+    """Puts any object of the test into a prompt: `toys.VALUES[name]`."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ToyValue",
+            category="noise search/tests",
+            inputs=[io.String.Input("name")],
+            outputs=[io.AnyType.Output(), io.AnyType.Output(is_output_list=True)],
+            not_idempotent=True,
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, name: str) -> float:
+        return float("nan")
+
+    @classmethod
+    def execute(cls, name: str) -> io.NodeOutput:
+        value = VALUES[name]
+        return io.NodeOutput(value, value if isinstance(value, list) else [value])
+
+
+VALUES: dict[str, object] = {}
+
+
+class ToyKeep(io.ComfyNode):
+    """Keeps what it receives for the test to look at: a list, with one entry unless a list of the host arrived."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ToyKeep",
+            category="noise search/tests",
+            inputs=[io.AnyType.Input("value"), io.String.Input("name", default="value")],
+            outputs=[],
+            is_input_list=True,
+            is_output_node=True,
+            not_idempotent=True,
+        )
+
+    @classmethod
+    def fingerprint_inputs(cls, **inputs) -> float:
+        return float("nan")
+
+    @classmethod
+    def execute(cls, value: list, name: list[str]) -> io.NodeOutput:
+        KEPT[name[0]] = value
+        return io.NodeOutput()
+
+
+class Toys(ComfyExtension):
+    async def get_node_list(self) -> list[type[io.ComfyNode]]:
+        return [ToyModel, ToyConditioning, ToyValue, ToyKeep]
+
+
+async def comfy_entrypoint() -> Toys:
+    return Toys()

@@ -1,0 +1,1 @@
+"""Verifiers: what judges pictures. Plain torch, no host."""

@@ -1,0 +1,62 @@
+"""The contract of a verifier: something that judges finished pictures."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a user and a combination need to know about a verifier.
+
+    Args:
+        name: Display name, also used in messages.
+        range: The scale of its values in words, such as "100 x cosine, mostly 15 to 35".
+        spread: Typical standard deviation among pictures of one prompt, in units of the value, above 0.
+        prompt: Whether it reads the prompt.
+        token_limit: How many tokens of a prompt it reads; None without a limit.
+        cost: "light" (milliseconds per picture on a GPU), "medium" or "heavy" (seconds).
+        licence: Licence of the weights.
+        source: Where the weights and the method come from.
+        working_bytes: Memory that judging one picture takes besides the weights.
+    """
+
+    name: str
+    range: str
+    spread: float
+    prompt: bool
+    token_limit: int | None = None
+    cost: str = "light"
+    licence: str = ""
+    source: str = ""
+    working_bytes: int = 64 * 2**20
+
+
+class Verifier(Protocol):
+    """Judges pictures by absolute values: what else is in the batch, and in what order, changes nothing.
+
+    It computes where its `modules` are and in their dtype; moving them is the caller's business.
+    """
+
+    card: Card
+    columns: tuple[str, ...]  # names of the k values that it gives per picture
+    modules: tuple[nn.Module, ...]  # what has weights, for the host to move; () if nothing has
+
+    def measure(self, images: Tensor, prompt: str) -> Tensor:
+        """Values of pictures `(n, 3, h, w)` in [0, 1], any size: `(n, k)` float32 on CPU, finite, higher is better."""
+
+    def combine(self, pool: Tensor) -> Tensor:
+        """One score per picture, `(m,)`, from the raw values `(m, k)` of all pictures that are being compared."""
+
+    def count_tokens(self, prompt: str) -> int | None:
+        """How many tokens the whole prompt has for this verifier; None if it reads no prompt."""
+
+
+def home(modules: tuple[nn.Module, ...]) -> tuple[torch.device, torch.dtype]:
+    """Device and floating-point dtype that modules compute in, read from the first weight; CPU float32 without one."""
+    for module in modules:
+        for weight in module.parameters():
+            return weight.device, weight.dtype
+    return torch.device("cpu"), torch.float32

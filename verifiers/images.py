@@ -1,0 +1,94 @@
+"""Pixels: the one way in which pictures reach a verifier's network.
+
+A float picture is clamped and rounded to 8 bits, which is the PNG that it would be saved as, and then resized by Pillow, which is
+what the networks saw in training: filters of tensor libraries give slightly, without antialiasing entirely, different numbers.
+"""
+
+from dataclasses import dataclass
+
+import numpy
+import torch
+from PIL import Image
+from torch import Tensor
+
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
+FITS = ("shortest", "squash", "longest")
+
+
+def rgb(images: Tensor) -> Tensor:
+    """Pictures `(n, c, h, w)` with three channels: grey is repeated, alpha dropped."""
+    channels = images.shape[1]
+    if channels not in (1, 3, 4):
+        raise ValueError(f"pictures must have 1 (grey), 3 (RGB) or 4 (RGBA) channels, got {channels}")
+    return images.expand(-1, 3, -1, -1) if channels == 1 else images[:, :3]
+
+
+def bytes_of(images: Tensor) -> Tensor:
+    """Pictures `(n, 3, h, w)` in [0, 1] as uint8 `(n, h, w, 3)` on CPU, rounded; values outside are clamped."""
+    if not images.isfinite().all():
+        raise ValueError("pixels must be finite, got NaN or infinite ones")
+    return images.float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8).movedim(1, -1).contiguous()
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """How a network wants to see a picture.
+
+    Args:
+        size: Height and width that it sees, in pixels.
+        mean: Subtracted per channel, on the scale 0 to 1.
+        std: Divided by per channel.
+        interpolation: "bicubic" or "bilinear".
+        fit: "shortest" fills the size and crops the centre, "longest" pads, "squash" changes the aspect ratio.
+        fill: Grey value of the padding, 0 to 255.
+    """
+
+    size: tuple[int, int]
+    mean: tuple[float, ...] = CLIP_MEAN
+    std: tuple[float, ...] = CLIP_STD
+    interpolation: str = "bicubic"
+    fit: str = "shortest"
+    fill: int = 0
+
+    def __post_init__(self):
+        if self.interpolation not in FILTERS:
+            raise ValueError(f"interpolation must be one of {', '.join(FILTERS)}, got {self.interpolation}")
+        if self.fit not in FITS:
+            raise ValueError(f"fit must be one of {', '.join(FITS)}, got {self.fit}")
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """Pictures `(n, 3, h, w)` in [0, 1] as the network's input `(n, 3, *size)`, float32 on CPU."""
+        mean, std = torch.tensor(self.mean).view(-1, 1, 1), torch.tensor(self.std).view(-1, 1, 1)
+        return self.resize(images).sub_(mean).div_(std)
+
+    def resize(self, images: Tensor) -> Tensor:
+        """Pictures `(n, 3, h, w)` in [0, 1] at the network's size, `(n, 3, *size)`, still in [0, 1]."""
+        framed = [numpy.array(self.frame(Image.fromarray(picture))) for picture in bytes_of(images).numpy()]
+        return torch.from_numpy(numpy.stack(framed)).movedim(-1, 1).contiguous().float().div_(255)
+
+    def frame(self, picture: Image.Image) -> Image.Image:
+        """One picture resized, then cropped or padded to the size."""
+        height, width = self._resized(picture.height, picture.width)
+        return _centred(picture.resize((width, height), FILTERS[self.interpolation]), self.size, self.fill)
+
+    def _resized(self, height: int, width: int) -> tuple[int, int]:
+        if self.fit == "squash":
+            return self.size
+        if self.fit == "shortest" and self.size[0] == self.size[1]:  # truncates, as torchvision's Resize does
+            short = min(height, width)
+            return int(self.size[0] * height / short), int(self.size[0] * width / short)
+        ratios = height / self.size[0], width / self.size[1]
+        ratio = max(ratios) if self.fit == "longest" else min(ratios)
+        return round(height / ratio), round(width / ratio)
+
+
+def _centred(picture: Image.Image, size: tuple[int, int], fill: int) -> Image.Image:
+    height, width = size
+    if picture.width < width or picture.height < height:
+        canvas = Image.new("RGB", (max(width, picture.width), max(height, picture.height)), (fill,) * 3)
+        canvas.paste(picture, (max(0, width - picture.width) // 2, max(0, height - picture.height) // 2))
+        picture = canvas
+    left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)
+    return picture.crop((left, top, left + width, top + height))

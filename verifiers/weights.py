@@ -1,0 +1,71 @@
+"""Weights: files of plain tensors, loaded completely or not at all."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+SUFFIXES = (".safetensors", ".sft", ".pt", ".pth", ".bin", ".ckpt")
+
+
+class WeightsError(ValueError):
+    """A file that is not what a verifier needs: of another architecture, incomplete or no plain tensors."""
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """Named tensors of a file, on CPU: a plain state dict, one under "state_dict", with or without "module." before the names."""
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"{path.name} not found in {path.parent}")
+    content = _read(path)
+    content = content.get("state_dict", content) if isinstance(content, Mapping) else content
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
+        raise WeightsError(f"{path.name} must hold named tensors, got {_describe(content)}")
+    if all(key.startswith("module.") for key in content):
+        content = {key.removeprefix("module."): value for key, value in content.items()}
+    return dict(content)
+
+
+def load_strictly(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Load weights if they are exactly the module's, by name and shape. Nothing is left as it was initialized."""
+    wanted = module.state_dict()
+    missing = [key for key in wanted if key not in state]
+    unexpected = [key for key in state if key not in wanted]
+    mismatched = [
+        f"{key} {tuple(state[key].shape)} instead of {tuple(value.shape)}"
+        for key, value in wanted.items()
+        if key in state and state[key].shape != value.shape
+    ]
+    problems = {"missing": missing, "unexpected": unexpected, "of another shape": mismatched}
+    if any(problems.values()):
+        texts = [f"{len(keys)} {kind} ({some(keys)})" for kind, keys in problems.items() if keys]
+        raise WeightsError(f"{name} is not the architecture it was taken for: " + ", ".join(texts))
+    module.load_state_dict(state)
+
+
+def some(names: list[str], most: int = 3) -> str:
+    """The first few names, for messages."""
+    return ", ".join(names[:most]) + (", …" if len(names) > most else "")
+
+
+def _read(path: Path) -> object:
+    if path.suffix in (".safetensors", ".sft"):
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise WeightsError(f"{path.name} must be a complete safetensors file, got one that does not open: {error}") from error
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, EOFError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "it is empty"
+        raise WeightsError(f"{path.name} must hold plain tensors (no programs, no TorchScript), got: {reason}") from error
+
+
+def _describe(content: object) -> str:
+    if not isinstance(content, Mapping):
+        return type(content).__name__
+    return f"entries {some([str(key) for key in content])}" if content else "nothing"
