@@ -1,8 +1,8 @@
-"""Starts a real ComfyUI on a port of its own and talks to it; the demo, the benchmarks, the tests and `dev.py serve` use it."""
+"""Starts a real ComfyUI on a port of its own, in a base directory of its own; the demo, the benchmarks, the tests and dev.py use it."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import shutil
 import signal
@@ -11,17 +11,15 @@ import subprocess
 import sys
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
-import uuid
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import Path
+
+from .client import Client
 
 PACK = Path(__file__).resolve().parents[1]
 NAME = "noise-search"  # the folder name under custom_nodes, whatever the checkout is called
 WEIGHTS = PACK / "demo" / "weights"
-END = ("execution_success", "execution_error", "execution_interrupted")
 
 
 def prepare(base: Path, nodes: Iterable[Path] = ()) -> Path:
@@ -67,7 +65,7 @@ def free_port(preferred: int = 0) -> int:
 
 
 class ServerError(RuntimeError):
-    """The server did not start, ended, or refused a request."""
+    """The server did not start."""
 
 
 class Server:
@@ -114,8 +112,9 @@ class Server:
             return
         self.process.terminate() if os.name == "nt" else self.process.send_signal(signal.SIGINT)
         try:
-            self.process.wait(5)
-        except subprocess.TimeoutExpired:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(5)
+        finally:
             self.process.kill()
             self.process.wait()
 
@@ -137,117 +136,3 @@ class Server:
 
     def __exit__(self, *error) -> None:
         self.stop()
-
-
-@dataclass
-class Result:
-    """What became of one prompt: per node what it shows (`outputs`), or one text that says what went wrong (`error`)."""
-
-    outputs: dict[str, dict] = field(default_factory=dict)
-    error: str | None = None
-    node_errors: dict[str, dict] = field(default_factory=dict)
-    events: list[tuple[str, dict]] = field(default_factory=list)
-    kept: dict[str, list] = field(default_factory=dict)  # in-process host only: what ToyKeep nodes received
-    seconds: float = 0.0
-
-    @property
-    def ok(self) -> bool:
-        return self.error is None
-
-    def named(self, event: str) -> list[dict]:
-        """The data of every event of that name, in order."""
-        return [data for name, data in self.events if name == event]
-
-
-def refusal(error: dict | None, node_errors: dict | None) -> str:
-    """The host's two error objects for a prompt that it will not run, as one text."""
-    details = [
-        f"node {node} ({entry.get('class_type')}): {problem['message']}: {problem['details']}"
-        for node, entry in (node_errors or {}).items()
-        for problem in entry["errors"]
-    ]
-    return "\n".join([f"{error.get('message')}: {error.get('details')}" if isinstance(error, dict) else str(error), *details])
-
-
-def failure(event: str, data: dict) -> str | None:
-    """The text of the event that ended a prompt; None for a success."""
-    if event == "execution_error":
-        return f"node {data['node_id']} ({data['node_type']}): {data['exception_type']}: {data['exception_message'].strip()}"
-    return "interrupted" if event == "execution_interrupted" else None
-
-
-class Client:
-    """One browser's worth of a running server: requests, and events over a websocket."""
-
-    def __init__(self, url: str):
-        self.url, self.id, self.socket = url, uuid.uuid4().hex, None
-
-    def request(self, path: str, body: object = None, method: str | None = None, timeout: float = 60) -> bytes:
-        """GET, or POST of `body` as JSON; the answer's bytes."""
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, headers={"Content-Type": "application/json"}, method=method)
-        return urllib.request.urlopen(request, timeout=timeout).read()
-
-    def json(self, path: str, body: object = None, method: str | None = None):
-        """As `request`; the answer decoded, None if it is empty."""
-        answer = self.request(path, body, method)
-        return json.loads(answer) if answer else None
-
-    def connect(self) -> None:
-        """Opens the websocket; `queue` does it where needed."""
-        if self.socket is None:
-            import websocket
-
-            self.socket = websocket.create_connection(f"{self.url.replace('http', 'ws', 1)}/ws?clientId={self.id}", timeout=10)
-
-    def close(self) -> None:
-        if self.socket is not None:
-            self.socket.close()
-            self.socket = None
-
-    def queue(self, prompt: dict, workflow: dict | None = None) -> tuple[str | None, Result]:
-        """Queues an API prompt: its id, or None and a Result that says why it was refused."""
-        self.connect()
-        body = {"prompt": prompt, "client_id": self.id}
-        if workflow is not None:
-            body["extra_data"] = {"extra_pnginfo": {"workflow": workflow}}
-        try:
-            return self.json("/prompt", body)["prompt_id"], Result()
-        except urllib.error.HTTPError as answer:
-            if answer.code != 400:
-                raise
-            text = json.loads(answer.read())
-            return None, Result(error=refusal(text.get("error"), text.get("node_errors")), node_errors=text.get("node_errors") or {})
-
-    def wait(self, prompt_id: str, *, on_event: Callable[[str, dict], None] = lambda name, data: None, timeout: float = 600) -> Result:
-        """Reads events until the prompt has ended. `on_event(name, data)` sees each; binary previews come as ("binary", {"bytes": ...})."""
-        import websocket
-
-        result, started = Result(), time.monotonic()
-        while time.monotonic() - started < timeout:
-            try:
-                message = self.socket.recv()
-            except websocket.WebSocketTimeoutException:
-                continue
-            event = json.loads(message) if isinstance(message, str) else {"type": "binary", "data": {"bytes": message}}
-            name, data = event["type"], event.get("data") or {}
-            result.events.append((name, data))
-            on_event(name, data)
-            if name in END and data.get("prompt_id") == prompt_id:
-                result.error = failure(name, data)
-                result.outputs = self.json(f"/history/{prompt_id}").get(prompt_id, {}).get("outputs", {})
-                result.seconds = time.monotonic() - started
-                return result
-        raise TimeoutError(f"prompt {prompt_id} did not end within {timeout:.0f} s")
-
-    def run(self, prompt: dict, workflow: dict | None = None, **wait) -> Result:
-        """Queues an API prompt and waits for its end."""
-        prompt_id, refused = self.queue(prompt, workflow)
-        return refused if prompt_id is None else self.wait(prompt_id, **wait)
-
-    def image(self, entry: dict) -> bytes:
-        """The file behind one entry of a node's `images` output."""
-        return self.request("/view?" + urllib.parse.urlencode({key: entry[key] for key in ("filename", "subfolder", "type")}))
-
-    def interrupt(self) -> None:
-        self.request("/interrupt", {})

@@ -25,6 +25,10 @@ def main() -> None:
         train_vae.run(options.minutes, options.folder)
     elif options.what == "diffusion":
         train_diffusion.run(options.minutes, options.folder, options.size, not options.no_compile)
+    else:
+        from . import train_clip  # needs open_clip, which the other two do without
+
+        train_clip.run(options.minutes, options.folder, not options.no_compile)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """The pack's nodes: one module per topic, each ending with its list."""
 
-from . import candidates, sampling, search
+from . import candidates, sampling, search, verifier
 
-NODES = [*search.NODES, *sampling.NODES, *candidates.NODES]
+NODES = [*search.NODES, *sampling.NODES, *candidates.NODES, *verifier.NODES]

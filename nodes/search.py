@@ -125,6 +125,12 @@ class RandomSearchNode(io.ComfyNode):
         return run_search(cls, RandomSearch, **common)
 
 
+PRESETS = {
+    "adaptive": {"warmup": 6, "adapt": True, "restart": "keep"},
+    "paper": {"warmup": 1, "adapt": False, "restart": "fresh"},  # Ma et al. 2025, with the authors' own pivot rule
+}
+
+
 class ZeroOrderSearchNode(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -132,11 +138,22 @@ class ZeroOrderSearchNode(io.ComfyNode):
             node_id="ZeroOrderSearch", display_name="Zero-Order Search",
             description="Climbs from a good noise to its best neighbor, round by round.",
             aliases=["local search", "hill climbing", "variations"],
-            knobs=[])
+            knobs=[
+                io.Combo.Input("preset", options=list(PRESETS), default="adaptive",
+                               tooltip="adaptive: starts from the best of a few noises, the stride follows success. "
+                                       "paper: as published, one start, a fixed stride, a fresh noise when stuck."),
+                io.Int.Input("neighbors", default=4, min=1, max=256, tooltip="Neighbors tried per round."),
+                io.Float.Input("similarity", default=0.95, min=0.01, max=0.999, step=0.01, advanced=True,
+                               tooltip="Cosine between a neighbor and its pivot (the first round's, if adaptive). "
+                                       "Lower reaches further."),
+            ])
 
     @classmethod
-    def execute(cls, pictures, **common) -> io.NodeOutput:
-        make = partial(ZeroOrderSearch, pictures=pictures)
+    def execute(cls, pictures, preset="adaptive", neighbors=4, similarity=0.95, **common) -> io.NodeOutput:
+        if pictures < neighbors + 1:
+            raise ValueError(f"pictures must be at least {neighbors + 1}: one round is the pivot and {neighbors} neighbors, "
+                             f"got {pictures}")
+        make = partial(ZeroOrderSearch, neighbors=neighbors, similarity=similarity, **PRESETS[preset])
         return run_search(cls, make, pictures=pictures, **common)
 
 

@@ -6,3 +6,4 @@ from .random_search import RandomSearch
 from .recipe import Recipe, RecipeError, check_shapes, dumps, loads
 from .run import Budget, Round, Search, run
 from .trace import Ledger, Measured, Trace, Trial
+from .zero_order import ZeroOrderSearch

@@ -15,7 +15,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
-from .leaves import Shape, Streams, digest, mask_leaf, noise_leaf
+from .leaves import Shape, Streams, mask_leaf, noise_leaf
 
 NO_LEAVES: Mapping[str, Streams] = MappingProxyType({})
 DRAWS = ("fresh", "mix")  # operations with a seed of their own
@@ -89,7 +89,7 @@ def span(weights: Sequence[float], parents: Sequence[Candidate]) -> Candidate:
 
 
 def leaf(name: str, seed: int) -> Candidate:
-    """Stand for noise that came in from elsewhere by its `digest`; seed is what a stochastic sampler gets with it."""
+    """Stand for noise that came in from elsewhere by its digest; seed is what a stochastic sampler gets with it."""
     return Candidate("leaf", seed=_checked_seed(seed), leaf=name)
 
 

@@ -76,7 +76,7 @@ def decode(entries: Sequence[list]) -> list[Candidate]:
         try:
             candidates.append(_candidate(entry, candidates))
         except ValueError as error:
-            raise RecipeError(f"recipe entry {place} must be an operation of the noise algebra, got {_short(entry)}: {error}") from error
+            raise RecipeError(f"recipe entry {place} must be an operation of the noise algebra, got {_short(entry)}: {_short(str(error), 120)}") from error
     return candidates
 
 
@@ -147,6 +147,6 @@ def _named(shapes: Sequence[Shape]) -> str:
     return " + ".join("x".join(map(str, shape)) for shape in shapes)
 
 
-def _short(value: Any) -> str:
+def _short(value: Any, length: int = 60) -> str:
     text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
+    return text if len(text) <= length else text[: length - 3] + "..."

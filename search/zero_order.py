@@ -13,6 +13,11 @@ from collections.abc import Iterator, Sequence
 
 from .noise import Candidate, fresh, mix, unused
 
+RESTARTS = ("keep", "fresh")
+SUCCESS = 0.3  # share of neighbors that beat the pivot at the best stride, as in the one-fifth success rule
+GAIN = 1.2  # how fast the stride follows
+SHORTEST, LONGEST = 0.05, 0.9
+
 
 class ZeroOrderSearch:
     """Hill climbing around one pivot, without gradients.
@@ -38,25 +43,19 @@ class ZeroOrderSearch:
         adapt: bool = True,
         restart: str = "keep",
     ):
-        if neighbors < 1:
-            raise ValueError(f"neighbors must be at least 1, got {neighbors}")
-        if not 0 < similarity < 1:
-            raise ValueError(f"similarity must be in (0, 1), got {similarity}")
-        if warmup < 1:
-            raise ValueError(f"warmup must be at least 1, got {warmup}")
-        if restart not in RESTARTS:
-            raise ValueError(f"restart must be one of {', '.join(RESTARTS)}, got {restart}")
+        _check(neighbors, similarity, warmup, restart)
         self.neighbors, self.adapt, self.restart = neighbors, adapt, restart
-        self.stride = math.sqrt(1 - similarity**2)  # share of fresh noise in a neighbor
-        self.pivot: Candidate | None = None
-        self._seeds = unused(seeds, start)
-        self._round = [start] + [fresh(next(self._seeds)) for _ in range(warmup - 1)]
+        self.stride = self._first_stride = math.sqrt(1 - similarity**2)  # share of fresh noise in a neighbor
+        self.pivot, self._seeds = start, unused(seeds, start)
+        self._round = [start, *(self._draws(warmup - 1) if warmup > 1 else self._neighbors())]
+        self._moves = warmup == 1  # whether this round is one of neighbors
         self._asked = self._told = 0  # so many of this round
 
     @property
     def held(self) -> tuple[Candidate, ...]:
-        """The pivot and those of its neighbors that were told already, where a round is asked in parts."""
-        return (*([self.pivot] if self.pivot else []), *self._round[: self._told])
+        """The pivot, and what was told of a round that is asked in parts."""
+        known = self._round[: self._told]
+        return tuple(known if self.pivot in self._round else [self.pivot, *known])
 
     def ask(self, limit: int) -> list[Candidate]:
         asked = self._round[self._asked : self._asked + limit]
@@ -67,3 +66,35 @@ class ZeroOrderSearch:
         self._told = self._asked
         if self._told == len(self._round):
             self._move(dict(zip(candidates, scores, strict=True)))
+            self._asked = self._told = 0
+
+    def _move(self, scores: dict[Candidate, float]) -> None:
+        best = max(self._round, key=scores.__getitem__)
+        better = [candidate for candidate in self._round if scores[candidate] > scores[self.pivot]]
+        if self.adapt and self._moves:
+            self.stride *= math.exp(GAIN * (len(better) / self.neighbors - SUCCESS))
+            self.stride = min(max(self.stride, SHORTEST), LONGEST)
+        fresh_pivot = self._moves and not better and self.restart == "fresh"
+        if fresh_pivot:
+            self.stride = self._first_stride
+        self.pivot = self._draws(1)[0] if fresh_pivot else best if better else self.pivot
+        self._round = [*([self.pivot] if fresh_pivot else []), *self._neighbors()]
+        self._moves = True
+
+    def _draws(self, count: int) -> list[Candidate]:
+        return [fresh(next(self._seeds)) for _ in range(count)]
+
+    def _neighbors(self) -> list[Candidate]:
+        rho = round(math.sqrt(1 - self.stride**2), 6)  # six digits keep a recipe short
+        return [mix(self.pivot, next(self._seeds), rho) for _ in range(self.neighbors)]
+
+
+def _check(neighbors: int, similarity: float, warmup: int, restart: str) -> None:
+    if neighbors < 1:
+        raise ValueError(f"neighbors must be at least 1, got {neighbors}")
+    if not 0 < similarity < 1:
+        raise ValueError(f"similarity must be in (0, 1), got {similarity}")
+    if warmup < 1:
+        raise ValueError(f"warmup must be at least 1, got {warmup}")
+    if restart not in RESTARTS:
+        raise ValueError(f"restart must be one of {RESTARTS}, got {restart!r}")

@@ -17,7 +17,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from noise_search.demo.server import END, NAME, PACK, Client, Result, Server, failure, prepare, refusal
+from noise_search.demo.client import END, Client, Result, failure, refusal
+from noise_search.demo.server import NAME, Server, prepare
 
 COMFYUI_PATH = os.environ.get("COMFYUI_PATH", "")
 MISSING = "this test needs ComfyUI: run `python dev.py test`, or set COMFYUI_PATH to a ComfyUI folder"

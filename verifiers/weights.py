@@ -5,29 +5,41 @@ from pathlib import Path
 from pickle import UnpicklingError
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-SUFFIXES = (".safetensors", ".sft", ".pt", ".pth", ".bin", ".ckpt")
+SAFE = (".safetensors", ".sft")
+SUFFIXES = (*SAFE, ".pt", ".pth", ".bin", ".ckpt")
 
 
 class WeightsError(ValueError):
     """A file that is not what a verifier needs: of another architecture, incomplete or no plain tensors."""
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """Named tensors of a file, on CPU: a plain state dict, one under "state_dict", with or without "module." before the names."""
+def read_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
+    """Named tensors of a file: a plain state dict, one under "state_dict", with or without "module." before the names."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path.name} not found in {path.parent}")
-    content = _read(path)
+    content = _read(path, device)
     content = content.get("state_dict", content) if isinstance(content, Mapping) else content
     if not isinstance(content, Mapping) or not content or not all(isinstance(v, Tensor) for v in content.values()):
         raise WeightsError(f"{path.name} must hold named tensors, got {_describe(content)}")
     if all(key.startswith("module.") for key in content):
         content = {key.removeprefix("module."): value for key, value in content.items()}
     return dict(content)
+
+
+def tensor_names(path: Path) -> list[str]:
+    """Names of a file's tensors, which are not read."""
+    if path.suffix not in SAFE:
+        return list(read_tensors(path, device="meta"))
+    try:
+        with safe_open(path, framework="pt") as file:
+            return list(file.keys())
+    except SafetensorError as error:
+        raise _broken(path, error) from error
 
 
 def load_strictly(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
@@ -52,17 +64,21 @@ def some(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + (", …" if len(names) > most else "")
 
 
-def _read(path: Path) -> object:
-    if path.suffix in (".safetensors", ".sft"):
+def _read(path: Path, device: str) -> object:
+    if path.suffix in SAFE:
         try:
             return load_file(path)
         except SafetensorError as error:
-            raise WeightsError(f"{path.name} must be a complete safetensors file, got one that does not open: {error}") from error
+            raise _broken(path, error) from error
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location=device, weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else "it is empty"
         raise WeightsError(f"{path.name} must hold plain tensors (no programs, no TorchScript), got: {reason}") from error
+
+
+def _broken(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"{path.name} must be a complete safetensors file, got one that does not open: {error}")
 
 
 def _describe(content: object) -> str:

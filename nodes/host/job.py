@@ -20,6 +20,7 @@ from .pictures import as_batch, frames_of, save
 from .progress import SearchProgress, spoken
 from .rollout import Rollout
 from .sampling import Sampling
+from .verifiers import warn
 
 log = logging.getLogger("noise_search")
 
@@ -110,6 +111,7 @@ class SearchJob:
         self.rollout = Rollout(request.sampling, self.start.leaves, self.progress.after_step)
         self.best: Candidate | None = None
         self.shown: list[dict[str, str]] = []
+        self.notes = warn(request.verifier, request.text) if request.verifier else []
 
     def search(self, make: Callable[[Candidate, SeedStream], Any]) -> Trace:
         """All rounds. Nothing is kept in memory but the winners and numbers."""
@@ -189,7 +191,7 @@ class SearchJob:
 
     def report(self, trace: Trace, seconds: float) -> None:
         text = summary(trace, seconds)
-        self.progress.finish(text)
+        self.progress.finish("\n".join([text, *self.notes]))
         log.info("%s", text)
 
     def recipe_of(self, candidate: Candidate) -> str:
@@ -215,7 +217,16 @@ class SearchJob:
         shown = self.shown or [self.preview_file(trial.candidate, image) for trial, image in zip(winners, images)]
         latent = {**self.request.sampling.latent, "samples": samples}
         return io.NodeOutput(latent, as_batch(images), plain_seed(best), score, noise, self.recipe_of(best), trace,
-                             ui={"images": shown, "text": [self.progress.said]})
+                             ui={"images": shown, "text": [self.progress.said], "noise_search": [self.facts(trace)]})
+
+    def facts(self, trace: Trace) -> dict[str, Any]:
+        """What the browser and the API learn about the result, as plain JSON."""
+        best = trace.best(1)[0]
+        judged = bool(trace.columns)
+        return {"score": trace.scores[best.id] if judged else None, "first_score": trace.scores[0] if judged else None,
+                "seed": str(best.candidate.plain_seed) if best.candidate.plain_seed is not None else None, "how": best.how,
+                "pictures": len(trace.trials), "nfe": trace.ledger.nfe, "stopped": trace.stopped,
+                "recipe": self.recipe_of(best.candidate)}
 
 
 class Single:

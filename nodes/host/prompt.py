@@ -1,6 +1,6 @@
 """The text of a conditioning, traced back through the graph."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,15 +22,42 @@ class TracedPrompt:
 
 def trace_prompt(graph: Graph | None, node_id: str, input_name: str) -> TracedPrompt:
     """The positive text behind one input of a node of an API-format graph."""
-    link = (graph or {}).get(str(node_id), {}).get("inputs", {}).get(input_name)
-    if not is_link(link):
+    link = input_of(graph, node_id, input_name)
+    if link is None:
         return TracedPrompt(problem="the graph does not show where it comes from")
-    texts = sorted(set(texts_behind(graph, link, MAX_DEPTH)), key=str)
+    return the_one(texts_behind(graph, link, MAX_DEPTH))
+
+
+def trace_prompt_of_pictures(graph: Graph | None, node_id: str, input_name: str) -> TracedPrompt:
+    """The positive text of the sampler that made the pictures behind one input."""
+    link = input_of(graph, node_id, input_name)
+    if link is None:
+        return TracedPrompt(problem="the graph does not show what made the pictures")
+    waiting, seen, texts = [str(link[0])], set(), []
+    while waiting:
+        name = waiting.pop()
+        inputs = (graph or {}).get(name, {}).get("inputs", {})
+        seen.add(name)
+        source = next((inputs[key] for key in ("positive", "guider") if is_link(inputs.get(key))), None)
+        if source is not None:
+            texts += texts_behind(graph, source, MAX_DEPTH)
+        else:
+            waiting += [str(value[0]) for value in inputs.values() if is_link(value) and str(value[0]) not in seen]
+    return the_one(texts)
+
+
+def input_of(graph: Graph | None, node_id: str, input_name: str) -> list | None:
+    link = (graph or {}).get(str(node_id), {}).get("inputs", {}).get(input_name)
+    return link if is_link(link) else None
+
+
+def the_one(found: Iterable[str | None]) -> TracedPrompt:
+    texts = sorted(set(found), key=str)
     if None in texts or not texts:
         return TracedPrompt(problem="its text is made while the workflow runs, or by a node without a text field")
     if len(texts) > 1:
         return TracedPrompt(problem="it comes from several texts: " + ", ".join(repr(shortened(text)) for text in texts))
-    return TracedPrompt(texts[0])
+    return TracedPrompt(texts[0], problem="" if texts[0].strip() else "the positive prompt is empty")
 
 
 def texts_behind(graph: Graph, link: list, depth: int) -> Iterator[str | None]:

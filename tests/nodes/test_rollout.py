@@ -74,3 +74,116 @@ def test_a_row_of_a_batch_equals_its_solo_run_in_every_family(host, rollouts, st
     found = latents(host, rollouts(family, sampler, batch=3), SEEDS[:3])
     expected = torch.cat([stock(family, seed, sampler) for seed in SEEDS[:3]])
     assert far(found, expected) < 1e-5
+
+
+def test_the_picture_does_not_depend_on_the_batch_size(host, rollouts):
+    alone, batched = (latents(host, rollouts("sd3", "dpmpp_2m_sde", batch=size), SEEDS) for size in (1, 4))
+    assert far(batched, alone) < 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_img2img_and_inpainting_equal_the_stock_ksampler(host, tiny, rollouts, stock, family):
+    shape = tiny(family).shape
+    generator = torch.Generator().manual_seed(3)
+    mask = (torch.rand(1, 64, 64, generator=generator) > 0.5).float()
+    latent = {"samples": torch.randn((1, *shape), generator=generator), "noise_mask": mask}
+    found = latents(host, rollouts(family, "euler_ancestral", batch=3, latent=latent, denoise=0.6), SEEDS[:3])
+    expected = torch.cat([stock(family, seed, "euler_ancestral", latent=latent, denoise=0.6) for seed in SEEDS[:3]])
+    assert far(found, expected) < 1e-5
+
+
+def test_a_batch_of_masks_is_cut_to_the_one_that_the_host_uses(host, tiny, rollouts, stock):
+    masks = torch.stack([torch.eye(64), torch.ones(64, 64)])
+    latent = {"samples": torch.ones(1, 16, 8, 8), "noise_mask": masks}
+    found = latents(host, rollouts("sd3", batch=2, latent=latent, denoise=0.6), SEEDS[:2])
+    expected = torch.cat([stock("sd3", seed, latent=latent, denoise=0.6) for seed in SEEDS[:2]])
+    assert far(found, expected) < 1e-5
+
+
+def test_positional_conditioning_is_cut_to_the_row_that_a_solo_run_sees(host, tiny):
+    """The host hands row k of a conditioning batch to row k of a latent batch, so that candidates would get different prompts."""
+    sampling, rollout, toys = host.part("nodes.host.sampling"), host.part("nodes.host.rollout"), host.toys
+    parts = tiny("sd3")
+    settings = {**SETTINGS, "sampler_name": "euler"}
+
+    def build(positive, batch):
+        return rollout.Rollout(sampling.from_ksampler(parts.model, positive, parts.negative, parts.latent, parts.vae, batch=batch, **settings))
+
+    found = latents(host, build(toys.conditioning("sd3", 1, batch=3), 3), SEEDS[:3])
+    first = [[text[:1], {key: value[:1] for key, value in extra.items()}] for text, extra in toys.conditioning("sd3", 1, batch=3)]
+    assert far(found, latents(host, build(first, 1), SEEDS[:3])) < 1e-5
+
+
+def test_a_batch_of_controlnet_pictures_is_refused(host, tiny):
+    from types import SimpleNamespace
+
+    parts, sampling = tiny("sd3"), host.part("nodes.host.sampling")
+    control = SimpleNamespace(cond_hint_original=torch.zeros(2, 3, 8, 8), previous_controlnet=None, get_extra_hooks=list)
+    positive = [[parts.positive[0][0], {**parts.positive[0][1], "control": control}]]
+    with pytest.raises(ValueError, match="one picture, got a batch of 2"):
+        sampling.from_ksampler(parts.model, positive, parts.negative, parts.latent, parts.vae, sampler_name="euler", **SETTINGS)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    ({"latent": {"samples": torch.zeros(2, 16, 8, 8)}}, "one latent.*batch of 2"),
+    ({"latent": {"samples": torch.full((1, 16, 8, 8), float("nan"))}}, "latent_image must be finite"),
+    ({"vae": None}, "vae must be connected"),
+    ({"denoise": 0.0}, "at least one step"),
+])  # fmt: skip
+def test_bad_input_is_refused_before_anything_is_sampled(host, tiny, change, message):
+    parts, sampling = tiny("sd3"), host.part("nodes.host.sampling")
+    settings = {**SETTINGS, "sampler_name": "euler", **{key: value for key, value in change.items() if key == "denoise"}}
+    with pytest.raises(ValueError, match=message):
+        sampling.from_ksampler(parts.model, parts.positive, parts.negative, change.get("latent", parts.latent),
+                               change.get("vae", parts.vae), **settings)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_path_cut_and_resumed_equals_the_uncut_one(host, rollouts, family):
+    rollout, fresh = rollouts(family, batch=2, steps=6), host.part("search.noise").fresh
+    sigmas = rollout.sampling.sigmas
+
+    def cut():
+        halfway = rollout.advance(rollout.start([fresh(seed) for seed in SEEDS[:2]]), sigmas[:4])
+        assert halfway.sigma == float(sigmas[3])
+        return rollout.advance(halfway, sigmas[3:]).x0
+
+    assert far(host.call(cut), latents(host, rollout, SEEDS[:2])) < 1e-5
+
+
+@pytest.mark.parametrize(("sampler", "cfg", "nfe"), [("euler", 3.0, 8), ("euler", 1.0, 4), ("heun", 3.0, 14), ("dpm_2", 1.0, 7)])
+def test_the_ledger_counts_forward_passes_and_a_cfg_pair_as_two(host, rollouts, sampler, cfg, nfe):
+    rollout = rollouts("sd3", sampler, batch=3, cfg=cfg)
+    latents(host, rollout, SEEDS[:3])
+    assert rollout.nfe == nfe
+
+
+def test_out_of_memory_halves_the_batch_and_loses_nothing(host, rollouts, monkeypatch):
+    import comfy.model_management as memory
+
+    rollout = rollouts("sd3", batch=4)
+    expected = latents(host, rollout, SEEDS)
+    advance = rollout.advance
+
+    def full_above_two(particles, sigmas):
+        if len(particles) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return advance(particles, sigmas)
+
+    monkeypatch.setattr(rollout, "advance", full_above_two)
+    assert memory.is_oom(torch.OutOfMemoryError("out of memory"))
+    assert far(latents(host, rollout, SEEDS), expected) < 1e-5
+    assert rollout.batch == 2
+
+
+def test_other_runtime_errors_are_not_taken_for_a_lack_of_memory(host, rollouts, monkeypatch):
+    rollout = rollouts("sd3", batch=4)
+    monkeypatch.setattr(rollout, "advance", lambda particles, sigmas: (_ for _ in ()).throw(RuntimeError("shapes differ")))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        latents(host, rollout, SEEDS)
+
+
+def test_latents_that_are_not_finite_are_an_error(host, tiny, rollouts):
+    rollout = rollouts("sd3", cfg=float("inf"))
+    with pytest.raises(ValueError, match="finite latents"):
+        latents(host, rollout, SEEDS[:1])

