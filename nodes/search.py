@@ -82,7 +82,7 @@ def run_search(cls: type[io.ComfyNode], make: Callable, *, sampling: Any, seed: 
                patience: int = 0, target: float = 0.0) -> io.NodeOutput:
     """Runs a search, or replays a recipe, for a node; `make(start, seeds)` builds the algorithm."""
     budget = Budget(pictures=pictures, minutes=minutes, target=target or None, patience=patience)
-    request = Request(sampling, verifier, prompt, noise, seed, budget, keep, save_found)
+    request = Request(sampling, verifier, prompt, noise, seed, budget, keep, save_found=save_found)
     job = SearchJob(request, cls.hidden)
     return job.outputs(job.replay(recipe) if recipe.strip() else job.search(make))
 

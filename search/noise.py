@@ -203,11 +203,14 @@ def _evaluate(
         return noise_leaf(node.leaf, shapes, leaves)
     if node.operation == "span":
         return tuple(sum(w * z for w, z in zip(node.weights, stream, strict=True)) for stream in zip(*parents, strict=True))
-    masks = mask_leaf(node.leaf, shapes, leaves) if node.leaf else (torch.ones(1),) * len(shapes)
+    masks = mask_leaf(node.leaf, shapes, leaves) if node.leaf else [None] * len(shapes)
     fresh_noise = draw(node.seed, shapes)
     return tuple(_mixed(z, xi, node.weights[0], mask) for z, xi, mask in zip(parents[0], fresh_noise, masks, strict=True))
 
 
-def _mixed(z: Tensor, xi: Tensor, rho: float, mask: Tensor) -> Tensor:
-    share = mask.double().cpu() * math.sqrt((1 - rho) * (1 + rho))
-    return (1 - share * share).sqrt().float() * z + share.float() * xi
+def _mixed(z: Tensor, xi: Tensor, rho: float, mask: Tensor | None) -> Tensor:
+    share = math.sqrt((1 - rho) * (1 + rho))
+    if mask is None:
+        return math.sqrt(1 - share * share) * z + share * xi
+    part = mask.double().cpu() * share  # per element, so that a soft mask keeps the variance as well
+    return (1 - part * part).sqrt().float() * z + part.float() * xi

@@ -15,7 +15,7 @@ from .noise import Candidate, fresh, mix, unused
 
 RESTARTS = ("keep", "fresh")
 SUCCESS = 0.3  # share of neighbors that beat the pivot at the best stride, as in the one-fifth success rule
-GAIN = 1.2  # how fast the stride follows
+GAIN = 0.6  # how fast the stride follows; more neighbors tell its success more surely
 SHORTEST, LONGEST = 0.05, 0.9
 
 
@@ -72,7 +72,7 @@ class ZeroOrderSearch:
         best = max(self._round, key=scores.__getitem__)
         better = [candidate for candidate in self._round if scores[candidate] > scores[self.pivot]]
         if self.adapt and self._moves:
-            self.stride *= math.exp(GAIN * (len(better) / self.neighbors - SUCCESS))
+            self.stride *= math.exp(GAIN * math.sqrt(self.neighbors) * (len(better) / self.neighbors - SUCCESS))
             self.stride = min(max(self.stride, SHORTEST), LONGEST)
         fresh_pivot = self._moves and not better and self.restart == "fresh"
         if fresh_pivot:

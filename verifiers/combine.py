@@ -26,9 +26,10 @@ def mean_rank(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
         spreads: Typical standard deviation of each column, `(k,)`.
     """
     pool, weights = pool.double(), weights.double()
-    below = (pool[:, None] > pool[None]).double().sum(1)
-    equal = (pool[:, None] == pool[None]).double().sum(1)
-    ranks = (below + (equal + 1) / 2) / len(pool)
+    columns = pool.T.contiguous()
+    ordered = columns.sort(dim=1).values
+    below, upto = torch.searchsorted(ordered, columns), torch.searchsorted(ordered, columns, right=True)
+    ranks = (below + upto + 1).T / (2 * len(pool))
     means = ranks @ weights / weights.abs().sum()
     return (means / TIE_BREAK).round() * TIE_BREAK + TIE_BREAK / 4 * torch.tanh(z_score(pool, weights, spreads))
 

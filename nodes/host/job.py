@@ -268,9 +268,13 @@ def headline(trace: Trace) -> str:
 def summary(trace: Trace, seconds: float) -> str:
     if not trace.columns:
         seeds = ", ".join(str(trial.candidate.plain_seed) for trial in trace.trials if trial.candidate.plain_seed is not None)
-        return f"{len(trace.trials)} pictures in {spoken(seconds)}, no verifier: choose one by its seed: {seeds}"
+        return f"{counted(trace)} in {spoken(seconds)}, no verifier: choose one by its seed: {seeds}"
     best = trace.best(1)[0]
     seed = best.candidate.plain_seed
     made = f"seed {seed}" if seed is not None else f"a mixed noise ({best.how})"
-    return (f"{len(trace.trials)} pictures in {spoken(seconds)}, {headline(trace)}, from {made}, "
+    return (f"{counted(trace)} in {spoken(seconds)}, {headline(trace)}, from {made}, "
             f"{trace.ledger.nfe} NFE ({trace.stopped})")
+
+
+def counted(trace: Trace) -> str:
+    return "1 picture" if len(trace.trials) == 1 else f"{len(trace.trials)} pictures"

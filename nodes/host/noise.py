@@ -180,6 +180,8 @@ def check_drawn(drawn: Sequence[Tensor], shapes: Sequence[Shape]) -> None:
     for part in drawn:
         if not torch.isfinite(part).all():
             raise ValueError("noise must be finite, got NaN or infinite values")
+        if part.numel() > 1 and part.std() == 0:
+            raise ValueError(f"noise must be random, got {part.flatten()[0].item():g} everywhere (Disable Noise?)")
 
 
 def describe(shapes: Sequence[Shape]) -> str:

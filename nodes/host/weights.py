@@ -22,7 +22,7 @@ folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir,
 def present() -> list[str]:
     """Names of what lies in the folder: weight files, and folders with an open_clip config, which count as one."""
     files = [name.replace(os.sep, "/") for name in folder_paths.get_filename_list(FOLDER)]
-    folders = sorted(str(Path(name).parent.as_posix()) for name in files if Path(name).name == CONFIG)
+    folders = sorted(name.removesuffix(f"/{CONFIG}") for name in files if name.endswith(f"/{CONFIG}"))
     loose = [name for name in files if name.endswith(SUFFIXES) and not name.startswith(tuple(f"{folder}/" for folder in folders))]
     return folders + loose
 

@@ -1,6 +1,11 @@
 """The search nodes in the real host, as a user wires them."""
 
+import gc
 import json
+import math
+import re
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -8,8 +13,41 @@ import torch
 MODEL = {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 1}}
 SOURCES = {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
 KSAMPLER = {"steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
-BUDGET = {"seed": 5, "pictures": 4, "minutes": 0.0, "keep": 1}
+BUDGET = {"seed": 5, "pictures": 6, "minutes": 0.0, "keep": 1}
+ZERO_ORDER = {"preset": "adaptive", "neighbors": 4, "similarity": 0.95}
 OUTPUTS = ("latent", "image", "seed", "score", "noise", "recipe", "trace")
+
+
+class Brightness:
+    """Judges by the mean pixel, the way the host's verifiers are called."""
+
+    columns = ("brightness",)
+    card = SimpleNamespace(name="brightness", prompt=False, token_limit=None, spread=1.0)
+
+    def measure(self, images, prompt):
+        return images.flatten(1).mean(1, keepdim=True).float()
+
+    def combine(self, pool):
+        return pool[:, 0]
+
+    def count_tokens(self, prompt):
+        return None
+
+
+class Ranked(Brightness):
+    """Combines over the pool, so that every new candidate moves the scores of all others."""
+
+    def combine(self, pool):
+        return (pool[:, :1] >= pool[:, 0]).double().mean(1)
+
+
+@pytest.fixture
+def judge(host):
+    def put(verifier):
+        host.toys.VALUES["verifier"] = verifier
+        return {"v": {"class_type": "ToyValue", "inputs": {"name": "verifier"}}}
+
+    return put
 
 
 def kept(node, *names):
@@ -22,19 +60,272 @@ def drop_in(**inputs):
     return {"1": MODEL, "2": {"class_type": "NoiseSearch", "inputs": {**SOURCES, **KSAMPLER, **BUDGET, **inputs}}}
 
 
-def test_without_a_verifier_the_own_seed_passes_and_every_picture_is_shown(host):
-    result = host.run({**drop_in(), **kept("2", "latent", "image", "seed", "noise", "recipe", "trace")})
+def searched(kind="RandomSearch", model=MODEL, batch=2, sampler="euler", **inputs):
+    """A sampling setup "s" and a search node "2" behind it, judged by "v"."""
+    setup = {"class_type": "SamplingSetup", "inputs": {**SOURCES, **KSAMPLER, "sampler_name": sampler, "batch_size": batch}}
+    knobs = ZERO_ORDER if kind == "ZeroOrderSearch" else {}
+    search = {"class_type": kind, "inputs": {"sampling": ["s", 0], "verifier": ["v", 0], **BUDGET, **knobs, **inputs}}
+    return {"1": model, "s": setup, "2": search}
+
+
+def run(host, *parts):
+    result = host.run({name: node for part in parts for name, node in part.items()})
     assert result.ok, result.error
-    assert result.kept["seed"] == [5]
-    assert result.kept["latent"][0]["samples"].shape == (1, 16, 8, 8)
-    assert result.kept["image"][0].shape == (1, 64, 64, 3)
-    assert len(result.outputs["2"]["images"]) == 4
-    assert [trial.how for trial in result.kept["trace"][0].trials] == ["own seed", "random", "random", "random"]
+    return SimpleNamespace(**{name: values[0] if len(values) == 1 else values for name, values in result.kept.items()}, ui=result.outputs,
+                           result=result)
+
+
+def refused(host, *parts):
+    result = host.run({name: node for part in parts for name, node in part.items()})
+    assert not result.ok
+    return result.error
+
+
+def blocked(host, *parts):
+    """What the host says at a node that hangs on a blocked output; the rest of the prompt runs."""
+    result = host.run({name: node for part in parts for name, node in part.items()})
+    (error,) = result.named("execution_error")
+    return error["exception_message"]
+
+
+def test_without_a_verifier_the_own_seed_passes_and_every_picture_is_shown(host):
+    found = run(host, drop_in(), kept("2", "latent", "image", "seed", "noise", "recipe", "trace"))
+    assert found.seed == 5
+    assert found.latent["samples"].shape == (1, 16, 8, 8)
+    assert found.image.shape == (1, 64, 64, 3)
+    assert len(found.ui["2"]["images"]) == 6
+    assert [trial.how for trial in found.trace.trials] == ["own seed"] + ["random"] * 5
+    assert str(found.trace.trials[3].candidate.plain_seed) in found.ui["2"]["text"][0]
+
+
+def test_without_a_verifier_the_score_output_is_blocked_with_the_reason(host):
+    assert "connect a verifier" in blocked(host, drop_in(), kept("2", "score"))
 
 
 def test_without_a_verifier_the_result_is_the_stock_ksamplers(host):
     stock = {"class_type": "KSampler", "inputs": {**{key: SOURCES[key] for key in SOURCES if key != "vae"}, **KSAMPLER, "seed": 5}}
-    prompt = {**drop_in(), "3": stock, **kept("2", "latent"), "s": {"class_type": "ToyKeep", "inputs": {"value": ["3", 0], "name": "stock"}}}
-    result = host.run(prompt)
-    assert result.ok, result.error
-    assert torch.allclose(result.kept["latent"][0]["samples"], result.kept["stock"][0]["samples"], atol=1e-5)
+    keep_stock = {"ks": {"class_type": "ToyKeep", "inputs": {"value": ["3", 0], "name": "stock"}}}
+    found = run(host, drop_in(), {"3": stock}, kept("2", "latent"), keep_stock)
+    assert torch.allclose(found.latent["samples"], found.stock["samples"], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["RandomSearch", "ZeroOrderSearch"])
+def test_the_winner_is_the_best_of_all_and_never_worse_than_the_own_seed(host, judge, kind):
+    found = run(host, judge(Brightness()), searched(kind, pictures=12), kept("2", "image", "score", "trace"))
+    assert len(found.trace.trials) == 12 and found.trace.ledger.nfe == 12 * 2 * 2
+    assert found.score == max(found.trace.scores) >= found.trace.scores[0]
+    assert found.image.mean().item() == pytest.approx(found.score, abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["RandomSearch", "ZeroOrderSearch"])
+def test_the_same_search_twice_gives_the_same_bytes(host, judge, kind):
+    first, second = (run(host, judge(Brightness()), searched(kind), kept("2", "latent", "recipe")) for _ in range(2))
+    assert first.recipe == second.recipe
+    assert torch.equal(first.latent["samples"], second.latent["samples"])
+
+
+@pytest.mark.parametrize("kind", ["RandomSearch", "ZeroOrderSearch"])
+@pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m_sde"])
+def test_another_chunk_size_finds_the_same_winner(host, judge, kind, sampler):
+    winners = [run(host, judge(Brightness()), searched(kind, batch=batch, sampler=sampler), kept("2", "latent", "recipe")) for batch in (1, 4)]
+    assert winners[0].recipe == winners[1].recipe
+    assert torch.allclose(winners[0].latent["samples"], winners[1].latent["samples"], atol=1e-4)
+
+
+def test_a_random_winner_is_a_seed_for_the_stock_ksampler(host, judge):
+    stock = {"class_type": "KSampler", "inputs": {**{key: SOURCES[key] for key in SOURCES if key != "vae"}, **KSAMPLER, "seed": ["2", 2]}}
+    keep_stock = {"ks": {"class_type": "ToyKeep", "inputs": {"value": ["3", 0], "name": "stock"}}}
+    found = run(host, judge(Brightness()), searched(), {"3": stock}, kept("2", "latent", "seed"), keep_stock)
+    assert found.seed != 5 and found.seed < 2**50
+    assert torch.allclose(found.latent["samples"], found.stock["samples"], atol=1e-5)
+
+
+@pytest.mark.parametrize("sampler", ["euler", "euler_ancestral"])
+@pytest.mark.parametrize("kind", ["RandomSearch", "ZeroOrderSearch"])
+def test_a_winners_noise_gives_the_same_picture_in_the_stock_custom_sampler(host, judge, kind, sampler):
+    stock = {
+        "g": {"class_type": "CFGGuider", "inputs": {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "cfg": 3.0}},
+        "k": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": sampler}},
+        "b": {"class_type": "BasicScheduler", "inputs": {"model": ["1", 0], "scheduler": "simple", "steps": 2, "denoise": 1.0}},
+        "3": {"class_type": "SamplerCustomAdvanced",
+              "inputs": {"noise": ["2", 4], "guider": ["g", 0], "sampler": ["k", 0], "sigmas": ["b", 0], "latent_image": ["1", 3]}},
+        "ks": {"class_type": "ToyKeep", "inputs": {"value": ["3", 0], "name": "stock"}},
+    }  # fmt: skip
+    found = run(host, judge(Brightness()), searched(kind, pictures=12, sampler=sampler), stock, kept("2", "latent", "trace"))
+    assert kind == "RandomSearch" or found.trace.best()[0].how in ("neighbor", "random", "own seed")
+    assert torch.allclose(found.latent["samples"], found.stock["samples"], atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["RandomSearch", "ZeroOrderSearch"])
+def test_a_recipe_gives_the_same_picture_again_without_searching(host, judge, kind):
+    found = run(host, judge(Brightness()), searched(kind, pictures=12), kept("2", "latent", "recipe", "score"))
+    again = run(host, judge(Brightness()), searched(recipe=found.recipe), kept("2", "latent", "recipe", "score", "trace"))
+    assert len(again.trace.trials) == 1
+    assert again.recipe == found.recipe
+    assert torch.allclose(again.latent["samples"], found.latent["samples"], atol=1e-5)
+    made = {"n": {"class_type": "NoiseFromRecipe", "inputs": {"recipe": found.recipe}}}
+    onward = run(host, judge(Brightness()), made, searched(noise=["n", 0], pictures=1), kept("2", "latent"))
+    assert torch.allclose(onward.latent["samples"], found.latent["samples"], atol=1e-5)
+
+
+def test_keep_gives_the_best_pictures_first_with_their_noises(host, judge):
+    found = run(host, judge(Brightness()), searched(pictures=8, keep=3), kept("2", "latent", "image", "noise", "trace"))
+    means = found.image.flatten(1).mean(1)
+    assert means.tolist() == sorted(means.tolist(), reverse=True)
+    assert found.latent["samples"].shape[0] == 3
+    best = [trial.candidate for trial in found.trace.best(3)]
+    assert list(found.noise.resolved.candidates) == best
+
+
+def test_scores_are_ranked_over_the_whole_pool_and_winners_sampled_again_where_needed(host, judge):
+    found = run(host, judge(Ranked()), searched(pictures=9, keep=2), kept("2", "image", "trace"))
+    means = [trial.values[0] for trial in found.trace.trials]
+    assert found.trace.scores == pytest.approx([sum(value >= other for other in means) / len(means) for value in means])
+    assert found.image.flatten(1).mean(1).tolist() == pytest.approx(sorted(means, reverse=True)[:2], abs=1e-5)
+
+
+def test_a_search_starts_from_incoming_noises(host, judge):
+    made = {"n": {"class_type": "NoiseCandidates", "inputs": {"seed": 11, "count": 3}}}
+    found = run(host, judge(Brightness()), made, searched(noise=["n", 0]), kept("2", "trace"))
+    assert [trial.how for trial in found.trace.trials[:4]] == ["start"] * 3 + ["random"]
+    assert found.trace.trials[0].candidate.plain_seed == 11
+
+
+def test_noise_of_another_pack_becomes_a_named_leaf_and_its_recipe_asks_for_it(host, judge):
+    class Foreign:
+        seed = 3
+
+        def generate_noise(self, latent):
+            return torch.randn(latent["samples"].shape, generator=torch.Generator().manual_seed(77))
+
+    host.toys.VALUES["foreign"] = Foreign()
+    made = {"n": {"class_type": "ToyValue", "inputs": {"name": "foreign"}}}
+    found = run(host, judge(Brightness()), made, searched(noise=["n", 0], pictures=1), kept("2", "recipe", "latent"))
+    assert '"leaf"' in found.recipe
+    again = run(host, judge(Brightness()), made, searched(noise=["n", 0], recipe=found.recipe), kept("2", "latent"))
+    assert torch.equal(again.latent["samples"], found.latent["samples"])
+    assert json.loads(found.recipe)["noise"][0][1] in refused(host, judge(Brightness()), searched(recipe=found.recipe), kept("2", "latent"))
+
+
+def test_winners_are_saved_as_they_are_found(host, judge):
+    import folder_paths
+
+    folder = Path(folder_paths.get_output_directory()) / "noise_search"
+    before = set(folder.glob("*.png")) if folder.exists() else set()
+    found = run(host, judge(Brightness()), searched(pictures=12, batch=1, save_found=True), kept("2", "trace"))
+    scores = found.trace.scores
+    leaders = sum(score > max(scores[:index], default=-math.inf) for index, score in enumerate(scores))
+    assert 1 < len(set(folder.glob("*.png")) - before) <= leaders
+
+
+def test_an_interrupt_ends_the_search_at_the_next_step(host, judge):
+    judged = []
+
+    class Interrupting(Brightness):
+        def measure(self, images, prompt):
+            judged.append(len(images))
+            host.interrupt()
+            return super().measure(images, prompt)
+
+    prompt = {**judge(Interrupting()), **searched(pictures=50), **kept("2", "trace")}
+    assert host.run(prompt).error == "interrupted"
+    assert sum(judged) <= 2
+    assert run(host, judge(Brightness()), searched(), kept("2", "score")).score > 0
+
+
+def test_live_pictures_never_exceed_the_kept_ones_and_one_chunk(host, judge):
+    alive = []
+
+    class Counting(Brightness):
+        def measure(self, images, prompt):
+            gc.collect()
+            latents = [thing for thing in gc.get_objects() if type(thing) is torch.Tensor and tuple(thing.shape[1:]) == (16, 8, 8)]
+            storages = {thing.untyped_storage().data_ptr(): thing.untyped_storage().nbytes() // (16 * 8 * 8 * 4) for thing in latents}
+            alive.append(sum(storages.values()))
+            return super().measure(images, prompt)
+
+    run(host, judge(Counting()), searched(pictures=40, batch=4, keep=2), kept("2", "score"))
+    assert len(alive) == 10
+    assert max(alive[1:]) == min(alive[1:])  # flat from the second chunk on
+
+
+@pytest.mark.parametrize(("inputs", "message"), [
+    ({"keep": 7}, "keep must be between 1 and pictures .6., got 7"),
+    ({"minutes": 0.001}, "minutes must be"),
+    ({"recipe": "not a recipe"}, "recipe must be JSON"),
+    ({"recipe": '{"a":1}'}, "recipe must be one that Noise Search wrote"),
+    ({"recipe": '{"noise_search":99,"shapes":[[16,8,8]],"noise":[["fresh",1]],"settings":{}}'}, "version 1, got version 99"),
+    ({"recipe": '{"noise_search":1,"shapes":[[4,8,8]],"noise":[["fresh",1]],"settings":{}}'}, "16x8x8, got one for 4x8x8"),
+])  # fmt: skip
+def test_bad_input_is_refused_before_anything_is_sampled(host, judge, inputs, message):
+    judged = []
+
+    class Watching(Brightness):
+        def measure(self, images, prompt):
+            judged.append(images)
+            return super().measure(images, prompt)
+
+    error = refused(host, judge(Watching()), searched(**inputs), kept("2", "trace"))
+    assert re.search(message, error), error
+    assert not judged
+
+
+def test_zero_order_needs_the_pictures_of_one_round(host, judge):
+    error = refused(host, judge(Brightness()), searched("ZeroOrderSearch", pictures=4), kept("2", "trace"))
+    assert "pictures must be at least 5" in error and "got 4" in error
+
+
+def test_more_noises_than_pictures_are_refused(host, judge):
+    made = {"n": {"class_type": "NoiseCandidates", "inputs": {"seed": 11, "count": 7}}}
+    assert "which holds 7, got 6" in refused(host, judge(Brightness()), made, searched(noise=["n", 0]), kept("2", "trace"))
+
+
+@pytest.mark.parametrize(("shape", "message"), [((1, 4, 8, 8), "16x8x8, got 4x8x8"), ((1, 16, 9, 8), "16x8x8, got 16x9x8")])
+def test_noise_of_another_shape_is_refused(host, judge, shape, message):
+    host.toys.VALUES["foreign"] = SimpleNamespace(seed=3, generate_noise=lambda latent: torch.randn(shape))
+    made = {"n": {"class_type": "ToyValue", "inputs": {"name": "foreign"}}}
+    assert message in refused(host, judge(Brightness()), made, searched(noise=["n", 0]), kept("2", "trace"))
+
+
+def test_noise_that_is_no_noise_is_refused(host, judge):
+    made = {"n": {"class_type": "DisableNoise", "inputs": {}}}
+    assert "noise must be" in refused(host, judge(Brightness()), made, searched(noise=["n", 0]), kept("2", "trace"))
+
+
+def test_a_verifier_that_reads_prompts_says_why_it_has_none(host, judge):
+    class Reading(Brightness):
+        card = SimpleNamespace(name="reader", prompt=True, token_limit=None, spread=1.0)
+
+    error = refused(host, judge(Reading()), searched(), kept("2", "trace"))
+    assert "prompt must be given" in error and "reader" in error
+    run(host, judge(Reading()), searched(prompt="a cat"), kept("2", "trace"))
+
+
+def test_a_value_that_is_not_finite_fails_the_node_and_names_the_candidate(host, judge):
+    class Broken(Brightness):
+        def measure(self, images, prompt):
+            values = super().measure(images, prompt)
+            values[-1] = math.nan
+            return values
+
+    error = refused(host, judge(Broken()), searched(), kept("2", "trace"))
+    assert "brightness must be finite, got nan for candidate 1" in error
+
+
+def test_a_failing_verifier_fails_the_node_with_its_own_message(host, judge):
+    class Failing(Brightness):
+        def measure(self, images, prompt):
+            raise RuntimeError("the judge fell asleep")
+
+    assert "the judge fell asleep" in refused(host, judge(Failing()), searched(), kept("2", "trace"))
+
+
+def test_a_mixed_winner_blocks_the_seed_output_and_says_what_to_use(host, judge):
+    made = {
+        "n": {"class_type": "NoiseCandidates", "inputs": {"seed": 11, "count": 1}},
+        "w": {"class_type": "NoiseVariations", "inputs": {"noise": ["n", 0], "seed": 1, "count": 1, "similarity": 0.9, "include_source": False}},
+    }
+    found = run(host, judge(Brightness()), made, searched(noise=["w", 0], pictures=1), kept("2", "recipe"))
+    assert '"mix"' in found.recipe
+    error = blocked(host, judge(Brightness()), made, searched(noise=["w", 0], pictures=1), kept("2", "seed"))
+    assert "noise or recipe output" in error

@@ -18,15 +18,11 @@ HEAD = "sac+logos+ava1-l14-linearMSE.pth"
 def folder(host):
     """The host's empty folder of verifiers."""
     path = host.base / "models" / "verifiers"
-    linked = [entry for entry in path.iterdir() if entry.is_symlink()] if path.is_dir() else []
-    targets = {entry: entry.resolve() for entry in linked}
-    for entry in linked:
-        entry.unlink()
+    aside = path.rename(path.with_name("verifiers aside"))
+    path.mkdir()
     yield path
     shutil.rmtree(path)
-    path.mkdir()
-    for entry, target in targets.items():
-        entry.symlink_to(target, target_is_directory=True)
+    aside.rename(path)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from noise_search.search import Budget, Candidate, Measured, SeedStream, Trace, fresh, materialize, run
+from noise_search.search import Budget, Candidate, Measured, SeedStream, Trace, fresh, leaf, materialize, mix, run
 from torch import Tensor
 
 SHAPES = [(192,)]
@@ -39,11 +39,19 @@ class RandomField:
 
 
 def measured_by(score):
-    """Make a `measure` of a score of one noise."""
+    """Make a `measure` of a score of one noise. It remembers noises, so that a long chain of moves costs one move."""
+    known: dict[Candidate, Tensor] = {}
+
+    def noise_of(candidate: Candidate) -> Tensor:
+        if candidate.operation == "mix" and candidate.parents[0] in known:
+            last = mix(leaf("parent", 0), candidate.seed, candidate.weights[0])
+            return materialize([last], SHAPES, {"parent": (known[candidate.parents[0]],)})[0]
+        return materialize([candidate], SHAPES)[0]
 
     def measure(candidates: Sequence[Candidate]) -> Measured:
-        (noise,) = materialize(candidates, SHAPES)
-        return Measured(tuple((score(row),) for row in noise), nfe=1)
+        for candidate in candidates:
+            known[candidate] = noise_of(candidate)
+        return Measured(tuple((score(known[candidate][0]),) for candidate in candidates), nfe=1)
 
     return measure
 

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 import torch
 from noise_search.search import Budget, RandomSearch, SeedStream, Trace, ZeroOrderSearch, fresh, materialize, run
-from noise_search.tests.search.landscapes import RandomField, linear, measured_by, searched, single
+from noise_search.tests.search.landscapes import SHAPES, RandomField, linear, measured_by, searched, single
 from noise_search.tests.search.normality import complaints
 
 PAPER = {"warmup": 1, "adapt": False, "restart": "fresh"}
@@ -28,7 +28,9 @@ def test_it_asks_for_standard_normal_noise_over_twenty_rounds(make):
     lasts = []
     for _ in range(20):
         asked = search.ask(8)
-        assert complaints(materialize(asked, [(8, 32, 32)])[0]) == [] and len(asked) <= 8
+        assert len(asked) <= 8
+        for row in materialize(asked, [(8, 32, 32)])[0]:  # one by one: neighbors of one pivot are not independent of each other
+            assert complaints(row[None], law=2.3) == []
         told = [*search.held, *asked]
         search.tell(told, torch.randn(len(told), generator=generator).tolist())
         lasts.append(asked[-1])
@@ -88,5 +90,6 @@ def test_a_start_that_was_found_with_the_same_seeds_is_moved_by_new_ones(make):
     found = searched(ZeroOrderSearch, linear, pictures=20, seed=1).best()[0].candidate
     trace = Trace(("score",))
     for _ in run(make(found, SeedStream(1)), measured_by(linear), single, Budget(20), group=4, trace=trace):
-        pass  # materialize refuses a draw that is used twice
+        pass
+    materialize([trial.candidate for trial in trace.trials], SHAPES)  # it refuses a draw that is used twice
     assert len(trace.trials) == 20

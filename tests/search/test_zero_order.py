@@ -94,29 +94,29 @@ def test_without_adapting_the_stride_stays():
 def test_one_neighbor_at_a_fixed_stride_follows_the_recursion():
     """On a linear score u' = max(u, sqrt(1 - b**2) u + b xi); b = 0.3, from u ~ N(0, 1)."""
     make = partial(ZeroOrderSearch, neighbors=1, similarity=math.sqrt(1 - 0.3**2), warmup=1, adapt=False)
-    traces = [searched(make, linear, pictures=32, seed=seed).scores for seed in range(300)]
+    traces = [searched(make, linear, pictures=32, seed=seed).scores for seed in range(100)]
     for n, expected in {4: 0.44, 8: 0.88, 16: 1.64, 32: 2.87}.items():
-        assert sum(max(scores[:n]) for scores in traces) / 300 == pytest.approx(expected, abs=4 * 0.9 / 300**0.5)
+        assert sum(max(scores[:n]) for scores in traces) / 100 == pytest.approx(expected, abs=4 * 0.9 / 100**0.5)
 
 
 def test_the_adaptive_stride_comes_near_the_best_possible_on_a_linear_score():
     make = partial(ZeroOrderSearch, neighbors=1, warmup=4)
     for pictures, optimum in {16: 2.36, 64: 5.01}.items():
-        assert mean_best(make, lambda seed: linear, pictures, runs=60) > 0.85 * optimum
+        assert mean_best(make, lambda seed: linear, pictures, runs=24) > 0.85 * optimum
 
 
 @pytest.mark.parametrize("roughness", [2, 10, 40])
 def test_the_adaptive_stride_is_within_15_percent_of_the_best_fixed_one(roughness):
-    fixed = [partial(ZeroOrderSearch, similarity=similarity, adapt=False) for similarity in (0.995, 0.97, 0.9, 0.7)]
+    fixed = [partial(ZeroOrderSearch, similarity=similarity, adapt=False) for similarity in (0.99, 0.95, 0.8)]
     field = partial(RandomField, roughness)
-    best = max(mean_best(make, field, pictures=32, runs=40) for make in fixed)
-    assert mean_best(ZeroOrderSearch, field, pictures=32, runs=40) > 0.85 * best
+    best = max(mean_best(make, field, pictures=32, runs=16) for make in fixed)
+    assert mean_best(ZeroOrderSearch, field, pictures=32, runs=16) > 0.85 * best
 
 
 @pytest.mark.parametrize(("roughness", "gain"), [(2, 0.1), (10, 0.2), (15, 0.15), (40, -0.1)])
 def test_with_sixteen_pictures_it_beats_best_of_sixteen_where_the_field_is_smooth(roughness, gain):
     field = partial(RandomField, roughness)
-    zero_order, best_of_n = (mean_best(make, field, pictures=16, runs=150) for make in (ZeroOrderSearch, RandomSearch))
+    zero_order, best_of_n = (mean_best(make, field, pictures=16, runs=80) for make in (ZeroOrderSearch, RandomSearch))
     assert zero_order - best_of_n > gain
 
 
