@@ -69,7 +69,7 @@ def demo(arguments: list[str]) -> int:
 
 
 def bench(arguments: list[str]) -> int:
-    sections = sorted(path.stem for path in (PACK / "bench").glob("[!_]*.py"))
+    sections = sorted(path.stem for path in (PACK / "bench").glob("*.py") if "__main__" in path.read_text("utf-8"))
     if not arguments or arguments[0] not in sections:
         raise SystemExit(f"SECTION must be one of {', '.join(sections)}; got {' '.join(arguments) or 'nothing'}")
     host = find_host()

@@ -14,6 +14,7 @@ VERIFIER = "noise_search_tiny_clip"
 SIDE = 64  # pixels; what the tiny model was trained on
 CAPTION = "a red circle and a blue square"
 LOADERS = {"UNETLoader": 0, "CLIPLoader": 1, "DualCLIPLoader": 1, "VAELoader": 2}  # -> output slot of CheckpointLoaderSimple
+TEXT_NODES = ("CLIPTextEncode", "PrimitiveStringMultiline")
 OUTPUTS = [("MODEL", "MODEL"), ("CLIP", "CLIP"), ("VAE", "VAE")]
 
 
@@ -22,6 +23,7 @@ def with_tiny_model(workflow: dict, caption: str = CAPTION) -> dict:
     workflow = copy.deepcopy(workflow)
     for node in workflow["nodes"]:
         values = node.get("widgets_values")
+        node.get("properties", {}).pop("models", None)  # the downloads that the frontend would offer
         if node["type"] in LOADERS:
             _become_checkpoint_loader(workflow, node)
         elif node["type"] == "CheckpointLoaderSimple":
@@ -65,7 +67,7 @@ def _become_checkpoint_loader(workflow: dict, node: dict) -> None:
 
 
 def _text_nodes(workflow: dict, role: str) -> list[dict]:
-    """The CLIPTextEncode nodes upstream of any input called `role`."""
+    """The nodes upstream of any input called `role` that its text is typed into."""
     nodes = {node["id"]: node for node in workflow["nodes"]}
     source = {link[0]: link[1] for link in workflow["links"]}
     sockets = [entry for node in workflow["nodes"] for entry in node.get("inputs", []) if entry["name"] == role]
@@ -75,8 +77,7 @@ def _text_nodes(workflow: dict, role: str) -> list[dict]:
         if link is None:
             continue
         node = nodes[source[link]]
-        if node["type"] == "CLIPTextEncode":
+        if node["type"] in TEXT_NODES:
             found.append(node)
-        else:
-            waiting += [entry.get("link") for entry in node.get("inputs", []) if entry["type"] == "CONDITIONING"]
+        waiting += [entry.get("link") for entry in node.get("inputs", []) if entry["type"] == "CONDITIONING" or entry["name"] == "text"]
     return found

@@ -150,6 +150,12 @@ def _by_family(rows: np.ndarray, scenes: list[Scene], axis: int = 0) -> dict[str
     return {name: np.stack(groups[name], axis) for name in FAMILIES if name in groups}
 
 
+def _rounded(value: object) -> object:
+    if isinstance(value, dict):
+        return {name: _rounded(entry) for name, entry in value.items()}
+    return float(f"{value:.3g}") if isinstance(value, float) else value
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=tuple(NAMES), default="base")
@@ -164,7 +170,7 @@ def main() -> None:
     table = report(options.size, options.captions, options.seeds, options.cfg, options.keep)
     if options.host:
         table["host_difference"] = host_difference(options.size)
-    print(json.dumps(table, indent=1, default=lambda number: round(float(number), 3)))
+    print(json.dumps(_rounded(table), indent=1))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import torch
 
-from . import train_diffusion, train_vae
+from . import dreams, train_diffusion, train_vae
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("vae", "diffusion", "clip"))
-    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("what", choices=("vae", "diffusion", "dreams", "clip"))
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--captions", type=int, default=600, help="captions to dream of")
     parser.add_argument("--size", choices=tuple(train_diffusion.DEPTHS), default="base")
     parser.add_argument("--folder", type=Path, default=Path("build/demo"), help="where training states are kept")
     parser.add_argument("--threads", type=int, default=1)
@@ -25,6 +26,8 @@ def main() -> None:
         train_vae.run(options.minutes, options.folder)
     elif options.what == "diffusion":
         train_diffusion.run(options.minutes, options.folder, options.size, not options.no_compile)
+    elif options.what == "dreams":
+        dreams.run(options.folder, options.captions, size=options.size)
     else:
         from . import train_clip  # needs open_clip, which the other two do without
 

@@ -1,14 +1,16 @@
 """Trains the demo's CLIP, open_clip's own model at toy size, to judge the scenes.
 
-Batches are groups: one caption with several pictures of it, right, wrong and malformed, some through the codec. Three losses:
-contrast between captions, contrast against altered captions of the same picture, and order within a group by the checker's score.
+Batches are groups: one caption with several pictures of it, right, wrong and malformed, some through the codec. The losses:
+contrast between captions, contrast against altered captions of the same picture, order within a group by the checker's score,
+and an inventory: a linear head, thrown away afterwards, must read from the image embedding what the checker found and where.
+That head's dense signal is what makes a few thousand steps enough.
 """
 
 import json
 import logging
 import random
 from contextlib import ExitStack
-from itertools import count
+from itertools import count, product
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
@@ -19,10 +21,11 @@ from open_clip.model import CLIP
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from . import text_encoder, train_vae
+from . import dreams, text_encoder, train_vae
 from .captions import Scene, reword
 from .flaws import altered, draw_flawed, wrong_objects
-from .scenes import draw_training, picture, place, render, verify
+from .scenes import Verdict, draw_training, picture, place, render, verify
+from .shapes import COLORS, SHAPES, SIZE
 from .training import DEVICE, Average, Clock, learning_rate, mixed_precision, optimizers, save, to_tensor, update
 from .vae import Decoder, PatchCode
 
@@ -31,28 +34,37 @@ WEIGHTS = Path(__file__).parent / "weights" / "noise_search_tiny_clip"
 CONFIG = {
     "model_cfg": {
         "embed_dim": 128,
-        "vision_cfg": {"image_size": 64, "patch_size": 8, "width": 128, "layers": 5, "head_width": 64},
-        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 4},
+        "vision_cfg": {"image_size": 64, "patch_size": 16, "width": 192, "layers": 4, "head_width": 64},
+        "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 3},
     },
     "preprocess_cfg": {
-        "mean": [0.5, 0.5, 0.5], "std": [0.5, 0.5, 0.5], "interpolation": "bicubic", "resize_mode": "squash", "size": [64, 64],
+        # The empty canvas is zero, so that a patch without anything says nothing.
+        "mean": [0.93, 0.93, 0.9], "std": [0.3, 0.3, 0.3], "interpolation": "bicubic", "resize_mode": "squash", "size": [64, 64],
     },
 }
-GROUPS, PICTURES, ALTERED = 24, 6, 4
-LEARNING_RATE, MUON_LEARNING_RATE, AVERAGE_DECAY, SEED = 1e-3, 0.01, 0.999, 51
+GROUPS, PICTURES, ALTERED = 24, 6, 3
+DREAM_GROUPS = 10
+LEARNING_RATE, MUON_LEARNING_RATE, AVERAGE_DECAY, SEED = 1e-3, 0.02, 0.995, 51
+LOGIT_SCALE = 30.0
+FIT_PICTURES = 1500
 TOKEN_SEED, TOKEN_SCALE = 2603, 0.3
 # Through the codec, with noise on the latents up to this much: the decoder's style must be no cue.
-CODEC_SHARE, MAX_LATENT_NOISE = 0.25, 0.35
-ORDER_WEIGHT, ALTERED_WEIGHT = 1.0, 0.5
-TESTS = 10
+CODEC_SHARE, MAX_LATENT_NOISE = 0.2, 0.35
+# How much each loss counts: contrast, altered captions, right picture first, order by score, inventory.
+LOSS_WEIGHTS = (1.0, 0.5, 1.0, 1.0, 3.0)
+KINDS = {(color, shape): index for index, (color, shape) in enumerate(product(COLORS, SHAPES))}
+FACTS = 3 * len(KINDS) + 1
+TESTS = 20
 
 
 class Groups(NamedTuple):
     """One batch: pictures `(groups, pictures, 3, 64, 64)` with the checker's scores `(groups, pictures)`, the first one right;
-    token ids `(groups, 1 + altered, tokens)`, the first ones the captions'; and the meanings, to know equals by."""
+    what it found `(groups * pictures, FACTS)`; token ids `(groups, 1 + altered, tokens)`, the first ones the captions'; and the
+    meanings, to know equals by."""
 
     images: Tensor
     scores: Tensor
+    facts: Tensor
     tokens: Tensor
     meanings: list[str]
 
@@ -63,32 +75,40 @@ def build() -> CLIP:
     model = CLIP(**CONFIG["model_cfg"])
     width, vocabulary = CONFIG["model_cfg"]["text_cfg"]["width"], CONFIG["model_cfg"]["text_cfg"]["vocab_size"]
     model.token_embedding.weight = nn.Parameter(_token_table(vocabulary, width).float(), requires_grad=False)
+    with torch.no_grad():
+        model.logit_scale.fill_(np.log(LOGIT_SCALE))
+        model.visual.conv1.weight.copy_(_patch_filters())
     return model
 
 
 def run(minutes: float, folder: Path, compiled: bool = True) -> None:
     model = build().to(DEVICE)
+    inventory = nn.Linear(CONFIG["model_cfg"]["embed_dim"], FACTS).to(DEVICE)
+    path = folder / "clip.pt"
+    if path.exists():
+        state = torch.load(path, weights_only=True)
+        model.load_state_dict(state["average"])
+        inventory.load_state_dict(state["inventory"])
     trained = [value for name, value in model.named_parameters() if value.ndim == 2 and "resblocks" in name]
-    made = optimizers(model, trained, LEARNING_RATE, MUON_LEARNING_RATE)
+    both = nn.ModuleList([model, inventory])
+    made = optimizers(both, trained, LEARNING_RATE, MUON_LEARNING_RATE)
     average = Average(model, AVERAGE_DECAY)
     encode_image = torch.compile(model.visual) if compiled else model.visual
     data = groups(folder, SEED)
-    path = folder / "clip.pt"
     clock, tests_done = Clock(minutes), 0
-    running = torch.zeros(4)
+    running = torch.zeros(len(LOSS_WEIGHTS))
     for step in count():
-        losses = _losses(model, encode_image, next(data))
-        update(model, losses[0] + ALTERED_WEIGHT * losses[1] + ORDER_WEIGHT * (losses[2] + losses[3]), made,
-               learning_rate(step, clock.share()))
+        losses = _losses(model, encode_image, inventory, next(data))
+        update(both, losses @ torch.tensor(LOSS_WEIGHTS, device=DEVICE), made, learning_rate(step, clock.share(), flat=0.4))
         with torch.no_grad():
             model.logit_scale.clamp_(max=np.log(100))
         average.update(model)
-        running.lerp_(losses.detach().cpu(), 0.02)
+        running.lerp_(losses.detach().cpu(), max(0.03, 1 / (step + 1)))
         if clock.share() * TESTS >= tests_done + 1:
             tests_done += 1
-            log.info("%4.0f s, step %d: contrast %.2f, altered %.2f, right %.2f, order %.2f", clock.elapsed(), step + 1,
-                     *running)
-            save({"average": average.weights}, path)
+            log.info("%4.0f s, step %d: contrast %.2f, altered %.2f, right %.2f, order %.3f, inventory %.3f",
+                     clock.elapsed(), step + 1, *running)
+            save({"average": average.weights, "inventory": inventory.state_dict()}, path)
         if clock.share() >= 1:
             return
 
@@ -106,18 +126,28 @@ def export(folder: Path) -> Path:
 
 
 def groups(folder: Path, seed: int) -> Iterator[Groups]:
-    """Endless batches from training meanings."""
+    """Endless batches from training meanings; a part of the groups from dreams, if there are any."""
     decoder, code = train_vae.load(folder)
     rng = random.Random(seed)
+    dreamt = None
     while True:
-        scenes = [draw_training(rng) for _ in range(GROUPS)]
+        if dreamt is None and (stored := dreams.load(folder)):
+            dreamt = stored.endless(rng)
+        pairs = [next(dreamt) for _ in range(DREAM_GROUPS)] if dreamt else []
+        scenes = [draw_training(rng) for _ in range(GROUPS - len(pairs))]
         images = to_tensor([image for scene in scenes for image in _pictures(scene, rng)]).clamp(0, 1)
         images = _through_codec(images, decoder, code)
+        if pairs:
+            right = _through_codec(to_tensor([picture(scene, rng) for scene, _ in pairs]), decoder, code, share=0.8)
+            drawn = to_tensor([image for _, images_of_one in pairs for image in images_of_one])
+            shown = torch.cat([right[:, None], drawn.unflatten(0, (len(pairs), -1))], 1).flatten(0, 1)
+            images, scenes = torch.cat([images, shown]), scenes + [scene for scene, _ in pairs]
         shown = images.permute(0, 2, 3, 1).numpy()
-        scores = [verify(image, scenes[index // PICTURES]).score for index, image in enumerate(shown)]
+        verdicts = [verify(image, scenes[index // PICTURES]) for index, image in enumerate(shown)]
+        scores = torch.tensor([verdict.score for verdict in verdicts])
         captions = [text for scene in scenes for text in (scene.caption, *_altered_captions(scene, rng))]
         yield Groups(
-            images.view(GROUPS, PICTURES, *images.shape[1:]), torch.tensor(scores).view(GROUPS, PICTURES),
+            images.view(GROUPS, PICTURES, *images.shape[1:]), scores.view(GROUPS, PICTURES), _facts(verdicts),
             tokenize(captions).view(GROUPS, 1 + ALTERED, -1), [scene.meaning() for scene in scenes],
         )
 
@@ -157,9 +187,9 @@ def _altered_captions(scene: Scene, rng: random.Random) -> list[str]:
 
 
 @torch.no_grad()
-def _through_codec(images: Tensor, decoder: Decoder, code: PatchCode) -> Tensor:
+def _through_codec(images: Tensor, decoder: Decoder, code: PatchCode, share: float = CODEC_SHARE) -> Tensor:
     """Sends some pictures, right and wrong alike, to latents and back."""
-    chosen = torch.rand(len(images)) < CODEC_SHARE
+    chosen = torch.rand(len(images)) < share
     latents = code.encode(images[chosen])
     latents += torch.randn_like(latents) * MAX_LATENT_NOISE * torch.rand(len(latents), 1, 1, 1)
     with mixed_precision():
@@ -167,16 +197,33 @@ def _through_codec(images: Tensor, decoder: Decoder, code: PatchCode) -> Tensor:
     return images
 
 
-def _losses(model: CLIP, encode_image: nn.Module, batch: Groups) -> Tensor:
-    """Contrast, altered captions, right picture first, order by score, `(4,)`."""
+def _facts(verdicts: list[Verdict]) -> Tensor:
+    """Per picture: how many of each kind the checker found well-formed, where they are (sums of x and y, each -1 to 1, zero for
+    absent kinds), and how many regions are malformed, `(n, FACTS)`."""
+    facts = torch.zeros(len(verdicts), FACTS)
+    for row, verdict in zip(facts, verdicts, strict=True):
+        for found in verdict.detections:
+            if found.well_formed:
+                kind = KINDS[found.color, found.shape]
+                row[kind] += 1
+                row[kind + len(KINDS)] += 2 * found.x / SIZE - 1
+                row[kind + 2 * len(KINDS)] += 2 * found.y / SIZE - 1
+            else:
+                row[-1] += 1
+    return facts
+
+
+def _losses(model: CLIP, encode_image: nn.Module, inventory: nn.Module, batch: Groups) -> Tensor:
+    """Contrast, altered captions, right picture first, order by score, inventory, `(5,)`."""
     with ExitStack() as stack:
         # torch's fused CPU attention is slow in bfloat16.
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(mixed_precision())
-        pixels = batch.images.flatten(0, 1).to(DEVICE) * 2 - 1
-        image = encode_image(pixels).float().view(GROUPS, PICTURES, -1)
+        pixels = _normalize(batch.images.flatten(0, 1).to(DEVICE))
+        image = encode_image(pixels).float()
         text = encode_text(model, batch.tokens.flatten(0, 1).to(DEVICE)).float().view(GROUPS, 1 + ALTERED, -1)
-    image, text = F.normalize(image, dim=-1), F.normalize(text, dim=-1)
+    inventory_error = (inventory(image) - batch.facts.to(DEVICE)).square().sum(-1).mean() / len(KINDS)
+    image, text = F.normalize(image.view(GROUPS, PICTURES, -1), dim=-1), F.normalize(text, dim=-1)
     scale, scores = model.logit_scale.exp(), batch.scores.to(DEVICE)
     right = torch.zeros(GROUPS, dtype=torch.long, device=DEVICE)
     across = scale * image[:, 0] @ text[:, 0].T
@@ -188,7 +235,23 @@ def _losses(model: CLIP, encode_image: nn.Module, batch: Groups) -> Tensor:
     within = scale * torch.einsum("gpd,gd->gp", image, text[:, 0])
     wrong = (scores < 1) | (torch.arange(PICTURES, device=DEVICE) == 0)
     first = F.cross_entropy(within.masked_fill(~wrong, -torch.inf), right)
-    return torch.stack([contrast, against_altered, first, _order(within, scores)])
+    return torch.stack([contrast, against_altered, first, _order(within, scores), inventory_error])
+
+
+def _normalize(images: Tensor) -> Tensor:
+    mean, std = (torch.tensor(CONFIG["preprocess_cfg"][name], device=images.device) for name in ("mean", "std"))
+    return (images - mean.view(3, 1, 1)) / std.view(3, 1, 1)
+
+
+def _patch_filters() -> Tensor:
+    """Principal components of the patches of training pictures, `(width, 3, patch, patch)`: where the patch filters start."""
+    size, width = (CONFIG["model_cfg"]["vision_cfg"][name] for name in ("patch_size", "width"))
+    rng = random.Random(SEED)
+    images = _normalize(to_tensor([picture(draw_training(rng), rng) for _ in range(FIT_PICTURES)]))
+    patches = F.unfold(images, size, stride=size).transpose(1, 2).reshape(-1, 3 * size**2)
+    directions = torch.linalg.eigh(patches.T @ patches / len(patches)).eigenvectors.flip(1)[:, :width]
+    spread = (patches @ directions).std(0)
+    return (directions / spread.sqrt() / spread.mean().sqrt()).T.reshape(width, 3, size, size)
 
 
 def _order(logits: Tensor, scores: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ from comfy_api.latest import io
 from ..search.random_search import RandomSearch
 from ..search.run import Budget
 from ..search.zero_order import ZeroOrderSearch
-from .host.job import Request, SearchJob
+from .host.job import SearchJob
 from .host.prompt import trace_prompt
+from .host.request import Request
 from .host.sampling import from_ksampler
 from .sampling import ksampler_inputs, model_inputs
 from .sockets import CATEGORY, Sampling, Trace, Verifier

@@ -18,6 +18,7 @@ from types import ModuleType, SimpleNamespace
 import pytest
 
 from noise_search.demo.client import END, Client, Result, failure, refusal
+from noise_search.demo.examples import write_examples
 from noise_search.demo.server import NAME, Server, prepare
 
 COMFYUI_PATH = os.environ.get("COMFYUI_PATH", "")
@@ -161,10 +162,12 @@ def tiny(host: Host) -> Callable[[str], SimpleNamespace]:
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A real server with the pack and the toys; `server.client()` talks to it."""
+    """A real server with the pack, the toys and the examples with the tiny models; `server.client()` talks to it."""
     if not COMFYUI_PATH:
         pytest.fail(MISSING, pytrace=False)
-    with Server(COMFYUI_PATH, prepare(tmp_path_factory.mktemp("server base"), [TOYS])) as running:
+    base = prepare(tmp_path_factory.mktemp("server base"), [TOYS])
+    write_examples(base)
+    with Server(COMFYUI_PATH, base) as running:
         yield running
 
 
@@ -188,7 +191,9 @@ class Page:
         self.raw.goto(self.client.url + "/" + query, wait_until="domcontentloaded")
         ready = "() => window.app?.positionConversion && app.isGraphReady && app.extensionManager?.workflow?.activeWorkflow"
         self.raw.wait_for_function(ready, timeout=120_000)
-        if not query:
+        if query:
+            self.raw.wait_for_function("() => app.graph.nodes.length > 0 && !location.search")
+        else:
             self.load({"nodes": [], "links": [], "version": 0.4})
 
     def load(self, workflow: dict) -> None:

@@ -110,17 +110,42 @@ def _recipes(name: str) -> Iterator[tuple[str, Recipe]]:
 def _fits(name: str, state: Mapping[str, Tensor]) -> bool:
     """Whether an architecture has weights of exactly these names and shapes."""
     config = open_clip().get_model_config(name)
-    text = config["text_cfg"]
-    embedding = state.get("token_embedding.weight", state.get("text.token_embedding.weight"))
-    if embedding is None or "hf_model_name" in text or embedding.shape != (text.get("vocab_size", 49408), text.get("width", 512)):
-        return False
-    vision, patches = config["vision_cfg"], state.get("visual.conv1.weight")
-    if isinstance(vision.get("layers"), int) and (patches is None or patches.shape[0] != vision.get("width", 768)):
+    if not _resembles(config, state):
         return False
     with torch.device("meta"):
         module = build(config)
     shapes = {key: value.shape for key, value in module.state_dict().items()}
     return shapes == {key: value.shape for key, value in fitted(state, module).items()}
+
+
+def _resembles(config: Mapping, state: Mapping[str, Tensor]) -> bool:
+    """Whether a config is worth building for a comparison; tells most apart in no time."""
+    text, vision = config["text_cfg"], config["vision_cfg"]
+    embedding = state.get("token_embedding.weight", state.get("text.token_embedding.weight"))
+    if embedding is None or "hf_model_name" in text:
+        return False
+    if embedding.shape != (text.get("vocab_size", 49408), text.get("width", 512)):
+        return False
+    if _depth(state, r"(?:text\.)?transformer") != text.get("layers", 12):
+        return False
+    if "timm_model_name" in vision:
+        return any(key.startswith("visual.trunk.") for key in state)
+    if not isinstance(vision.get("layers", 12), int):  # a ResNet
+        return "visual.layer1.0.conv1.weight" in state
+    patch, side = vision.get("patch_size", 16), vision.get("image_size", 224)
+    first, places = state.get("visual.conv1.weight"), state.get("visual.positional_embedding")
+    return (
+        first is not None
+        and places is not None
+        and first.shape == (vision.get("width", 768), 3, patch, patch)
+        and len(places) == (side // patch) ** 2 + 1
+        and _depth(state, r"visual\.transformer") == vision.get("layers", 12)
+    )
+
+
+def _depth(state: Mapping[str, Tensor], tower: str) -> int:
+    """Blocks of a transformer, counted in the names of its weights."""
+    return len({found[1] for key in state if (found := re.match(rf"{tower}\.resblocks\.(\d+)\.", key))})
 
 
 def build(config: Mapping) -> nn.Module:

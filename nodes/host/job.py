@@ -12,14 +12,15 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
 from ...search import recipe as recipes
-from ...search.noise import Candidate, SeedStream, fresh
+from ...search.noise import Candidate, SeedStream
 from ...search.run import Budget, run
 from ...search.trace import Measured, Trace, Trial
-from .noise import CandidateNoise, Latent, Resolved, joined, resolve, streams
+from .noise import CandidateNoise, Latent, joined, streams
 from .pictures import as_batch, frames_of, save
-from .progress import SearchProgress, spoken
+from .progress import SearchProgress
+from .report import facts, headline, summary
+from .request import Request
 from .rollout import Rollout
-from .sampling import Sampling
 from .verifiers import warn
 
 log = logging.getLogger("noise_search")
@@ -27,55 +28,6 @@ log = logging.getLogger("noise_search")
 NO_SCORE = "There is no score: connect a verifier to the search."
 NO_PLAIN_SEED = ("The winner is not the noise of a plain seed (it was mixed from several). "
                  "Use the noise or recipe output instead of the seed.")
-
-
-@dataclass(frozen=True, eq=False)
-class Request:
-    """What a search node was asked for.
-
-    Args:
-        sampling: How a noise becomes a picture.
-        verifier: What judges, or None: then nothing is chosen and the own seed's picture is the result.
-        prompt: What the verifier reads; "" = the text traced from the graph.
-        noise: Where to start instead of at the own seed, or None.
-        seed: The user's own seed: candidate 0, and the seed of all draws.
-        budget: Pictures, minutes and stop rules.
-        keep: How many winners leave the node, best first.
-        recipe: A found noise to use instead of searching, or "".
-        save_found: Writes each new best into the output folder at once.
-    """
-
-    sampling: Sampling
-    verifier: Any
-    prompt: str
-    noise: Any
-    seed: int
-    budget: Budget
-    keep: int
-    recipe: str = ""
-    save_found: bool = False
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.keep <= self.budget.pictures:
-            raise ValueError(f"keep must be between 1 and pictures ({self.budget.pictures}), got {self.keep}")
-        if self.verifier is not None and self.verifier.card.prompt and not self.text:
-            problem = self.sampling.prompt.problem or "the positive prompt is empty"
-            raise ValueError(f"prompt must be given, because the verifier {self.verifier.card.name} reads it and the "
-                             f"positive prompt cannot be used: {problem}")
-
-    @property
-    def text(self) -> str:
-        return self.prompt.strip() or self.sampling.prompt.text
-
-    def start(self) -> Resolved:
-        """Where the search begins: the incoming noises, or the own seed."""
-        if self.noise is None:
-            return Resolved((fresh(self.seed),))
-        found = resolve(self.noise, self.sampling.latent["samples"])
-        if len(found.candidates) > self.budget.pictures:
-            raise ValueError(f"pictures must be enough for the incoming noise, which holds {len(found.candidates)}, "
-                             f"got {self.budget.pictures}")
-        return found
 
 
 @dataclass(eq=False)
@@ -91,8 +43,8 @@ class Kept:
     def only(self, trials: Sequence[Trial]) -> None:
         """Drops all others; what stays no longer keeps the batch alive that it was a row of."""
         keys = [trial.candidate.key for trial in trials if trial.candidate.key in self.latents]
-        self.latents = {key: owned(self.latents[key]) for key in keys}
-        self.images = {key: self.images[key].clone() for key in keys}
+        self.latents = {key: joined([owned(part) for part in streams(self.latents[key])]) for key in keys}
+        self.images = {key: owned(self.images[key]) for key in keys}
 
 
 class SearchJob:
@@ -111,7 +63,7 @@ class SearchJob:
         self.rollout = Rollout(request.sampling, self.start.leaves, self.progress.after_step)
         self.best: Candidate | None = None
         self.shown: list[dict[str, str]] = []
-        self.notes = warn(request.verifier, request.text) if request.verifier else []
+        self.notes = [*request.sampling.notes, *(warn(request.verifier, request.text) if request.verifier else [])]
 
     def search(self, make: Callable[[Candidate, SeedStream], Any]) -> Trace:
         """All rounds. Nothing is kept in memory but the winners and numbers."""
@@ -215,18 +167,9 @@ class SearchJob:
         score = trace.scores[winners[0].id] if self.request.verifier else ExecutionBlocker(NO_SCORE)
         noise = CandidateNoise([trial.candidate for trial in winners], self.start.leaves)
         shown = self.shown or [self.preview_file(trial.candidate, image) for trial, image in zip(winners, images)]
-        latent = {**self.request.sampling.latent, "samples": samples}
-        return io.NodeOutput(latent, as_batch(images), plain_seed(best), score, noise, self.recipe_of(best), trace,
-                             ui={"images": shown, "text": [self.progress.said], "noise_search": [self.facts(trace)]})
-
-    def facts(self, trace: Trace) -> dict[str, Any]:
-        """What the browser and the API learn about the result, as plain JSON."""
-        best = trace.best(1)[0]
-        judged = bool(trace.columns)
-        return {"score": trace.scores[best.id] if judged else None, "first_score": trace.scores[0] if judged else None,
-                "seed": str(best.candidate.plain_seed) if best.candidate.plain_seed is not None else None, "how": best.how,
-                "pictures": len(trace.trials), "nfe": trace.ledger.nfe, "stopped": trace.stopped,
-                "recipe": self.recipe_of(best.candidate)}
+        latent, recipe = {**self.request.sampling.latent, "samples": samples}, self.recipe_of(best)
+        return io.NodeOutput(latent, as_batch(images), plain_seed(best), score, noise, recipe, trace,
+                             ui={"images": shown, "text": [self.progress.said], "noise_search": [facts(trace, recipe)]})
 
 
 class Single:
@@ -251,30 +194,6 @@ def rows_of(latent: Latent) -> list[Latent]:
     return [joined([part[row:row + 1] for part in parts]) for row in range(parts[0].shape[0])]
 
 
-def owned(latent: Latent) -> Latent:
-    """A copy that does not keep its whole batch alive."""
-    return joined([part.clone() for part in streams(latent)])
-
-
-def headline(trace: Trace) -> str:
-    """The best so far against the candidate that the search began with."""
-    if not trace.columns:
-        return "unjudged"
-    best, own = trace.best(1)[0], trace.scores[0]
-    score = trace.scores[best.id]
-    return f"best {score:.4g} (first {own:.4g}, {score - own:+.3g})"
-
-
-def summary(trace: Trace, seconds: float) -> str:
-    if not trace.columns:
-        seeds = ", ".join(str(trial.candidate.plain_seed) for trial in trace.trials if trial.candidate.plain_seed is not None)
-        return f"{counted(trace)} in {spoken(seconds)}, no verifier: choose one by its seed: {seeds}"
-    best = trace.best(1)[0]
-    seed = best.candidate.plain_seed
-    made = f"seed {seed}" if seed is not None else f"a mixed noise ({best.how})"
-    return (f"{counted(trace)} in {spoken(seconds)}, {headline(trace)}, from {made}, "
-            f"{trace.ledger.nfe} NFE ({trace.stopped})")
-
-
-def counted(trace: Trace) -> str:
-    return "1 picture" if len(trace.trials) == 1 else f"{len(trace.trials)} pictures"
+def owned(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy where it is a view of a larger one."""
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()

@@ -34,6 +34,7 @@ class Sampling:
         prompt: Text of the positive prompt, or why the graph does not tell.
         batch: Pictures sampled together; 0 = as many as fit.
         settings: What a recipe says about how it was found.
+        notes: What the artist should know about it.
         half_out: Latents leave in the host's intermediate type, as KSampler's do (SamplerCustomAdvanced's do not).
     """
 
@@ -46,6 +47,7 @@ class Sampling:
     batch: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
     half_out: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
@@ -90,7 +92,13 @@ def prepared(guider: Any, sampler: Any, sigmas: Tensor, latent: dict, vae: Any, 
         raise ValueError(f"sigmas must hold at least one step, got {sigmas.shape[-1]} levels (is denoise 0?)")
     fixed = fixed_latent(guider.model_patcher, latent)
     planar = streams(fixed["samples"])[0].ndim == 4
-    return Sampling(single_picture(guider, planar), sampler, sigmas.clone(), fixed, vae, **rest)
+    return Sampling(single_picture(guider, planar), sampler, sigmas.clone(), fixed, vae, notes=notes_on(latent), **rest)
+
+
+def notes_on(latent: dict) -> tuple[str, ...]:
+    if not any(latent.get("batch_index") or ()):
+        return ()
+    return (f"The latent's batch index {latent['batch_index'][0]} is ignored: every noise is the one of its seed alone.",)
 
 
 def fixed_latent(patcher: Any, latent: dict) -> dict:
@@ -104,7 +112,7 @@ def fixed_latent(patcher: Any, latent: dict) -> dict:
         raise ValueError("latent_image must be finite, got NaN or infinite values")
     scales = (latent.get("downscale_ratio_spacial"), latent.get("downscale_ratio_temporal"))
     samples = comfy.sample.fix_empty_latent_channels(patcher, samples, *scales)
-    kept = {key: value for key, value in latent.items() if not key.startswith("downscale_ratio_")}
+    kept = {key: value for key, value in latent.items() if not key.startswith(("downscale_ratio_", "batch_index"))}
     return {**kept, "samples": samples}
 
 

@@ -100,6 +100,15 @@ def test_a_batch_of_masks_is_cut_to_the_one_that_the_host_uses(host, tiny, rollo
     assert far(found, expected) < 1e-5
 
 
+def test_a_latent_picked_from_a_batch_gets_the_noise_of_its_seed_alone(host, rollouts, stock):
+    """The host would draw the noise of its old place in the batch; the note says that this is ignored."""
+    picked = {"samples": torch.zeros(1, 16, 8, 8), "batch_index": [3]}
+    rollout = rollouts("sd3", latent=picked)
+    assert torch.equal(latents(host, rollout, SEEDS[:1]), stock("sd3", SEEDS[0]))
+    assert "batch index 3 is ignored" in rollout.sampling.notes[0]
+    assert "batch_index" not in rollout.sampling.latent
+
+
 def test_positional_conditioning_is_cut_to_the_row_that_a_solo_run_sees(host, tiny):
     """The host hands row k of a conditioning batch to row k of a latent batch, so that candidates would get different prompts."""
     sampling, rollout, toys = host.part("nodes.host.sampling"), host.part("nodes.host.rollout"), host.toys

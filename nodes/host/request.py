@@ -1,0 +1,58 @@
+"""What a search node was asked for, checked before anything is sampled."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ...search.noise import fresh
+from ...search.run import Budget
+from .noise import Resolved, resolve
+from .sampling import Sampling
+
+
+@dataclass(frozen=True, eq=False)
+class Request:
+    """What a search node was asked for.
+
+    Args:
+        sampling: How a noise becomes a picture.
+        verifier: What judges, or None: then nothing is chosen and the own seed's picture is the result.
+        prompt: What the verifier reads; "" = the text traced from the graph.
+        noise: Where to start instead of at the own seed, or None.
+        seed: The user's own seed: candidate 0, and the seed of all draws.
+        budget: Pictures, minutes and stop rules.
+        keep: How many winners leave the node, best first.
+        recipe: A found noise to use instead of searching, or "".
+        save_found: Writes each new best into the output folder at once.
+    """
+
+    sampling: Sampling
+    verifier: Any
+    prompt: str
+    noise: Any
+    seed: int
+    budget: Budget
+    keep: int
+    recipe: str = ""
+    save_found: bool = False
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.keep <= self.budget.pictures:
+            raise ValueError(f"keep must be between 1 and pictures ({self.budget.pictures}), got {self.keep}")
+        if self.verifier is not None and self.verifier.card.prompt and not self.text:
+            problem = self.sampling.prompt.problem or "the positive prompt is empty"
+            raise ValueError(f"prompt must be given, because the verifier {self.verifier.card.name} reads it and the "
+                             f"positive prompt cannot be used: {problem}")
+
+    @property
+    def text(self) -> str:
+        return self.prompt.strip() or self.sampling.prompt.text
+
+    def start(self) -> Resolved:
+        """Where the search begins: the incoming noises, or the own seed."""
+        if self.noise is None:
+            return Resolved((fresh(self.seed),))
+        found = resolve(self.noise, self.sampling.latent["samples"])
+        if len(found.candidates) > self.budget.pictures:
+            raise ValueError(f"pictures must be enough for the incoming noise, which holds {len(found.candidates)}, "
+                             f"got {self.budget.pictures}")
+        return found
