@@ -32,6 +32,7 @@ class Dreams(NamedTuple):
                 yield parse(self.captions[index]), self.pictures[index].astype(np.float32) / 255
 
 
+@torch.inference_mode()
 def run(folder: Path, captions: int, pictures: int = 5, size: str = "base") -> None:
     """Draws and keeps `dreams.npz`; never for a held-out meaning."""
     rng = random.Random(SEED)

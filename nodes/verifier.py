@@ -1,10 +1,8 @@
 """Nodes that load, join and use what judges pictures."""
 
-import math
 import re
 from typing import Any
 
-import torch
 from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
@@ -12,8 +10,8 @@ from ..verifiers.catalogue import PUBLISHED
 from ..verifiers.combine import COMBINATIONS
 from ..verifiers.ensemble import Ensemble
 from .host import weights as files
+from .host.judging import judged, table
 from .host.sorting import pictures_in, sort_images, sort_latents, sort_noises, sort_values
-from .host.verifiers import warn
 from .sockets import CATEGORY, Verifier
 
 KNOWN = "; ".join(f"{known.name} ({known.about}; {known.licence})" for known in PUBLISHED)
@@ -142,35 +140,6 @@ class VerifierScoreNode(io.ComfyNode):
         )
 
 
-def judged(pictures: list, judge: Any, prompt: str, scores: list | None) -> tuple[list, list[float], list[str]]:
-    """Raw values per picture, one score per picture, and what the artist should know."""
-    if (judge is None) == (scores is None):
-        raise ValueError(f"either verifier or scores must be connected, got {'neither' if judge is None else 'both'}")
-    if judge is None:
-        return [[score] for score in scores], checked(scores, len(pictures)), []
-    notes = warn(judge, prompt)
-    values = measured(pictures, judge, prompt)
-    return values.tolist(), judge.combine(values).tolist(), notes
-
-
-def measured(pictures: list, judge: Any, prompt: str) -> torch.Tensor:
-    """Raw values `(n, k)` of pictures `(1, h, w, c)`, those of one size together."""
-    values = torch.empty(len(pictures), len(judge.columns))
-    for shape in {picture.shape for picture in pictures}:
-        rows = [row for row, picture in enumerate(pictures) if picture.shape == shape]
-        values[rows] = judge.measure(torch.cat([pictures[row] for row in rows]), prompt)
-    return values
-
-
-def checked(scores: list[float], count: int) -> list[float]:
-    if len(scores) != count:
-        raise ValueError(f"scores must be as many as the pictures, {count}, got {len(scores)}")
-    for index, score in enumerate(scores):
-        if not math.isfinite(score):
-            raise ValueError(f"scores must be finite, got {score} for picture {index + 1} of {count}")
-    return list(scores)
-
-
 def only(values: list | None, name: str) -> Any:
     """The one value of an input that holds for all pictures."""
     distinct = [value for index, value in enumerate(values or []) if value not in values[:index]]
@@ -189,16 +158,6 @@ def numbers(text: str) -> list[float]:
         return [float(part) for part in re.split(r"[,;\s]+", text.strip()) if part]
     except ValueError as error:
         raise ValueError(f"weights must be numbers separated by commas, got {text!r}") from error
-
-
-def table(columns: tuple[str, ...], values: list, scores: list[float], order: list[int]) -> list[str]:
-    """One line per picture, best first: its place in the input, its score, and what each verifier measured."""
-    several = len(columns) > 1
-    return [
-        f"#{index + 1}: {scores[index]:.4g}"
-        + (f" ({', '.join(f'{name} {value:.4g}' for name, value in zip(columns, values[index]))})" if several else "")
-        for index in order
-    ]
 
 
 NODES = [LoadVerifierNode, EnsembleVerifierNode, VerifierScoreNode]

@@ -1,6 +1,7 @@
 """Makes the pack importable as `noise_search`, the host importable by its own names, and an unnoticed skip impossible in CI."""
 
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -26,6 +27,7 @@ if harness.COMFYUI_PATH:
 def pytest_configure(config: pytest.Config) -> None:
     # Test modules are named by their path from here. From tests/ on, tests/nodes would replace the host's module `nodes`.
     config._rootpath = PACK
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end their servers on that as well
 
 
 def pytest_unconfigure() -> None:

@@ -190,7 +190,7 @@ class Page:
         """Opens the page, as `/?template=NAME&source=noise-search` for an example, and waits until its graph is ready."""
         self.raw.goto(self.client.url + "/" + query, wait_until="domcontentloaded")
         ready = "() => window.app?.positionConversion && app.isGraphReady && app.extensionManager?.workflow?.activeWorkflow"
-        self.raw.wait_for_function(ready, timeout=120_000)
+        self.raw.wait_for_function(ready)
         if query:
             self.raw.wait_for_function("() => app.graph.nodes.length > 0 && !location.search")
         else:
@@ -261,6 +261,7 @@ def page(server: Server, browser, request: pytest.FixtureRequest) -> Iterator[Pa
     settings = {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": vue, "Comfy.Minimap.Visible": False}
     client.request("/settings", {**settings, "Comfy.Workflow.Persist": False})
     context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(120_000)
     page = Page(context.new_page(), client)
     page.open()
     yield page

@@ -184,9 +184,9 @@ def test_an_example_gets_the_tiny_model_its_size_and_a_caption_that_it_knows():
     assert workflow["nodes"][0]["type"] == "UNETLoader"
 
 
-@pytest.mark.parametrize("name", [path.stem for path in sorted(EXAMPLES.glob("*.json"))])
-def test_the_address_of_an_example_opens_it(page, name):
-    page.open(address("", name).removeprefix("/"))
-    expected = json.loads((EXAMPLES / f"{name}.json").read_text(encoding="utf-8"))
+def test_the_address_of_an_example_opens_it(page):
+    path = min(EXAMPLES.glob("*.json"))
+    page.open(address("", path.stem).removeprefix("/"))
+    expected = json.loads(path.read_text(encoding="utf-8"))
     assert len(page.workflow()["nodes"]) == len(expected["nodes"])
     assert not page.errors, "\n".join(page.errors)

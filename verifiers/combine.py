@@ -29,7 +29,7 @@ def mean_rank(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
     columns = pool.T.contiguous()
     ordered = columns.sort(dim=1).values
     below, upto = torch.searchsorted(ordered, columns), torch.searchsorted(ordered, columns, right=True)
-    ranks = (below + upto + 1).T / (2 * len(pool))
+    ranks = (below + upto + 1).T.double() / (2 * len(pool))
     means = ranks @ weights / weights.abs().sum()
     return (means / TIE_BREAK).round() * TIE_BREAK + TIE_BREAK / 4 * torch.tanh(z_score(pool, weights, spreads))
 
