@@ -125,7 +125,7 @@ def serve(arguments: list[str]) -> int:
             server.client().request("/settings", {"Comfy.TutorialCompleted": True})
             say(f"ready: {server.url}")
             for name in names:
-                print(f"    {name:24} {address(server.url, name)}")
+                print(f"    {address(server.url, name)}")
             say("Ctrl-C stops it")
             server.process.wait()
     except ServerError as error:

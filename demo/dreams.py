@@ -50,7 +50,9 @@ def run(folder: Path, captions: int, pictures: int = 5, size: str = "base") -> N
             latents = sample(model, torch.randn(len(texts), 16, 8, 8).to(DEVICE), text, empty, STEPS, CFG)
             images = decoder.to(DEVICE).decode(latents).permute(0, 2, 3, 1).cpu().numpy()
         drawn.append((images * 255).astype(np.uint8).reshape(-1, pictures, *images.shape[1:]))
-    np.savez(folder / "dreams.npz", captions=np.array(wanted), pictures=np.concatenate(drawn))
+    # In one move: a training of the CLIP that is under way takes the file up when it appears.
+    np.savez(folder / "dreams.tmp.npz", captions=np.array(wanted), pictures=np.concatenate(drawn))
+    (folder / "dreams.tmp.npz").replace(folder / "dreams.npz")
     log.info("%d dreams of %d training captions", captions * pictures, captions)
 
 

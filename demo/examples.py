@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from pathlib import Path
 
 PACK = Path(__file__).resolve().parents[1]
@@ -41,6 +42,7 @@ def with_tiny_model(workflow: dict, caption: str = CAPTION) -> dict:
 def write_examples(base: Path) -> list[str]:
     """Offers the examples with the tiny models in a server's template browser; their names. Open one with `address`."""
     pack = base / "custom_nodes" / SOURCE
+    shutil.rmtree(pack, ignore_errors=True)
     (pack / "example_workflows").mkdir(parents=True, exist_ok=True)
     (pack / "__init__.py").write_text("NODE_CLASS_MAPPINGS = {}\n", encoding="utf-8")
     names = []

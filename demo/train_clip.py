@@ -34,7 +34,7 @@ WEIGHTS = Path(__file__).parent / "weights" / "noise_search_tiny_clip"
 CONFIG = {
     "model_cfg": {
         "embed_dim": 128,
-        "vision_cfg": {"image_size": 64, "patch_size": 16, "width": 192, "layers": 4, "head_width": 64},
+        "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 24, "head_width": 64},
         "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 3},
     },
     "preprocess_cfg": {
@@ -43,10 +43,9 @@ CONFIG = {
     },
 }
 GROUPS, PICTURES, ALTERED = 24, 6, 3
-DREAM_GROUPS = 10
-LEARNING_RATE, MUON_LEARNING_RATE, AVERAGE_DECAY, SEED = 1e-3, 0.02, 0.995, 51
+DREAM_GROUPS = 8
+LEARNING_RATE, MUON_LEARNING_RATE, AVERAGE_DECAY, SEED = 2e-3, 0.012, 0.99, 51
 LOGIT_SCALE = 30.0
-FIT_PICTURES = 1500
 TOKEN_SEED, TOKEN_SCALE = 2603, 0.3
 # Through the codec, with noise on the latents up to this much: the decoder's style must be no cue.
 CODEC_SHARE, MAX_LATENT_NOISE = 0.2, 0.35
@@ -77,7 +76,6 @@ def build() -> CLIP:
     model.token_embedding.weight = nn.Parameter(_token_table(vocabulary, width).float(), requires_grad=False)
     with torch.no_grad():
         model.logit_scale.fill_(np.log(LOGIT_SCALE))
-        model.visual.conv1.weight.copy_(_patch_filters())
     return model
 
 
@@ -99,7 +97,7 @@ def run(minutes: float, folder: Path, compiled: bool = True) -> None:
     running = torch.zeros(len(LOSS_WEIGHTS))
     for step in count():
         losses = _losses(model, encode_image, inventory, next(data))
-        update(both, losses @ torch.tensor(LOSS_WEIGHTS, device=DEVICE), made, learning_rate(step, clock.share(), flat=0.4))
+        update(both, losses @ torch.tensor(LOSS_WEIGHTS, device=DEVICE), made, learning_rate(step, clock.share(), flat=0.3))
         with torch.no_grad():
             model.logit_scale.clamp_(max=np.log(100))
         average.update(model)
@@ -241,17 +239,6 @@ def _losses(model: CLIP, encode_image: nn.Module, inventory: nn.Module, batch: G
 def _normalize(images: Tensor) -> Tensor:
     mean, std = (torch.tensor(CONFIG["preprocess_cfg"][name], device=images.device) for name in ("mean", "std"))
     return (images - mean.view(3, 1, 1)) / std.view(3, 1, 1)
-
-
-def _patch_filters() -> Tensor:
-    """Principal components of the patches of training pictures, `(width, 3, patch, patch)`: where the patch filters start."""
-    size, width = (CONFIG["model_cfg"]["vision_cfg"][name] for name in ("patch_size", "width"))
-    rng = random.Random(SEED)
-    images = _normalize(to_tensor([picture(draw_training(rng), rng) for _ in range(FIT_PICTURES)]))
-    patches = F.unfold(images, size, stride=size).transpose(1, 2).reshape(-1, 3 * size**2)
-    directions = torch.linalg.eigh(patches.T @ patches / len(patches)).eigenvectors.flip(1)[:, :width]
-    spread = (patches @ directions).std(0)
-    return (directions / spread.sqrt() / spread.mean().sqrt()).T.reshape(width, 3, size, size)
 
 
 def _order(logits: Tensor, scores: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from ..verifiers.combine import COMBINATIONS
 from ..verifiers.ensemble import Ensemble
 from .host import weights as files
 from .host.judging import judged, table
+from .host.progress import say
+from .host.prompt import trace_prompt_of_pictures
 from .host.sorting import pictures_in, sort_images, sort_latents, sort_noises, sort_values
 from .sockets import CATEGORY, Verifier
 
@@ -109,7 +111,8 @@ class VerifierScoreNode(io.ComfyNode):
                 io.Float.Input("scores", optional=True, force_input=True,
                                tooltip="One per picture, from a node of another pack; higher is better."),
                 io.String.Input("prompt", default="", multiline=True,
-                                tooltip="What the verifier reads. ComfyUI extras such as (weights:1.2) are left out."),
+                                tooltip="What the verifier reads. Empty = the positive prompt of the sampler that made the "
+                                        "pictures. ComfyUI extras such as (weights:1.2) are left out."),
             ],
             outputs=[
                 io.Image.Output(display_name="images", is_output_list=True),
@@ -119,16 +122,20 @@ class VerifierScoreNode(io.ComfyNode):
                 io.Float.Output(display_name="scores", is_output_list=True),
                 io.Float.Output(display_name="best score"),
             ],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
         )  # fmt: skip
 
     @classmethod
     def execute(cls, images, prompt, verifier=None, latents=None, noises=None, seeds=None, scores=None) -> io.NodeOutput:
         pictures = pictures_in(images)
-        judge, text = only(verifier, "verifier"), only(prompt, "prompt")
-        values, found, notes = judged(pictures, judge, text, scores)
+        judge, typed = only(verifier, "verifier"), only(prompt, "prompt")
+        traced = trace_prompt_of_pictures(cls.hidden.prompt, cls.hidden.unique_id, "images")
+        values, found, notes = judged(pictures, judge, typed, traced, scores)
         order = sorted(range(len(found)), key=lambda index: -found[index])
         ranked = [found[index] for index in order]
         columns = judge.columns if judge is not None else ("score",)
+        text = "\n".join([*notes, *table(columns, values, found, order)])
+        say(cls.hidden.unique_id, text)
         return io.NodeOutput(
             sort_images(images, order),
             sort_latents(latents, order) if latents else unconnected("latents"),
@@ -136,7 +143,7 @@ class VerifierScoreNode(io.ComfyNode):
             sort_values(seeds, order, "seeds") if seeds else unconnected("seeds"),
             ranked,
             ranked[0],
-            ui={"text": ["\n".join([*notes, *table(columns, values, found, order)])]},
+            ui={"text": [text]},
         )
 
 

@@ -6,15 +6,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .verifiers import warn
+from .prompt import TracedPrompt
+from .verifiers import prompt_for, warn
 
 
-def judged(pictures: list[Tensor], judge: Any, prompt: str, scores: list | None) -> tuple[list, list[float], list[str]]:
+def judged(
+    pictures: list[Tensor], judge: Any, typed: str, traced: TracedPrompt, scores: list | None
+) -> tuple[list, list[float], list[str]]:
     """Raw values per picture, one score per picture, and what the artist should know."""
     if (judge is None) == (scores is None):
         raise ValueError(f"either verifier or scores must be connected, got {'neither' if judge is None else 'both'}")
     if judge is None:
         return [[score] for score in scores], checked(scores, len(pictures)), []
+    prompt = prompt_for(judge, typed, traced)
     notes = warn(judge, prompt)
     values = measured(pictures, judge, prompt)
     return values.tolist(), judge.combine(values).tolist(), notes

@@ -47,9 +47,14 @@ class SearchProgress:
 
     def say(self, text: str) -> None:
         self.said = text
-        server: Any = PromptServer.instance
-        if self.node_id and server.client_id is not None:  # without a client it would reach every open page
-            server.send_progress_text(text, self.node_id, server.client_id)
+        say(self.node_id, text)
+
+
+def say(node_id: str, text: str) -> None:
+    """Shows a text in a node of the page that queued the prompt."""
+    server: Any = PromptServer.instance
+    if node_id and server.client_id is not None:  # without a client it would reach every open page
+        server.send_progress_text(text, node_id, server.client_id)
 
 
 def spoken(seconds: float) -> str:

@@ -7,6 +7,7 @@ from ...search.noise import fresh
 from ...search.run import Budget
 from .noise import Resolved, resolve
 from .sampling import Sampling
+from .verifiers import prompt_for
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +39,13 @@ class Request:
     def __post_init__(self) -> None:
         if not 1 <= self.keep <= self.budget.pictures:
             raise ValueError(f"keep must be between 1 and pictures ({self.budget.pictures}), got {self.keep}")
-        if self.verifier is not None and self.verifier.card.prompt and not self.text:
-            problem = self.sampling.prompt.problem or "the positive prompt is empty"
-            raise ValueError(f"prompt must be given, because the verifier {self.verifier.card.name} reads it and the "
-                             f"positive prompt cannot be used: {problem}")
+        if self.verifier is not None:
+            prompt_for(self.verifier, self.prompt, self.sampling.prompt)
 
     @property
     def text(self) -> str:
-        return self.prompt.strip() or self.sampling.prompt.text
+        """What the verifier reads; "" without one."""
+        return prompt_for(self.verifier, self.prompt, self.sampling.prompt) if self.verifier else ""
 
     def start(self) -> Resolved:
         """Where the search begins: the incoming noises, or the own seed."""

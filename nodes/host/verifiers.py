@@ -13,6 +13,7 @@ from ...verifiers.base import Card, Verifier
 from ...verifiers.ensemble import members
 from ...verifiers.images import Pixels, rgb
 from ...verifiers.prompt import plain
+from .prompt import TracedPrompt
 from .rollout import is_out_of_memory
 
 log = logging.getLogger("noise_search")
@@ -135,6 +136,15 @@ def readable(verifier: Verifier, prompt: str) -> str:
     if verifier.card.prompt and not text:
         raise ValueError(f"prompt must be given, because {verifier.card.name} reads it, got an empty one")
     return text
+
+
+def prompt_for(verifier: Verifier, typed: str, traced: TracedPrompt) -> str:
+    """What the verifier is to read: what was typed, else what the graph says; an error that says why if it needs more than that."""
+    prompt = typed.strip() or traced.text
+    if verifier.card.prompt and not plain(prompt):
+        problem = "it was typed without any words" if typed.strip() else traced.problem or "the positive prompt has no words"
+        raise ValueError(f"prompt must be given, because {verifier.card.name} reads it and there is none to be found: {problem}")
+    return prompt
 
 
 def warn(verifier: Verifier, prompt: str) -> list[str]:

@@ -1,6 +1,7 @@
 """The verifier nodes in the real host, as a user wires them."""
 
 import shutil
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -511,3 +512,33 @@ def test_weights_stay_in_single_precision_on_the_cpu(host):
 
 def test_the_bundled_tiny_clip_is_listed(host):
     assert "noise_search_tiny_clip" in entries(host)
+
+
+def test_an_empty_prompt_is_read_from_the_sampler_that_made_the_pictures(host):
+    class Reading:
+        columns = ("letters",)
+        card = SimpleNamespace(name="reader", prompt=True, token_limit=None, spread=1.0)
+
+        def measure(self, images, prompt):
+            read.append(prompt)
+            return torch.zeros(len(images), 1)
+
+        def combine(self, pool):
+            return pool[:, 0]
+
+        def count_tokens(self, prompt):
+            return None
+
+    read = []
+    search = {"model": ["m", 0], "positive": ["text", 0], "negative": ["m", 2], "latent_image": ["m", 3], "vae": ["m", 4], "seed": 1, "steps": 1,
+              "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0, "pictures": 1, "minutes": 0.0, "keep": 1}  # fmt: skip
+    prompt = {
+        "m": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 1}},
+        "text": {"class_type": "ToyConditioning", "inputs": {"family": "sd3", "seed": 1, "batch": 1, "text": "a red fox"}},
+        "search": {"class_type": "NoiseSearch", "inputs": search},
+        **value(host, "reader", Reading()),
+        **score("best", images=["search", 1], verifier=["reader", 0], prompt=""),
+    }
+    result = host.run(prompt)
+    assert result.ok, result.error
+    assert read == ["a red fox"]
