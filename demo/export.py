@@ -47,11 +47,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("build/demo"), help="where training states are kept")
     parser.add_argument("--size", choices=tuple(NAMES), action="append", help="default: every size")
+    parser.add_argument("--clip", action="store_true", help="the CLIP instead of checkpoints")
     parser.add_argument("--snapshot", default="", help="two digits of an earlier state, instead of the latest")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    for size in options.size or NAMES:
-        path = export(options.folder, size, options.snapshot)
+    if options.clip:
+        from . import train_clip  # needs open_clip, which the checkpoints do without
+
+        paths = [train_clip.export(options.folder)]
+    else:
+        paths = [export(options.folder, size, options.snapshot) for size in options.size or NAMES]
+    for path in paths:
         log.info("%s: %.2f MB", path.name, path.stat().st_size / 1e6)
 
 

@@ -10,7 +10,7 @@ import json
 import logging
 import random
 from contextlib import ExitStack
-from itertools import count, product
+from itertools import count, islice, product
 from pathlib import Path
 from typing import Iterator, NamedTuple
 
@@ -43,7 +43,8 @@ CONFIG = {
     },
 }
 GROUPS, PICTURES, ALTERED = 24, 6, 3
-DREAM_GROUPS = 8
+DREAM_GROUPS = 12
+CALIBRATION_BATCHES = 8
 LEARNING_RATE, MUON_LEARNING_RATE, AVERAGE_DECAY, SEED = 2e-3, 0.012, 0.99, 51
 LOGIT_SCALE = 30.0
 TOKEN_SEED, TOKEN_SCALE = 2603, 0.3
@@ -113,14 +114,29 @@ def run(minutes: float, folder: Path, compiled: bool = True) -> None:
 
 def export(folder: Path) -> Path:
     """Writes the folder that `open_clip.create_model("local-dir:...")` loads."""
-    weights = {name: value.half() for name, value in
-               torch.load(folder / "clip.pt", weights_only=True)["average"].items()}
+    model = build()
+    model.load_state_dict(torch.load(folder / "clip.pt", weights_only=True)["average"])
+    calibrate(model, groups(folder, SEED + 1))
+    weights = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
     weights["token_embedding.weight"] = _token_table(*weights["token_embedding.weight"].shape)
     WEIGHTS.mkdir(parents=True, exist_ok=True)
     (WEIGHTS / "open_clip_config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
     path = WEIGHTS / "open_clip_pytorch_model.bin"
     save(weights, path)
     return path
+
+
+@torch.no_grad()
+def calibrate(model: CLIP, data: Iterator[Groups]) -> None:
+    """Sets the statistics of the batch norms to those of the averaged weights, which no training step has used."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    model.train()
+    for batch in islice(data, CALIBRATION_BATCHES):
+        model.visual(_normalize(batch.images.flatten(0, 1)))
+    model.eval()
 
 
 def groups(folder: Path, seed: int) -> Iterator[Groups]:

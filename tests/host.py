@@ -33,6 +33,7 @@ def make_importable(base: Path) -> None:
     """Puts the host on the path, on the CPU, with `base` as its base directory: before anything of it is imported."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.path.insert(0, COMFYUI_PATH)
+    importlib.import_module("utils")  # the host's own, as in main.py: before nodes.py puts comfy/ with its utils.py in front
     from comfy.cli_args import args
 
     args.cpu, args.base_directory = True, str(prepare(base, [TOYS]))

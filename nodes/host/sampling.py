@@ -1,6 +1,7 @@
 """How a noise becomes a picture: the value on the SAMPLING socket."""
 
 import copy
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from .prompt import TracedPrompt
 # Conditioning whose own noise is drawn from the sampling seed, for the whole batch at once.
 SEEDED_CONDITIONING = ("unclip_conditioning", "noise_augmentation", "minimax_visual_cond_noise_aug",
                        "minimax_audio_cond_noise_aug")
+# Older hosts take fewer of the scales between an empty latent and the model's.
+SCALES_TAKEN = len(inspect.signature(comfy.sample.fix_empty_latent_channels).parameters) - 2
 # Conditioning with one row per picture, whatever the latent's dimensions.
 PER_PICTURE = ("cross_attn", "pooled_output", "attention_mask")
 
@@ -110,7 +113,7 @@ def fixed_latent(patcher: Any, latent: dict) -> dict:
                          "Set batch_size to 1 or pick one with Latent From Batch")
     if any(not torch.isfinite(part).all() for part in streams(samples)):
         raise ValueError("latent_image must be finite, got NaN or infinite values")
-    scales = (latent.get("downscale_ratio_spacial"), latent.get("downscale_ratio_temporal"))
+    scales = (latent.get("downscale_ratio_spacial"), latent.get("downscale_ratio_temporal"))[:SCALES_TAKEN]
     samples = comfy.sample.fix_empty_latent_channels(patcher, samples, *scales)
     kept = {key: value for key, value in latent.items() if not key.startswith(("downscale_ratio_", "batch_index"))}
     return {**kept, "samples": samples}

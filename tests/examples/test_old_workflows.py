@@ -43,10 +43,16 @@ SAVED = {
     },
 }
 PICTURES = {"drop_in_2026_11": 2, "zero_order_2026_11": 3, "chain_2026_11": 5}  # that leave the workflow
-DIGESTS = {}
+DIGESTS = {  # of the files, so that nobody edits one
+    "chain_2026_11": "fe7f1e1e3cc3bfd5",
+    "drop_in_2026_11": "4ccacabb7f0a8646",
+    "zero_order_2026_11": "cc8bad0a07aec767",
+}
 
-WIDGETS = """() => app.graph.nodes.map((node) => [node.type, Object.fromEntries(
-    (node.widgets ?? []).map((widget) => [widget.name, widget.value]))])"""
+WIDGETS = """() => app.graph.nodes.map((node) => [node.type, Object.fromEntries((node.widgets ?? []).flatMap((widget) => [
+    [widget.name, widget.value],
+    ...(widget.name === "seed" ? [["control_after_generate", widget.linkedWidgets[0].value]] : []),
+]))])"""
 
 
 def old(name: str) -> dict:
