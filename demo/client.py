@@ -110,10 +110,19 @@ class Client:
             on_event(name, data)
             if name in END and data.get("prompt_id") == prompt_id:
                 result.error = failure(name, data)
-                result.outputs = self.json(f"/history/{prompt_id}").get(prompt_id, {}).get("outputs", {})
+                result.outputs = self.history(prompt_id)["outputs"]
                 result.seconds = time.monotonic() - started
                 return result
         raise TimeoutError(f"prompt {prompt_id} did not end within {timeout:.0f} s")
+
+    def history(self, prompt_id: str, patience: float = 30) -> dict:
+        """The host's record of a prompt that has ended; it is written a moment after the event that says so."""
+        deadline = time.monotonic() + patience
+        while not (entry := self.json(f"/history/{prompt_id}").get(prompt_id)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the host kept no record of prompt {prompt_id}")
+            time.sleep(0.02)
+        return entry
 
     def run(self, prompt: dict, workflow: dict | None = None, **wait) -> Result:
         """Queues an API prompt and waits for its end."""

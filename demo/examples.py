@@ -15,7 +15,6 @@ VERIFIER = "noise_search_tiny_clip"
 SIDE = 64  # pixels; what the tiny model was trained on
 CAPTION = "a red circle and a blue square"
 LOADERS = {"UNETLoader": 0, "CLIPLoader": 1, "DualCLIPLoader": 1, "VAELoader": 2}  # -> output slot of CheckpointLoaderSimple
-TEXT_NODES = ("CLIPTextEncode", "PrimitiveStringMultiline")
 OUTPUTS = [("MODEL", "MODEL"), ("CLIP", "CLIP"), ("VAE", "VAE")]
 
 
@@ -69,7 +68,7 @@ def _become_checkpoint_loader(workflow: dict, node: dict) -> None:
 
 
 def _text_nodes(workflow: dict, role: str) -> list[dict]:
-    """The nodes upstream of any input called `role` that its text is typed into."""
+    """The CLIPTextEncode nodes upstream of any input called `role`."""
     nodes = {node["id"]: node for node in workflow["nodes"]}
     source = {link[0]: link[1] for link in workflow["links"]}
     sockets = [entry for node in workflow["nodes"] for entry in node.get("inputs", []) if entry["name"] == role]
@@ -79,7 +78,8 @@ def _text_nodes(workflow: dict, role: str) -> list[dict]:
         if link is None:
             continue
         node = nodes[source[link]]
-        if node["type"] in TEXT_NODES:
+        if node["type"] == "CLIPTextEncode":
             found.append(node)
-        waiting += [entry.get("link") for entry in node.get("inputs", []) if entry["type"] == "CONDITIONING" or entry["name"] == "text"]
+        else:
+            waiting += [entry.get("link") for entry in node.get("inputs", []) if entry["type"] == "CONDITIONING"]
     return found

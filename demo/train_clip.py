@@ -45,6 +45,7 @@ CONFIG = {
 GROUPS, PICTURES, ALTERED = 24, 6, 3
 DREAM_GROUPS = 12
 CALIBRATION_BATCHES = 8
+MAX_TINT, GRAIN = 0.015, 0.004
 LEARNING_RATE, MUON_LEARNING_RATE, AVERAGE_DECAY, SEED = 2e-3, 0.012, 0.99, 51
 LOGIT_SCALE = 30.0
 TOKEN_SEED, TOKEN_SCALE = 2603, 0.3
@@ -135,7 +136,7 @@ def calibrate(model: CLIP, data: Iterator[Groups]) -> None:
         norm.momentum = None
     model.train()
     for batch in islice(data, CALIBRATION_BATCHES):
-        model.visual(_normalize(batch.images.flatten(0, 1)))
+        model.visual(_normalize(_unsettled(batch.images.flatten(0, 1))))
     model.eval()
 
 
@@ -233,7 +234,7 @@ def _losses(model: CLIP, encode_image: nn.Module, inventory: nn.Module, batch: G
         # torch's fused CPU attention is slow in bfloat16.
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(mixed_precision())
-        pixels = _normalize(batch.images.flatten(0, 1).to(DEVICE))
+        pixels = _normalize(_unsettled(batch.images.flatten(0, 1)).to(DEVICE))
         image = encode_image(pixels).float()
         text = encode_text(model, batch.tokens.flatten(0, 1).to(DEVICE)).float().view(GROUPS, 1 + ALTERED, -1)
     inventory_error = (inventory(image) - batch.facts.to(DEVICE)).square().sum(-1).mean() / len(KINDS)
@@ -250,6 +251,12 @@ def _losses(model: CLIP, encode_image: nn.Module, inventory: nn.Module, batch: G
     wrong = (scores < 1) | (torch.arange(PICTURES, device=DEVICE) == 0)
     first = F.cross_entropy(within.masked_fill(~wrong, -torch.inf), right)
     return torch.stack([contrast, against_altered, first, _order(within, scores), inventory_error])
+
+
+def _unsettled(images: Tensor) -> Tensor:
+    """Pictures with a slight tint and grain. Without them the exact canvas color, or one step of rounding, becomes a cue."""
+    tint = (torch.rand(len(images), 3, 1, 1) - 0.5) * 2 * MAX_TINT
+    return images + tint + torch.randn_like(images) * GRAIN
 
 
 def _normalize(images: Tensor) -> Tensor:
