@@ -1,4 +1,8 @@
-"""The search nodes: each hands its algorithm to the one shared runner."""
+"""The search nodes: each hands its algorithm to the one shared runner.
+
+Saved workflows store widget values by position, and the frontend puts required widgets before optional ones: a widget that is added
+later must be optional and come last.
+"""
 
 from collections.abc import Callable
 from functools import partial

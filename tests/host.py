@@ -175,8 +175,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 class Page:
     """The host's own web page with the pack's extensions, in Chromium; `page.raw` is playwright's page."""
 
-    def __init__(self, raw, client: Client):
-        self.raw, self.client = raw, client
+    def __init__(self, raw, client: Client, vue: bool = False):
+        self.raw, self.client, self.vue = raw, client, vue
         self.console: list[tuple[str, str]] = []
         raw.on("console", lambda message: self.console.append((message.type, f"{message.text} {message.location.get('url', '')}")))
         raw.on("pageerror", lambda error: self.console.append(("pageerror", str(error))))
@@ -263,7 +263,7 @@ def page(server: Server, browser, request: pytest.FixtureRequest) -> Iterator[Pa
     client.request("/settings", {**settings, "Comfy.Workflow.Persist": False})
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(120_000)
-    page = Page(context.new_page(), client)
+    page = Page(context.new_page(), client, vue)
     page.open()
     yield page
     context.close()

@@ -16,7 +16,7 @@ from ...search.noise import Candidate, SeedStream
 from ...search.run import Budget, run
 from ...search.trace import Measured, Trace, Trial
 from .noise import CandidateNoise, Latent, joined, streams
-from .pictures import as_batch, frames_of, save
+from .pictures import as_batch, captioned, frames_of, save, to_pil
 from .progress import SearchProgress
 from .report import facts, headline, summary
 from .request import Request
@@ -63,7 +63,7 @@ class SearchJob:
         self.rollout = Rollout(request.sampling, self.start.leaves, self.progress.after_step)
         self.best: Candidate | None = None
         self.shown: list[dict[str, str]] = []
-        self.notes = [*request.sampling.notes, *(warn(request.verifier, request.text) if request.verifier else [])]
+        self.notes = [*request.sampling.notes, *judged_by(request)]
 
     def search(self, make: Callable[[Candidate, SeedStream], Any]) -> Trace:
         """All rounds. Nothing is kept in memory but the winners and numbers."""
@@ -124,11 +124,13 @@ class SearchJob:
     def show_unjudged(self, candidates: Sequence[Candidate], images: Sequence[Tensor]) -> None:
         """Without a verifier the artist chooses: every picture stays visible in the node, under its seed."""
         if self.request.verifier is None:
-            self.shown += [self.preview_file(candidate, image) for candidate, image in zip(candidates, images)]
+            self.shown += [self.preview_file(candidate, image, f"seed {candidate.plain_seed}"
+                                             if candidate.plain_seed is not None else candidate.operation)
+                           for candidate, image in zip(candidates, images)]
 
-    def preview_file(self, candidate: Candidate, image: Tensor) -> dict[str, str]:
+    def preview_file(self, candidate: Candidate, image: Tensor, caption: str) -> dict[str, str]:
         name = f"noise_search_{self.hidden.unique_id}".replace(":", "_")
-        return save(image, name, "temp", self.hidden, self.recipe_of(candidate))
+        return save(captioned(to_pil(image), caption), name, "temp", self.hidden, self.recipe_of(candidate))
 
     def combine(self, pool: Tensor) -> Tensor:
         return self.request.verifier.combine(pool) if self.request.verifier else torch.zeros(len(pool))
@@ -137,9 +139,9 @@ class SearchJob:
         new = winner.candidate != self.best
         self.best = winner.candidate
         image = self.kept.images.get(winner.candidate.key) if new else None
-        self.progress.after_round(len(trace.trials), headline(trace), image)
+        self.progress.after_round(len(trace.trials), headline(trace), image if trace.columns else None)
         if image is not None and self.request.save_found:
-            save(image, "noise_search/found", "output", self.hidden, self.recipe_of(winner.candidate))
+            save(to_pil(image), "noise_search/found", "output", self.hidden, self.recipe_of(winner.candidate))
 
     def report(self, trace: Trace, seconds: float) -> None:
         text = summary(trace, seconds)
@@ -166,10 +168,19 @@ class SearchJob:
         images = [image for _, image in pictures]
         score = trace.scores[winners[0].id] if self.request.verifier else ExecutionBlocker(NO_SCORE)
         noise = CandidateNoise([trial.candidate for trial in winners], self.start.leaves)
-        shown = self.shown or [self.preview_file(trial.candidate, image) for trial, image in zip(winners, images)]
+        shown = self.shown or [self.preview_file(trial.candidate, image, f"{trace.scores[trial.id]:.4g}, {trial.how}")
+                               for trial, image in zip(winners, images)]
         latent, recipe = {**self.request.sampling.latent, "samples": samples}, self.recipe_of(best)
         return io.NodeOutput(latent, as_batch(images), plain_seed(best), score, noise, recipe, trace,
                              ui={"images": shown, "text": [self.progress.said], "noise_search": [facts(trace, recipe)]})
+
+
+def judged_by(request: Request) -> list[str]:
+    """What the scores mean, and what of the prompt is not read."""
+    if request.verifier is None:
+        return []
+    card = request.verifier.card
+    return [f"Scores: {card.name}, {card.range}.", *warn(request.verifier, request.text)]
 
 
 class Single:

@@ -8,12 +8,13 @@ import folder_paths
 import numpy as np
 import torch
 from comfy.cli_args import args
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 JUDGED_FRAMES = 4  # of a video, evenly spaced
 PREVIEW_SIZE = 512
+CAPTION_WIDTH = 256  # pixels that a caption needs
 
 
 def frames_of(image: Tensor) -> Tensor:
@@ -55,10 +56,19 @@ def metadata(hidden: Any, recipe: str) -> PngInfo | None:
     return info
 
 
-def save(image: Tensor, prefix: str, folder: str, hidden: Any, recipe: str = "") -> dict[str, str]:
+def captioned(picture: Image.Image, text: str) -> Image.Image:
+    """The picture, small ones enlarged, over a strip that says what it is."""
+    zoom = max(1, CAPTION_WIDTH // picture.width)
+    size = max(14, picture.width * zoom // 24)
+    sheet = Image.new("RGB", (picture.width * zoom, picture.height * zoom + size * 3 // 2), "black")
+    sheet.paste(picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST))
+    ImageDraw.Draw(sheet).text((size // 2, picture.height * zoom + size // 5), text, "white", ImageFont.load_default(size))
+    return sheet
+
+
+def save(picture: Image.Image, prefix: str, folder: str, hidden: Any, recipe: str = "") -> dict[str, str]:
     """Writes a picture into the host's "output" or "temp" folder; returns what the frontend needs to show it."""
     root = folder_paths.get_output_directory() if folder == "output" else folder_paths.get_temp_directory()
-    picture = to_pil(image)
     path, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, root, picture.width, picture.height)
     file = f"{name}_{counter:05}_.png"
     picture.save(os.path.join(path, file), pnginfo=metadata(hidden, recipe), compress_level=1 if folder == "temp" else 4)

@@ -6,6 +6,10 @@ from ...search.trace import Trace
 from .progress import spoken
 
 
+ENDINGS = {"pictures": "budget used", "minutes": "time is up", "target": "target reached", "patience": "no more gain",
+           "finished": "nothing left to try"}
+
+
 def headline(trace: Trace) -> str:
     """The best so far against the candidate that the search began with."""
     if not trace.columns:
@@ -22,7 +26,7 @@ def summary(trace: Trace, seconds: float) -> str:
     seed = best.candidate.plain_seed
     made = f"seed {seed}" if seed is not None else f"a mixed noise ({best.how})"
     return (f"{counted(trace)} in {spoken(seconds)}, {headline(trace)}, from {made}, "
-            f"{trace.ledger.nfe} NFE ({trace.stopped})")
+            f"{trace.ledger.nfe} model calls, {ENDINGS[trace.stopped]}")
 
 
 def facts(trace: Trace, recipe: str) -> dict[str, Any]:

@@ -101,7 +101,8 @@ def test_an_example_as_published_loads_with_every_value_in_its_widget(page, name
         assert len(found) == len(expected)
         for inputs, values in zip(found, expected):
             assert {key: inputs.get(key) for key in values} == values
-    assert not page.errors, "\n".join(page.errors)
+    ours = [error for error in page.errors if "missingModelDownload" not in error]  # the frontend asks how large missing weights are
+    assert not ours, "\n".join(ours)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -22,7 +22,7 @@ class Brightness:
     """Judges by the mean pixel, the way the host's verifiers are called."""
 
     columns = ("brightness",)
-    card = SimpleNamespace(name="brightness", prompt=False, token_limit=None, spread=1.0)
+    card = SimpleNamespace(name="brightness", prompt=False, token_limit=None, spread=1.0, range="0 to 1")
 
     def measure(self, images, prompt):
         return images.flatten(1).mean(1, keepdim=True).float()
@@ -294,7 +294,7 @@ def test_noise_that_is_no_noise_is_refused(host, judge):
 
 def test_a_verifier_that_reads_prompts_says_why_it_has_none(host, judge):
     class Reading(Brightness):
-        card = SimpleNamespace(name="reader", prompt=True, token_limit=None, spread=1.0)
+        card = SimpleNamespace(name="reader", prompt=True, token_limit=None, spread=1.0, range="0 to 1")
 
     error = refused(host, judge(Reading()), searched(), kept("2", "trace"))
     assert "prompt must be given" in error and "reader" in error

@@ -517,7 +517,7 @@ def test_the_bundled_tiny_clip_is_listed(host):
 def test_an_empty_prompt_is_read_from_the_sampler_that_made_the_pictures(host):
     class Reading:
         columns = ("letters",)
-        card = SimpleNamespace(name="reader", prompt=True, token_limit=None, spread=1.0)
+        card = SimpleNamespace(name="reader", prompt=True, token_limit=None, spread=1.0, range="0 to 1")
 
         def measure(self, images, prompt):
             read.append(prompt)

@@ -1,0 +1,44 @@
+"""A finished search shows its pictures in its node, in both renderers, and not the last live preview in front of them."""
+
+import json
+
+import pytest
+from noise_search.demo.examples import EXAMPLES, with_tiny_model
+
+WAIT = 30_000  # milliseconds
+FROM_FILES = """(id) => {
+    const pictures = [...document.querySelectorAll(`[data-node-id="${id}"] img`)];
+    return pictures.length > 0 && pictures.every((picture) => picture.src.includes("/view?"));
+}"""
+
+
+def drop_in(*, judged: bool, seed: int) -> dict:
+    """The published drop-in on the tiny model, three pictures in few steps; without its verifier if not judged."""
+    workflow = with_tiny_model(json.loads((EXAMPLES / "noise_search_swap_the_ksampler.json").read_text(encoding="utf-8")))
+    search = next(node for node in workflow["nodes"] if node["type"] == "NoiseSearch")
+    values = search["widgets_values"]
+    values[0], values[2] = seed, 3  # seed, (its control,) steps
+    values[values.index(8, 6)] = 3  # pictures
+    if not judged:
+        socket = next(entry for entry in search["inputs"] if entry["name"] == "verifier")
+        workflow["links"] = [link for link in workflow["links"] if link[0] != socket["link"]]
+        socket["link"] = None
+    return workflow
+
+
+@pytest.mark.parametrize("page", ["canvas", "vue"], indirect=True)
+@pytest.mark.parametrize(("judged", "count"), [(False, 3), (True, 1)])
+def test_a_finished_search_shows_its_pictures_and_no_live_preview(page, judged, count):
+    page.load(drop_in(judged=judged, seed=100 + 10 * page.vue + count))  # a new seed: nothing comes from the cache
+    identity = page.raw.evaluate("() => String(app.graph.nodes.find((node) => node.type === 'NoiseSearch').id)")
+    result = page.wait(page.queue())
+    assert result.ok, result.error
+    assert len(result.outputs[identity]["images"]) == count
+    page.raw.wait_for_function("(id) => !app.nodePreviewImages[id]", arg=identity, timeout=WAIT)
+    shown = "(id) => app.nodeOutputs[id]?.images.length"
+    page.raw.wait_for_function(f"([id, count]) => ({shown})(id) === count", arg=[identity, count], timeout=WAIT)
+    if page.vue:
+        page.raw.wait_for_function(FROM_FILES, arg=identity, timeout=WAIT)
+    else:
+        page.raw.wait_for_function("([id, count]) => app.graph.getNodeById(id).imgs?.length === count", arg=[identity, count], timeout=WAIT)
+    assert page.errors == []
