@@ -103,10 +103,10 @@ def theirs(pictures: int, seed: int) -> dict:
     return prompt
 
 
-def run(host, prompt: dict, on_event=None) -> float:
+def run(host, prompt: dict) -> float:
     """CPU seconds of one prompt whose loaders are cached."""
     began = time.process_time()
-    result = host.run(prompt, keep_cache=True, on_event=on_event)
+    result = host.run(prompt, keep_cache=True)
     if not result.ok:
         raise RuntimeError(result.error)
     return time.process_time() - began
@@ -128,15 +128,19 @@ def overhead(host, pictures: int, rounds: int) -> dict:
 
 def memory(host, pictures: int) -> dict:
     """Slope of the resident memory over the candidates of one search, from the 64th on."""
+    import comfy.utils
+
     process, points = psutil.Process(), []
 
-    def watch(name: str, data: dict) -> None:
-        if name == "progress_state" and (state := data["nodes"].get("search")) and state["value"] % (100 * CHUNK) == 0:
+    def watch(value: int, total: int, preview, **node) -> None:
+        if total == 100 * pictures and value % (100 * CHUNK) == 0:
             gc.collect()
-            points.append((state["value"] / 100, process.memory_info().rss))
+            points.append((value / 100, process.memory_info().rss))
 
     run(host, ours(64, 0, steps=1, cfg=1.0))
-    run(host, ours(pictures, 1, steps=1, cfg=1.0), watch)
+    comfy.utils.set_progress_bar_global_hook(watch)
+    run(host, ours(pictures, 1, steps=1, cfg=1.0))
+    comfy.utils.set_progress_bar_global_hook(None)
     counts, sizes = np.array([point for point in points if point[0] >= 64], dtype=float).T
     return {"rss_bytes_per_candidate": round(float(np.polyfit(counts, sizes, 1)[0])), "rss": [list(map(int, point)) for point in points]}
 

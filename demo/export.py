@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from . import text_encoder, train_diffusion, train_vae, training, vae
+from . import text_encoder, train_vae, training, vae
 
 log = logging.getLogger("noise_search.demo")
 WEIGHTS = Path(__file__).parent / "weights"

@@ -135,6 +135,7 @@ def _host_nodes(path: Path):
 
     args.cpu = not torch.cuda.is_available()
     import folder_paths
+
     import nodes
 
     folder_paths.add_model_folder_path("checkpoints", str(path.parent))

@@ -10,11 +10,19 @@ import torch
 from torch import Tensor, nn
 
 from . import text_encoder, train_vae
-from .captions import FAMILIES, Scene
+from .captions import FAMILIES
 from .mmdit import SHIFT, TRAINING_STEPS, MMDiT, sample
 from .scenes import held_out, verify
 from .training import (
-    DEVICE, Average, Clock, batches, learning_rate, mixed_precision, optimizers, save, update,
+    DEVICE,
+    Average,
+    Clock,
+    batches,
+    learning_rate,
+    mixed_precision,
+    optimizers,
+    save,
+    update,
 )
 from .vae import fit_patch_code
 

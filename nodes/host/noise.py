@@ -8,8 +8,8 @@ import comfy.nested_tensor
 import torch
 from torch import Tensor
 
-from ...search.noise import Candidate, SeedStream, Shape, draw, fresh, leaf, materialize, mix, unused
 from ...search.leaves import digest
+from ...search.noise import Candidate, SeedStream, Shape, draw, fresh, leaf, materialize, mix, unused
 from ...search.recipe import Recipe, check_shapes
 
 Latent = Any  # a tensor, or the host's NestedTensor of one tensor per stream

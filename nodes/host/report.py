@@ -5,7 +5,6 @@ from typing import Any
 from ...search.trace import Trace
 from .progress import spoken
 
-
 ENDINGS = {"pictures": "budget used", "minutes": "time is up", "target": "target reached", "patience": "no more gain",
            "finished": "nothing left to try"}
 
