@@ -161,25 +161,21 @@ def test_the_base_directory_links_the_pack_under_its_fixed_name(tmp_path):
 
 def test_an_example_gets_the_tiny_model_its_size_and_a_caption_that_it_knows():
     text = {"type": "CLIPTextEncode", "inputs": [{"name": "clip", "type": "CLIP", "link": 2}]}
-    typed = {"type": "CLIPTextEncode", "inputs": [{"name": "text", "type": "STRING", "link": 5}]}
     workflow = {
         "nodes": [
             {"id": 1, "type": "UNETLoader", "widgets_values": ["flux.safetensors", "default"], "outputs": [{"name": "MODEL", "links": [1]}]},
             {"id": 2, "type": "DualCLIPLoader", "widgets_values": ["a", "b"], "outputs": [{"name": "CLIP", "links": [2]}]},
-            {"id": 3, "widgets_values": [""], **typed},
+            {"id": 3, "widgets_values": ["a castle"], **text},
             {"id": 4, "widgets_values": ["blurry"], **text},
             {"id": 5, "type": "EmptySD3LatentImage", "widgets_values": [1024, 768, 1]},
             {"id": 6, "type": "KSampler", "inputs": [{"name": "positive", "type": "CONDITIONING", "link": 3},
                                                      {"name": "negative", "type": "CONDITIONING", "link": 4}]},
-            {"id": 7, "type": "PrimitiveStringMultiline", "widgets_values": ["a castle"]},
         ],
-        "links": [[1, 1, 0, 6, 0, "MODEL"], [2, 2, 0, 3, 0, "CLIP"], [3, 3, 0, 6, 1, "CONDITIONING"], [4, 4, 0, 6, 2, "CONDITIONING"],
-                  [5, 7, 0, 3, 1, "STRING"]],
+        "links": [[1, 1, 0, 6, 0, "MODEL"], [2, 2, 0, 3, 0, "CLIP"], [3, 3, 0, 6, 1, "CONDITIONING"], [4, 4, 0, 6, 2, "CONDITIONING"]],
     }  # fmt: skip
     tiny = with_tiny_model(workflow, "a red circle")
     assert [node["widgets_values"] for node in tiny["nodes"][:5]] == [
         ["noise_search_tiny.ckpt"], ["noise_search_tiny.ckpt"], ["a red circle"], [""], [64, 64, 1]]  # fmt: skip
-    assert tiny["nodes"][6]["widgets_values"] == ["a red circle"]
     assert tiny["links"][0][:3] == [1, 1, 0] and tiny["links"][1][:3] == [2, 2, 1]
     assert workflow["nodes"][0]["type"] == "UNETLoader"
 

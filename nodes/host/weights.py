@@ -47,8 +47,8 @@ def find(choice: str) -> Path:
     name = name_in(choice)
     if name not in present():
         raise FileNotFoundError(how_to_get(name))
-    path = folder_paths.get_full_path(FOLDER, name)
-    return Path(path) if path else Path(folder_paths.get_full_path(FOLDER, f"{name}/{CONFIG}")).parent
+    config = folder_paths.get_full_path(FOLDER, f"{name}/{CONFIG}")  # first: the host warns of a folder that is a link
+    return Path(config).parent if config else Path(folder_paths.get_full_path(FOLDER, name))
 
 
 def how_to_get(name: str) -> str:
