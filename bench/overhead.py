@@ -6,6 +6,7 @@ Both sides sample, decode and judge 64 pictures in chunks of 8 with 20 steps, in
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import statistics
 import subprocess
@@ -34,7 +35,7 @@ def main() -> int:
     quick = parser.parse_args().quick
     with tempfile.TemporaryDirectory(prefix="noise-search-bench-") as base:
         host = start_host(Path(base))
-        figures = {**overhead(host, 16 if quick else 64, 3 if quick else 5), **memory(host, 256 if quick else 1024)}
+        figures = {**overhead(host, 16 if quick else 64, 3 if quick else 5), **memory(host, 256 if quick else 1024, 1 if quick else 3)}
     figures.update(imports(1 if quick else 5))
     path = write("overhead" + ("_quick" if quick else ""), figures)
     for name in ("overhead_ratio", "rss_bytes_per_candidate", "import_seconds"):
@@ -126,8 +127,16 @@ def overhead(host, pictures: int, rounds: int) -> dict:
     return {"overhead_ratio": round(ratio, 4), "pictures": pictures, "cpu_seconds": runs}
 
 
-def memory(host, pictures: int) -> dict:
-    """Slope of the resident memory over the candidates of one search, from the 64th on."""
+def memory(host, pictures: int, rounds: int) -> dict:
+    """Slopes of the resident memory over the candidates of one search, from the 64th on; their median."""
+    run(host, ours(pictures, 0, steps=1, cfg=1.0))  # what only the first search takes
+    curves = [resident(host, pictures, number) for number in range(1, rounds + 1)]
+    slopes = [float(np.polyfit(*np.array([point for point in curve if point[0] >= 64], dtype=float).T, 1)[0]) for curve in curves]
+    return {"rss_bytes_per_candidate": round(statistics.median(slopes)), "rss_slopes": slopes, "rss": curves}
+
+
+def resident(host, pictures: int, seed: int) -> list[tuple[int, int]]:
+    """(candidates, bytes) after every chunk of one search, without what the allocator could give back."""
     import comfy.utils
 
     process, points = psutil.Process(), []
@@ -135,14 +144,19 @@ def memory(host, pictures: int) -> dict:
     def watch(value: int, total: int, preview, **node) -> None:
         if total == 100 * pictures and value % (100 * CHUNK) == 0:
             gc.collect()
-            points.append((value / 100, process.memory_info().rss))
+            trim()
+            points.append((value // 100, process.memory_info().rss))
 
-    run(host, ours(64, 0, steps=1, cfg=1.0))
     comfy.utils.set_progress_bar_global_hook(watch)
-    run(host, ours(pictures, 1, steps=1, cfg=1.0))
+    run(host, ours(pictures, seed, steps=1, cfg=1.0))
     comfy.utils.set_progress_bar_global_hook(None)
-    counts, sizes = np.array([point for point in points if point[0] >= 64], dtype=float).T
-    return {"rss_bytes_per_candidate": round(float(np.polyfit(counts, sizes, 1)[0])), "rss": [list(map(int, point)) for point in points]}
+    return points
+
+
+def trim() -> None:
+    """Has glibc give free memory back, where there is one: free pages of its arenas are no growth."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def imports(rounds: int) -> dict:
