@@ -155,8 +155,8 @@ def resident(host, pictures: int, seed: int) -> list[tuple[int, int]]:
 
 def trim() -> None:
     """Has glibc give free memory back, where there is one: free pages of its arenas are no growth."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
 
 
 def imports(rounds: int) -> dict:
