@@ -59,7 +59,7 @@ def metadata(hidden: Any, recipe: str) -> PngInfo | None:
 def captioned(picture: Image.Image, text: str) -> Image.Image:
     """The picture, small ones enlarged, over a strip that says what it is."""
     zoom = max(1, CAPTION_WIDTH // picture.width)
-    size = max(14, picture.width * zoom // 24)
+    size = max(14, picture.width * zoom // 14)
     sheet = Image.new("RGB", (picture.width * zoom, picture.height * zoom + size * 3 // 2), "black")
     sheet.paste(picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST))
     ImageDraw.Draw(sheet).text((size // 2, picture.height * zoom + size // 5), text, "white", ImageFont.load_default(size))
