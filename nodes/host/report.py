@@ -20,12 +20,12 @@ def headline(trace: Trace) -> str:
 def summary(trace: Trace, seconds: float) -> str:
     if not trace.columns:
         seeds = ", ".join(str(trial.candidate.plain_seed) for trial in trace.trials if trial.candidate.plain_seed is not None)
-        return f"{counted(trace)} in {spoken(seconds)}, no verifier: choose one by its seed: {seeds}"
+        return f"{counted(trace)} in {spoken(seconds)}, no verifier: choose one by its seed: {seeds}."
     best = trace.best(1)[0]
     seed = best.candidate.plain_seed
     made = f"seed {seed}" if seed is not None else f"a mixed noise ({best.how})"
     return (f"{counted(trace)} in {spoken(seconds)}, {headline(trace)}, from {made}, "
-            f"{trace.ledger.nfe} model calls, {ENDINGS[trace.stopped]}")
+            f"{trace.ledger.nfe} model calls, {ENDINGS[trace.stopped]}.")
 
 
 def facts(trace: Trace, recipe: str) -> dict[str, Any]:
