@@ -16,6 +16,7 @@ from ...search.noise import Candidate, SeedStream
 from ...search.run import Budget, run
 from ...search.trace import Measured, Trace, Trial
 from .noise import CandidateNoise, Latent, joined, streams
+from .pace import remember
 from .pictures import as_batch, captioned, frames_of, save, to_pil
 from .progress import SearchProgress
 from .report import facts, headline, summary
@@ -85,6 +86,7 @@ class SearchJob:
             winners = trace.best(self.request.keep)
             self.kept.only(winners)
             self.show(trace, winners[0])
+        remember(trace, self.request.sampling)
         self.report(trace, time.monotonic() - began)
         return trace
 

@@ -6,6 +6,7 @@ from typing import Any
 from ...search.noise import fresh
 from ...search.run import Budget
 from .noise import Resolved, resolve
+from .pace import check_minutes
 from .sampling import Sampling
 from .verifiers import prompt_for
 
@@ -39,6 +40,7 @@ class Request:
     def __post_init__(self) -> None:
         if not 1 <= self.keep <= self.budget.pictures:
             raise ValueError(f"keep must be between 1 and pictures ({self.budget.pictures}), got {self.keep}")
+        check_minutes(self.budget, self.sampling)
         if self.verifier is not None:
             prompt_for(self.verifier, self.prompt, self.sampling.prompt)
 

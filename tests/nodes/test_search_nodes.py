@@ -270,6 +270,20 @@ def test_bad_input_is_refused_before_anything_is_sampled(host, judge, inputs, me
     assert not judged
 
 
+def test_minutes_that_would_not_allow_one_picture_are_refused_once_its_time_is_known(host, judge):
+    import time
+
+    class Slow(Brightness):
+        def measure(self, images, prompt):
+            time.sleep(1.2 * len(images))
+            return super().measure(images, prompt)
+
+    slow = searched(pictures=1, sampler="heun")
+    run(host, judge(Slow()), slow, kept("2", "trace"))
+    limited = searched(pictures=4, sampler="heun", minutes=0.018)
+    assert "minutes must allow one picture" in refused(host, judge(Brightness()), limited, kept("2", "trace"))
+
+
 def test_zero_order_needs_the_pictures_of_one_round(host, judge):
     error = refused(host, judge(Brightness()), searched("ZeroOrderSearch", pictures=4), kept("2", "trace"))
     assert "pictures must be at least 5" in error and "got 4" in error
