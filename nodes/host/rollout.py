@@ -43,10 +43,6 @@ class Particles:
     def __len__(self) -> int:
         return len(self.seeds)
 
-    def __getitem__(self, rows: slice) -> "Particles":
-        x0, eps = (joined([part[rows] for part in streams(latent)]) for latent in (self.x0, self.eps))
-        return Particles(x0, eps, self.sigma, self.seeds[rows])
-
 
 class Rollout:
     """Runs one Sampling for any number of candidates, batch by batch.

@@ -61,6 +61,29 @@ def test_one_candidate_of_every_family_equals_the_stock_ksampler(host, rollouts,
     assert torch.equal(latents(host, rollouts(family, sampler), [SEEDS[0]]), stock(family, SEEDS[0], sampler))
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m_sde"])
+def test_one_candidate_equals_the_stock_custom_sampler_bit_for_bit(host, tiny, family, sampler):
+    import comfy.samplers
+    import comfy_extras.nodes_custom_sampler as stock
+
+    parts = tiny(family)
+
+    def build(class_):
+        guider = class_(parts.model)
+        guider.set_conds(parts.positive, parts.negative)
+        guider.set_cfg(3.0)
+        return guider
+
+    sigmas = stock.BasicScheduler.execute(parts.model, "simple", 4, 1.0)[0]
+    sampler = comfy.samplers.sampler_object(sampler)
+    noise = stock.Noise_RandomNoise(SEEDS[0])
+    expected = host.call(stock.SamplerCustomAdvanced.execute, noise, build(comfy.samplers.CFGGuider), sampler, sigmas.clone(), parts.latent)[0]
+    sampling = host.part("nodes.host.sampling").prepared(build(comfy.samplers.CFGGuider), sampler, sigmas, parts.latent, parts.vae)
+    found = latents(host, host.part("nodes.host.rollout").Rollout(sampling), SEEDS[:1])
+    assert torch.equal(found, expected["samples"])
+
+
 @pytest.mark.parametrize("sampler", DETERMINISTIC + STOCHASTIC + ["dpm_adaptive", "dpm_fast", "ddim"])
 def test_a_row_of_a_batch_equals_its_solo_run(host, rollouts, stock, sampler):
     found = latents(host, rollouts("sd3", sampler, batch=5), SEEDS)
