@@ -143,7 +143,7 @@ class Rollout:
 
     def host_type(self, latent: Latent) -> Latent:
         device = memory.intermediate_device()
-        if not self.sampling.half_out or not hasattr(memory, "intermediate_dtype"):
+        if not self.sampling.intermediate_type or not hasattr(memory, "intermediate_dtype"):
             return latent.to(device)
         return latent.to(device=device, dtype=memory.intermediate_dtype())
 

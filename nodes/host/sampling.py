@@ -37,8 +37,8 @@ class Sampling:
         prompt: Text of the positive prompt, or why the graph does not tell.
         batch: Pictures sampled together; 0 = as many as fit.
         settings: What a recipe says about how it was found.
+        intermediate_type: Latents leave in the host's intermediate type, as KSampler's do (SamplerCustomAdvanced's do not).
         notes: What the artist should know about it.
-        half_out: Latents leave in the host's intermediate type, as KSampler's do (SamplerCustomAdvanced's do not).
     """
 
     guider: Any
@@ -49,16 +49,12 @@ class Sampling:
     prompt: TracedPrompt = TracedPrompt()
     batch: int = 0
     settings: Mapping[str, Any] = field(default_factory=dict)
-    half_out: bool = False
+    intermediate_type: bool = False
     notes: tuple[str, ...] = ()
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
         return shapes_of(self.latent["samples"])
-
-    @property
-    def steps(self) -> int:
-        return max(len(self.sigmas) - 1, 0)
 
     @property
     def mask(self) -> Any:
@@ -80,7 +76,7 @@ def from_ksampler(model: Any, positive: list, negative: list, latent: dict, vae:
                                        scheduler=scheduler, denoise=denoise, model_options=model.model_options)
     settings = {"steps": steps, "cfg": cfg, "sampler": sampler_name, "scheduler": scheduler, "denoise": denoise}
     return prepared(guider, comfy.samplers.sampler_object(sampler_name), schedule.sigmas, latent, vae, prompt=prompt,
-                    batch=batch, settings=settings, half_out=True)
+                    batch=batch, settings=settings, intermediate_type=True)
 
 
 def prepared(guider: Any, sampler: Any, sigmas: Tensor, latent: dict, vae: Any, **rest: Any) -> Sampling:

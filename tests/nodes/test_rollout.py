@@ -146,6 +146,21 @@ def test_positional_conditioning_is_cut_to_the_row_that_a_solo_run_sees(host, ti
     assert far(found, latents(host, build(first, 1), SEEDS[:3])) < 1e-5
 
 
+def test_regional_prompts_equal_the_stock_ksampler(host, tiny, rollouts):
+    import nodes
+
+    sampling, rollout, toys, parts = host.part("nodes.host.sampling"), host.part("nodes.host.rollout"), host.toys, tiny("sd3")
+    (text, extra), (other, more) = toys.conditioning("sd3", 1)[0], toys.conditioning("sd3", 5)[0]
+    positive = [[text, extra], [other, {**more, "area": (4, 8, 0, 0), "strength": 0.8}]]  # the second one for the upper half
+    setup = sampling.from_ksampler(parts.model, positive, parts.negative, parts.latent, parts.vae, batch=3, sampler_name="euler", **SETTINGS)
+    sample = nodes.KSampler().sample
+    stock = [host.call(sample, parts.model, seed, 4, 3.0, "euler", "simple", positive, parts.negative, parts.latent, 1.0)[0]["samples"]
+             for seed in SEEDS[:3]]  # fmt: skip
+    found = latents(host, rollout.Rollout(setup), SEEDS[:3])
+    assert far(found, torch.cat(stock)) < 1e-5
+    assert far(found, latents(host, rollouts("sd3", batch=3), SEEDS[:3])) > 1e-2  # the region does something
+
+
 def test_a_batch_of_controlnet_pictures_is_refused(host, tiny):
     from types import SimpleNamespace
 
@@ -219,3 +234,10 @@ def test_latents_that_are_not_finite_are_an_error(host, tiny, rollouts):
     rollout = rollouts("sd3", cfg=float("inf"))
     with pytest.raises(ValueError, match="finite latents"):
         latents(host, rollout, SEEDS[:1])
+
+
+def test_a_video_is_judged_by_four_frames_spread_over_it(host):
+    frames_of = host.part("nodes.host.pictures").frames_of
+    video = torch.arange(9.0).view(9, 1, 1, 1).expand(9, 2, 2, 3)
+    assert frames_of(video)[:, 0, 0, 0].tolist() == [0, 3, 5, 8]
+    assert len(frames_of(video[:2])) == 2 and frames_of(video[0]).shape == (1, 2, 2, 3)
