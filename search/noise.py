@@ -67,14 +67,14 @@ class Candidate:
 
 def fresh(seed: int) -> Candidate:
     """Draw what the host draws for this seed at batch size 1; seed in [0, 2**64)."""
-    return Candidate("fresh", seed=_checked_seed(seed))
+    return Candidate("fresh", seed=checked_seed(seed))
 
 
 def mix(parent: Candidate, seed: int, rho: float, mask: str = "") -> Candidate:
     """Move to `rho z + sqrt(1 - rho**2) xi(seed)`, rho in [0, 1]; inside the mask only, where the digest of one is given."""
     if not 0 <= rho <= 1:
         raise ValueError(f"rho must be in [0, 1], got {rho}")
-    return Candidate("mix", (parent,), _checked_seed(seed), (float(rho),), mask)
+    return Candidate("mix", (parent,), checked_seed(seed), (float(rho),), mask)
 
 
 def span(weights: Sequence[float], parents: Sequence[Candidate]) -> Candidate:
@@ -90,7 +90,7 @@ def span(weights: Sequence[float], parents: Sequence[Candidate]) -> Candidate:
 
 def leaf(name: str, seed: int) -> Candidate:
     """Stand for noise that came in from elsewhere by its digest; seed is what a stochastic sampler gets with it."""
-    return Candidate("leaf", seed=_checked_seed(seed), leaf=name)
+    return Candidate("leaf", seed=checked_seed(seed), leaf=name)
 
 
 def draw(seed: int, shapes: Sequence[Shape]) -> tuple[Tensor, ...]:
@@ -174,7 +174,7 @@ class SeedStream:
     """
 
     def __init__(self, run_seed: int):
-        self.run_seed, self._index = _checked_seed(run_seed), 0
+        self.run_seed, self._index = checked_seed(run_seed), 0
 
     def at(self, round: int, index: int) -> int:
         state = hashlib.blake2b(f"{self.run_seed} {round} {index}".encode(), digest_size=8)
@@ -188,7 +188,8 @@ class SeedStream:
         return self.at(0, self._index - 1)
 
 
-def _checked_seed(seed: int) -> int:
+def checked_seed(seed: int) -> int:
+    """The seed, if it is one."""
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
     return seed

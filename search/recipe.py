@@ -2,6 +2,8 @@
 
 `{"noise_search":1,"shapes":[[16,8,8]],"noise":[["fresh",123],["mix",0,456,0.95]],"settings":{}}`: parents by index, the last entry is
 the candidate. A mix inside a mask ends with the digest of the mask; the others are `["span",[parents],[weights]]` and `["leaf",digest,seed]`.
+A recipe that walks along the path is of version 2: it has `["walk",parent or null,[levels],seed,eta]` entries, drafts of them end with true, and
+`"schedule":{"levels":[...],"flow":true}` of the setup that it was found with.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from .noise import Candidate, Shape, ancestry, check_independent, fresh, leaf, mix, span
+from .path import Path, Schedule, Tried, check_draws
 
-VERSION = 1
+VERSIONS = {Candidate: 1, Path: 2}
 MAX_LENGTH = 1_000_000  # characters
 
 
@@ -24,18 +27,28 @@ class RecipeError(ValueError):
 
 @dataclass(frozen=True)
 class Recipe:
-    """A noise to be had again, and the settings that it was found with."""
+    """A noise, or a walk along the path, to be had again, and the settings that it was found with.
 
-    candidate: Candidate
+    Args:
+        schedule: Of the setup, where the candidate is a walk.
+    """
+
+    candidate: Tried
     shapes: tuple[Shape, ...]
     settings: Mapping[str, Any]
-    version: int = VERSION
+    schedule: Schedule | None = None
+
+    @property
+    def version(self) -> int:
+        return VERSIONS[type(self.candidate)]
 
 
-def dumps(candidate: Candidate, shapes: Sequence[Shape], settings: Mapping[str, Any]) -> str:
-    """Write a recipe as one line of ASCII; equal content gives equal bytes."""
-    body = {"noise_search": VERSION, "shapes": [list(shape) for shape in shapes], "noise": encode([candidate])[0]}
+def dumps(candidate: Tried, shapes: Sequence[Shape], settings: Mapping[str, Any], schedule: Schedule | None = None) -> str:
+    """Write a recipe as one line of ASCII; equal content gives equal bytes. A walk needs the schedule that it was found with."""
+    body = {"noise_search": VERSIONS[type(candidate)], "shapes": [list(shape) for shape in shapes], "noise": encode([candidate])[0]}
     body["settings"] = json.loads(json.dumps(settings, sort_keys=True, allow_nan=False))
+    if isinstance(candidate, Path):
+        body["schedule"] = {"levels": list(schedule.levels), "flow": schedule.flow}
     return json.dumps(body, separators=(",", ":"))
 
 
@@ -48,11 +61,15 @@ def loads(text: str) -> Recipe:
     candidates = decode(body["noise"])
     if not candidates:
         raise RecipeError("recipe must have at least one noise, got none")
+    found = candidates[-1]
+    if VERSIONS[type(found)] != body["noise_search"]:
+        raise RecipeError(f"recipe must be of version {VERSIONS[type(found)]} to end with {_short(body['noise'][-1])}")
     try:
-        check_independent(candidates[-1])
+        check_draws(found) if isinstance(found, Path) else check_independent(found)
     except ValueError as error:
         raise RecipeError(str(error)) from error
-    return Recipe(candidates[-1], _shapes(body["shapes"]), body["settings"])
+    schedule = _schedule(body.get("schedule")) if isinstance(found, Path) else None
+    return Recipe(found, _shapes(body["shapes"]), body["settings"], schedule)
 
 
 def check_shapes(recipe: Recipe, shapes: Sequence[Shape]) -> None:
@@ -62,16 +79,27 @@ def check_shapes(recipe: Recipe, shapes: Sequence[Shape]) -> None:
         raise RecipeError(f"recipe must be for the shape of this latent, {_named(want)}, got one for {_named(recipe.shapes)}")
 
 
-def encode(candidates: Sequence[Candidate]) -> tuple[list[list], list[int]]:
+def check_schedule(recipe: Recipe, schedule: Schedule) -> None:
+    """Refuse a walk that was found with other noise levels, or for another family of models."""
+    if recipe.schedule is None:
+        return
+    if recipe.schedule.flow != schedule.flow:
+        kinds = {True: "flow", False: "eps or v"}
+        raise RecipeError(f"recipe must be for a model of this family ({kinds[schedule.flow]}), got one for {kinds[recipe.schedule.flow]}")
+    if len(recipe.schedule.levels) != len(schedule.levels) or not all(map(_close, recipe.schedule.levels, schedule.levels)):
+        raise RecipeError(f"recipe must be for this schedule, {_steps(schedule)}, got one for {_steps(recipe.schedule)}")
+
+
+def encode(candidates: Sequence[Tried]) -> tuple[list[list], list[int]]:
     """List all operations, parents first and each once, and where the candidates are in that list."""
     nodes = ancestry(*candidates)
     places = {node.key: place for place, node in enumerate(nodes)}
     return [_entry(node, places) for node in nodes], [places[candidate.key] for candidate in candidates]
 
 
-def decode(entries: Sequence[list]) -> list[Candidate]:
+def decode(entries: Sequence[list]) -> list[Tried]:
     """Rebuild the candidates of a list of operations, one per entry."""
-    candidates: list[Candidate] = []
+    candidates: list[Tried] = []
     for place, entry in enumerate(entries):
         try:
             candidates.append(_candidate(entry, candidates))
@@ -80,8 +108,10 @@ def decode(entries: Sequence[list]) -> list[Candidate]:
     return candidates
 
 
-def _entry(node: Candidate, places: Mapping[str, int]) -> list:
+def _entry(node: Tried, places: Mapping[str, int]) -> list:
     parents = [places[parent.key] for parent in node.parents]
+    if isinstance(node, Path):
+        return ["walk", parents[0] if parents else None, list(node.levels), node.seed, node.eta, *([True] if node.draft else [])]
     if node.operation == "fresh":
         return ["fresh", node.seed]
     if node.operation == "leaf":
@@ -91,8 +121,11 @@ def _entry(node: Candidate, places: Mapping[str, int]) -> list:
     return ["mix", parents[0], node.seed, node.weights[0], *([node.leaf] if node.leaf else [])]
 
 
-def _candidate(entry: Any, earlier: Sequence[Candidate]) -> Candidate:
+def _candidate(entry: Any, earlier: Sequence[Tried]) -> Tried:
     match entry:
+        case ["walk", parent, [*levels], seed, int() | float() as eta, *draft] if draft in ([], [True]) and all(map(_is_number, levels)):
+            start = None if parent is None else _earlier(parent, earlier, (Candidate, Path))
+            return Path(start, tuple(map(float, levels)), seed, float(eta), bool(draft))
         case ["fresh", seed]:
             return fresh(seed)
         case ["leaf", str(name), seed]:
@@ -106,10 +139,14 @@ def _candidate(entry: Any, earlier: Sequence[Candidate]) -> Candidate:
     raise ValueError("unknown or incomplete")
 
 
-def _earlier(parent: Any, earlier: Sequence[Candidate]) -> Candidate:
-    if type(parent) is not int or not 0 <= parent < len(earlier):
+def _earlier(parent: Any, earlier: Sequence[Tried], kinds: tuple[type, ...] = (Candidate,)) -> Any:
+    if type(parent) is not int or not 0 <= parent < len(earlier) or not isinstance(earlier[parent], kinds):
         raise ValueError(f"a parent must be the index of an earlier entry, got {_short(parent)}")
     return earlier[parent]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _body(text: str) -> dict[str, Any]:
@@ -123,8 +160,8 @@ def _body(text: str) -> dict[str, Any]:
         raise RecipeError(f"recipe must be JSON, got {_short(text)}: {error}") from error
     if not isinstance(body, dict) or "noise_search" not in body:
         raise RecipeError(f"recipe must be one that Noise Search wrote, got {_short(text)}")
-    if type(body["noise_search"]) is not int or body["noise_search"] != VERSION:
-        raise RecipeError(f"recipe must be of version {VERSION}, got version {_short(body['noise_search'])}")
+    if type(body["noise_search"]) is not int or body["noise_search"] not in VERSIONS.values():
+        raise RecipeError(f"recipe must be of version 1 or 2, got version {_short(body['noise_search'])}")
     return body
 
 
@@ -141,6 +178,24 @@ def _shapes(shapes: list) -> tuple[Shape, ...]:
     if not shapes:
         raise RecipeError("recipe must have at least one shape, got none")
     return tuple(tuple(shape) for shape in shapes)
+
+
+def _schedule(body: Any) -> Schedule:
+    match body:
+        case {"levels": [*levels], "flow": bool() as flow} if all(map(_is_number, levels)):
+            try:
+                return Schedule(tuple(map(float, levels)), flow)
+            except ValueError as error:
+                raise RecipeError(str(error)) from error
+    raise RecipeError(f"recipe must have the schedule of its walk, got {_short(body)}")
+
+
+def _close(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=1e-4, abs_tol=1e-6)
+
+
+def _steps(schedule: Schedule) -> str:
+    return f"{schedule.steps} steps from {schedule.levels[0]:.4g}"
 
 
 def _named(shapes: Sequence[Shape]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,10 +11,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from .noise import Candidate
+from .path import Tried, stage
 from .trace import Measured, Trace, Trial
 
-HOW = {"fresh": "random", "mix": "neighbor", "span": "combination", "leaf": "start"}
+HOW = {"fresh": "random", "mix": "neighbor", "span": "combination", "leaf": "start",
+       "draft": "draft", "preview": "preview", "renoise": "refined", "walk": "path"}  # fmt: skip
+ROUNDING = 1e-6  # of costs, in pictures
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,20 @@ class Budget:
 
 
 class Search(Protocol):
-    """A search over whole rollouts: it decides what to try next and sees nothing but scores."""
+    """It decides what to try next, noises or walks along the path, and sees nothing but scores."""
 
     @property
-    def held(self) -> tuple[Candidate, ...]:
+    def held(self) -> tuple[Tried, ...]:
         """Measured candidates that it compares new ones with; their present scores are told again, they are never paid for again."""
 
-    def ask(self, limit: int) -> list[Candidate]:
+    def ask(self, limit: int) -> list[Tried]:
         """Propose at most `limit` candidates; none until it is told, or where nothing is left to be told, for good.
 
         How many are asked at a time, and how many times before telling, must not change what is found.
         """
 
-    def tell(self, candidates: Sequence[Candidate], scores: Sequence[float]) -> None:
-        """Learn the present scores, higher is better, of the held candidates and then of the asked ones."""
+    def tell(self, candidates: Sequence[Tried], scores: Sequence[float]) -> None:
+        """Learn the present scores, higher is better, of the held candidates and then of the asked ones that were measured."""
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,14 @@ class Round:
 
 def run(
     search: Search,
-    measure: Callable[[list[Candidate]], Measured],
+    measure: Callable[[list[Tried]], Measured],
     combine: Callable[[Tensor], Tensor],
     budget: Budget,
     *,
     group: int,
     trace: Trace,
-    first: Sequence[tuple[Candidate, str]] = (),
+    first: Sequence[tuple[Tried, str]] = (),
+    cost: Callable[[Tried], float] = lambda tried: 1.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Round]:
     """Run a search, one yield per round that was told; what `measure` raises passes through and the trace keeps what was paid.
@@ -88,32 +90,36 @@ def run(
     Args:
         search: Asked and told; the only one that decides.
         measure: Candidates to raw values, called once per round with at most `group` new candidates.
-        combine: Raw values of the whole pool `(m, k)` to one score each `(m,)`, higher is better.
+        combine: Raw values of a pool `(m, k)` to one score each `(m,)`, higher is better. Pictures are one pool; the previews of
+            each level, and drafts, are pools of their own.
         group: Candidates that are measured together, at least 1.
         trace: Empty, with the names of the raw values; grows as the search runs.
         first: Candidates with their "how" that are measured before all others; the user's own is the first.
+        cost: Full pictures' worth of denoising that a candidate takes.
         clock: Seconds, for the limit in minutes.
     """
     if group < 1:
         raise ValueError(f"group must be at least 1, got {group}")
-    hows, waiting = dict(reversed(first)), list(dict(first))
+    hows, ahead, asked = dict(reversed(first)), list(dict(first)), []
     pace = _Pace(budget.minutes * 60, clock)
-    index, since_best = 0, 0
+    index, since_best, spent = 0, 0, 0.0
     while not trace.stopped:
-        room = min(group, budget.pictures - len(trace.trials), pace.room())
-        ahead, waiting = waiting[:room], waiting[room:]
-        asked = _asked(search, ahead, room, trace)
-        if not ahead and not asked:
-            trace.stopped = "finished" if room else "minutes"
+        asked += _asked(search, [*ahead, *asked], group, trace)
+        in_time, left = pace.room(), budget.pictures - spent
+        batch = _affordable([*ahead, *asked], group, min(in_time, left), cost, trace)
+        if not batch:
+            trace.stopped = "finished" if not ahead + asked else "minutes" if in_time < left else "pictures"
             return
+        told, ahead, asked = batch[len(ahead) :], ahead[len(batch) :], asked[max(0, len(batch) - len(ahead)) :]
         leader, trials = trace.best(1), []
-        new = _new(ahead + asked, trace)
-        if new:
-            measured = _checked(pace.time(measure, new), new, trace)
-            trials = trace.add(new, measured, [hows.get(candidate, HOW[candidate.operation]) for candidate in new], index)
+        if new := _new(batch, trace):
+            costs = [cost(tried) for tried in new]
+            measured = _checked(pace.time(measure, new, math.fsum(costs)), new, trace)
+            trials = trace.add(new, measured, [hows.get(tried, HOW[tried.operation]) for tried in new], index, costs)
+            spent = trace.pictures
         trace.scores = _ranked(trace, combine)
-        told = list(dict.fromkeys([*search.held, *asked]))
-        search.tell(told, [trace.score_of(candidate) for candidate in told])
+        told = list(dict.fromkeys([*search.held, *told]))
+        search.tell(told, [trace.score_of(tried) for tried in told])
         since_best = since_best + 1 if trace.best(1) == leader else 0
         trace.stopped = _reason_to_stop(budget, trace, since_best, pace)
         yield Round(index, tuple(trials), trace, trace.best(1)[0])
@@ -127,24 +133,25 @@ class _Pace:
         self._limit, self._clock, self._start = limit, clock, clock()
         self._seconds_per_picture: float | None = None
 
-    def time(self, measure: Callable[[list[Candidate]], Measured], candidates: list[Candidate]) -> Measured:
+    def time(self, measure: Callable[[list[Tried]], Measured], candidates: list[Tried], pictures: float) -> Measured:
         begin = self._clock()
         measured = measure(candidates)
-        self._seconds_per_picture = (self._clock() - begin) / len(candidates)
+        if pictures:
+            self._seconds_per_picture = (self._clock() - begin) / pictures
         return measured
 
-    def room(self) -> int:
+    def room(self) -> float:
         if not self._limit:
-            return sys.maxsize
+            return math.inf
         if self._seconds_per_picture is None:
-            return 1
+            return 1.0
         left = self._limit - (self._clock() - self._start)
-        return max(0, int(left / max(self._seconds_per_picture, 1e-9)))
+        return max(0.0, left / max(self._seconds_per_picture, 1e-9))
 
 
-def _asked(search: Search, ahead: list[Candidate], room: int, trace: Trace) -> list[Candidate]:
-    asked: list[Candidate] = []
-    while limit := room - len(_new([*ahead, *asked], trace)):
+def _asked(search: Search, waiting: list[Tried], group: int, trace: Trace) -> list[Tried]:
+    asked: list[Tried] = []
+    while (limit := group - len(_new([*waiting, *asked], trace))) > 0:
         more = search.ask(limit)
         if len(more) > limit:
             raise ValueError(f"ask must return at most {limit} candidates, got {len(more)}")
@@ -154,11 +161,24 @@ def _asked(search: Search, ahead: list[Candidate], room: int, trace: Trace) -> l
     return asked
 
 
-def _new(candidates: list[Candidate], trace: Trace) -> list[Candidate]:
+def _affordable(waiting: list[Tried], group: int, room: float, cost: Callable[[Tried], float], trace: Trace) -> list[Tried]:
+    """As many of those that wait, in their order, as fit into a group and into the room."""
+    new: set[Tried] = set()
+    paid = 0.0
+    for number, tried in enumerate(waiting):
+        if trace.id_of(tried) is None and tried not in new:
+            paid += cost(tried)
+            new.add(tried)
+            if len(new) > group or paid > room + ROUNDING:
+                return waiting[:number]
+    return waiting
+
+
+def _new(candidates: list[Tried], trace: Trace) -> list[Tried]:
     return [candidate for candidate in dict.fromkeys(candidates) if trace.id_of(candidate) is None]
 
 
-def _checked(measured: Measured, new: list[Candidate], trace: Trace) -> Measured:
+def _checked(measured: Measured, new: list[Tried], trace: Trace) -> Measured:
     if len(measured.values) != len(new):
         raise ValueError(f"measure must return one row per candidate, got {len(measured.values)} rows for {len(new)}")
     for number, row in enumerate(measured.values, len(trace.trials)):
@@ -171,18 +191,25 @@ def _checked(measured: Measured, new: list[Candidate], trace: Trace) -> Measured
 
 
 def _ranked(trace: Trace, combine: Callable[[Tensor], Tensor]) -> list[float]:
-    pool = torch.tensor([trial.values for trial in trace.trials], dtype=torch.float32)  # (m, k)
-    scores = combine(pool.reshape(len(trace.trials), len(trace.columns))).tolist()
-    if len(scores) != len(trace.trials) or not all(map(math.isfinite, scores)):
-        raise ValueError(f"combine must return one finite score per candidate, got {scores}")
+    pools: dict[str, list[Trial]] = {}
+    for trial in trace.trials:
+        pools.setdefault(stage(trial.candidate), []).append(trial)
+    scores = [0.0] * len(trace.trials)
+    for pool in pools.values():
+        values = torch.tensor([trial.values for trial in pool], dtype=torch.float32)  # (m, k)
+        combined = combine(values.reshape(len(pool), len(trace.columns))).tolist()
+        if len(combined) != len(pool) or not all(map(math.isfinite, combined)):
+            raise ValueError(f"combine must return one finite score per candidate, got {combined}")
+        for trial, score in zip(pool, combined, strict=True):
+            scores[trial.id] = score
     return scores
 
 
 def _reason_to_stop(budget: Budget, trace: Trace, since_best: int, pace: _Pace) -> str:
-    if budget.target is not None and max(trace.scores) >= budget.target:
+    if budget.target is not None and trace.scores[trace.best(1)[0].id] >= budget.target:
         return "target"
-    if len(trace.trials) >= budget.pictures:
+    if trace.pictures >= budget.pictures - ROUNDING:
         return "pictures"
     if budget.patience and since_best >= budget.patience:
         return "patience"
-    return "" if pace.room() else "minutes"
+    return "" if pace.room() >= ROUNDING else "minutes"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
-from .noise import Candidate
+from .path import Tried, stage
 from .recipe import decode, encode
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass
@@ -27,7 +28,7 @@ class Ledger:
     def add(self, measured: Measured) -> None:
         rows = len(measured.values)
         self.rollouts += rows
-        self.nfe += rows * measured.nfe
+        self.nfe += sum(measured.nfe_of(row) for row in range(rows))
         self.decodes += rows
         self.scores += sum(1 for row in measured.values if row)
         self.sampling_seconds += measured.sampling_seconds
@@ -41,15 +42,18 @@ class Measured:
 
     Args:
         values: Per candidate k values, higher is better; k may be 0 where nothing judges.
-        nfe: Denoiser calls of each candidate; a CFG pair counts 2.
+        nfe: Denoiser calls of each candidate, one number where all took the same; a CFG pair counts 2.
         sampling_seconds, decoding_seconds, scoring_seconds: Of the whole group.
     """
 
     values: tuple[tuple[float, ...], ...]
-    nfe: int = 0
+    nfe: int | tuple[int, ...] = 0
     sampling_seconds: float = 0.0
     decoding_seconds: float = 0.0
     scoring_seconds: float = 0.0
+
+    def nfe_of(self, row: int) -> int:
+        return self.nfe if isinstance(self.nfe, int) else self.nfe[row]
 
     @property
     def seconds(self) -> float:
@@ -62,21 +66,29 @@ class Trial:
 
     Args:
         id: Place in the trace; 0 is the user's own noise.
+        candidate: What was measured: a noise that was sampled in full, or a walk along the path.
         parents: Ids of the trials whose candidates it was made from, where they were measured.
-        how: "own seed", "start", "random", "neighbor" or "combination".
+        how: "own seed", "start", "random", "neighbor", "combination"; "draft", "preview", "refined" or "path" along the path.
         round: The round that measured it.
+        cost: Full pictures' worth of denoising that it took.
         values: Raw values, one per column of the trace.
         seconds: Its share of the time of its group.
     """
 
     id: int
-    candidate: Candidate
+    candidate: Tried
     parents: tuple[int, ...]
     how: str
     round: int
     nfe: int
     values: tuple[float, ...]
     seconds: float
+    cost: float = 1.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is a picture, and not only a draft or a preview of one."""
+        return not stage(self.candidate)
 
 
 @dataclass
@@ -86,7 +98,7 @@ class Trace:
     Args:
         columns: Names of the raw values.
         trials: In the order of measuring.
-        scores: One per trial, higher is better, combined anew over the whole pool in every round.
+        scores: One per trial, higher is better, combined anew in every round over its pool: all pictures, or all previews of a level.
         stopped: Why the search ended: "pictures", "minutes", "target", "patience", "finished"; "" while it runs or when it was cut off.
     """
 
@@ -96,31 +108,48 @@ class Trace:
     ledger: Ledger = field(default_factory=Ledger)
     stopped: str = ""
     version: int = VERSION
-    _ids: dict[Candidate, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _ids: dict[Tried, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self._ids = {trial.candidate: trial.id for trial in self.trials}
 
-    def id_of(self, candidate: Candidate) -> int | None:
+    @property
+    def pictures(self) -> float:
+        """Full pictures' worth of denoising so far."""
+        return math.fsum(trial.cost for trial in self.trials)
+
+    def id_of(self, candidate: Tried) -> int | None:
         """Find the trial that measured this candidate."""
         return self._ids.get(candidate)
 
-    def score_of(self, candidate: Candidate) -> float:
+    def score_of(self, candidate: Tried) -> float:
         return self.scores[self._ids[candidate]]
 
     def best(self, k: int = 1) -> list[Trial]:
-        """List the k best trials, best first, the earlier one first where scores are equal."""
-        return sorted(self.trials, key=lambda trial: (-self.scores[trial.id], trial.id))[:k]
+        """List the k best pictures, best first, the earlier one first where scores are equal. Drafts and previews are none."""
+        finished = [trial for trial in self.trials if trial.finished]
+        return sorted(finished, key=lambda trial: (-self.scores[trial.id], trial.id))[:k]
 
-    def add(self, candidates: Sequence[Candidate], measured: Measured, hows: Sequence[str], round: int) -> list[Trial]:
-        """Append one trial per candidate and pay for them."""
+    def add(
+        self, candidates: Sequence[Tried], measured: Measured, hows: Sequence[str], round: int, costs: Sequence[float] = ()
+    ) -> list[Trial]:
+        """Append one trial per candidate and pay for them; a full picture each where no costs are given."""
         share = measured.seconds / len(candidates)
         self.ledger.add(measured)
-        for candidate, values, how in zip(candidates, measured.values, hows, strict=True):
-            parents = tuple(self._ids[parent] for parent in candidate.parents if parent in self._ids)
-            self._ids[candidate] = len(self.trials)
-            self.trials.append(Trial(len(self.trials), candidate, parents, how, round, measured.nfe, tuple(values), share))
+        for row, (candidate, values, how) in enumerate(zip(candidates, measured.values, hows, strict=True)):
+            parents = tuple(self._ids[known] for parent in candidate.parents if (known := self._known(parent)) is not None)
+            number, nfe, cost = len(self.trials), measured.nfe_of(row), costs[row] if costs else 1.0
+            self._ids[candidate] = number
+            self.trials.append(Trial(number, candidate, parents, how, round, nfe, tuple(values), share, cost))
         return self.trials[-len(candidates) :]
+
+    def _known(self, parent: Tried) -> Tried | None:
+        """The parent as it was measured: the picture of a candidate may be written as the walk to it."""
+        while parent not in self._ids:
+            if not parent.parents or getattr(parent, "renoised", True):
+                return None
+            parent = parent.parents[0]
+        return parent
 
     def to_json(self) -> str:
         """Write it as one line of JSON, candidates as in a recipe."""
@@ -143,9 +172,9 @@ class Trace:
 
 
 def _row(trial: Trial) -> list:
-    return list((trial.parents, trial.how, trial.round, trial.nfe, trial.values, trial.seconds))
+    return list((trial.parents, trial.how, trial.round, trial.nfe, trial.values, trial.seconds, trial.cost))
 
 
 def _trial(index: int, noise: Sequence[Candidate], row: list) -> Trial:
-    place, parents, how, round, nfe, values, seconds = row
-    return Trial(index, noise[place], tuple(parents), how, round, nfe, tuple(values), seconds)
+    place, parents, how, round, nfe, values, seconds, cost = row
+    return Trial(index, noise[place], tuple(parents), how, round, nfe, tuple(values), seconds, cost)

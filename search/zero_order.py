@@ -9,9 +9,10 @@ and at the same cosine), the pivot stays until it is beaten, and the stride grow
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from .noise import Candidate, fresh, mix, unused
+from .stages import Scores, Stage, Stages, Story
 
 RESTARTS = ("keep", "fresh")
 SUCCESS = 0.3  # share of neighbors that beat the pivot at the best stride, as in the one-fifth success rule
@@ -19,7 +20,7 @@ GAIN = 0.6  # how fast the stride follows; more neighbors tell its success more 
 SHORTEST, LONGEST = 0.05, 0.9
 
 
-class ZeroOrderSearch:
+class ZeroOrderSearch(Stages):
     """Hill climbing around one pivot, without gradients.
 
     Args:
@@ -44,42 +45,35 @@ class ZeroOrderSearch:
         restart: str = "keep",
     ):
         _check(neighbors, similarity, warmup, restart)
-        self.neighbors, self.adapt, self.restart = neighbors, adapt, restart
+        self.neighbors, self.warmup, self.adapt, self.restart = neighbors, warmup, adapt, restart
         self.stride = self._first_stride = math.sqrt(1 - similarity**2)  # share of fresh noise in a neighbor
         self.pivot, self._seeds = start, unused(seeds, start)
-        self._round = [start, *(self._draws(warmup - 1) if warmup > 1 else self._neighbors())]
-        self._moves = warmup == 1  # whether this round is one of neighbors
-        self._asked = self._told = 0  # so many of this round
+        super().__init__(self._story())
 
-    @property
-    def held(self) -> tuple[Candidate, ...]:
-        """The pivot, and what was told of a round that is asked in parts."""
-        known = self._round[: self._told]
-        return tuple(known if self.pivot in self._round else [self.pivot, *known])
+    def _story(self) -> Story:
+        if self.warmup > 1:
+            scores = yield Stage((self.pivot, *self._draws(self.warmup - 1)))
+            self.pivot = max(scores, key=scores.__getitem__)
+            pivot_known = True
+        else:
+            pivot_known = False
+        while True:
+            new = self._neighbors()
+            scores = yield Stage(tuple(new), (self.pivot,)) if pivot_known else Stage((self.pivot, *new))
+            pivot_known = self._move(new, scores)
 
-    def ask(self, limit: int) -> list[Candidate]:
-        asked = self._round[self._asked : self._asked + limit]
-        self._asked += len(asked)
-        return asked
-
-    def tell(self, candidates: Sequence[Candidate], scores: Sequence[float]) -> None:
-        self._told = self._asked
-        if self._told == len(self._round):
-            self._move(dict(zip(candidates, scores, strict=True)))
-            self._asked = self._told = 0
-
-    def _move(self, scores: dict[Candidate, float]) -> None:
-        best = max(self._round, key=scores.__getitem__)
-        better = [candidate for candidate in self._round if scores[candidate] > scores[self.pivot]]
-        if self.adapt and self._moves:
+    def _move(self, neighbors: list[Candidate], scores: Scores) -> bool:
+        """Choose the next pivot; whether it was scored before."""
+        better = [candidate for candidate in neighbors if scores[candidate] > scores[self.pivot]]
+        if self.adapt:
             self.stride *= math.exp(GAIN * math.sqrt(self.neighbors) * (len(better) / self.neighbors - SUCCESS))
             self.stride = min(max(self.stride, SHORTEST), LONGEST)
-        fresh_pivot = self._moves and not better and self.restart == "fresh"
-        if fresh_pivot:
-            self.stride = self._first_stride
-        self.pivot = self._draws(1)[0] if fresh_pivot else best if better else self.pivot
-        self._round = [*([self.pivot] if fresh_pivot else []), *self._neighbors()]
-        self._moves = True
+        if better:
+            self.pivot = max(better, key=scores.__getitem__)
+        elif self.restart == "fresh":
+            self.pivot, self.stride = self._draws(1)[0], self._first_stride
+            return False
+        return True
 
     def _draws(self, count: int) -> list[Candidate]:
         return [fresh(next(self._seeds)) for _ in range(count)]

@@ -165,7 +165,7 @@ def test_a_wrong_number_of_values_is_refused():
         finished(Script(seeds(1, 2)), lambda candidates: Measured(((1.0,),)), Budget(2))
     with pytest.raises(ValueError, match="one finite score per candidate"):
         finished(Script(seeds(1)), Judge(), Budget(1), combine=lambda pool: pool[:, 0] * math.nan)
-    with pytest.raises(ValueError, match="ask must return at most 2"):
+    with pytest.raises(ValueError, match="ask must return at most"):
         Greedy = type("Greedy", (Script,), {"ask": lambda self, limit: self.left})
         finished(Greedy(seeds(1, 2, 3)), Judge(), Budget(2))
 
