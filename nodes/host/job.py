@@ -12,23 +12,26 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
 from ...search import recipe as recipes
-from ...search.noise import Candidate, SeedStream
+from ...search.noise import SeedStream
+from ...search.path import Path, Tried, stage
 from ...search.run import Budget, run
 from ...search.trace import Measured, Trace, Trial
-from .noise import CandidateNoise, Latent, joined, streams
+from .measuring import Measurer
+from .noise import CandidateNoise, Latent, Leaves, joined, streams
 from .pace import remember
-from .pictures import as_batch, captioned, frames_of, save, to_pil
+from .pictures import as_batch, captioned, save, to_pil
 from .progress import SearchProgress
 from .report import facts, headline, summary
 from .request import Request
-from .rollout import Rollout
 from .verifiers import warn
+from .walk import SUBSTITUTE
 
 log = logging.getLogger("noise_search")
 
 NO_SCORE = "There is no score: connect a verifier to the search."
 NO_PLAIN_SEED = ("The winner is not the noise of a plain seed (it was mixed from several). "
                  "Use the noise or recipe output instead of the seed.")
+NO_NOISE = "The winner began with a picture, not with noise. Use the recipe output to have it again."
 
 
 @dataclass(eq=False)
@@ -38,7 +41,7 @@ class Kept:
     latents: dict[str, Latent] = field(default_factory=dict)
     images: dict[str, Tensor] = field(default_factory=dict)
 
-    def add(self, candidate: Candidate, latent: Latent, image: Tensor) -> None:
+    def add(self, candidate: Tried, latent: Latent, image: Tensor) -> None:
         self.latents[candidate.key], self.images[candidate.key] = latent, image
 
     def only(self, trials: Sequence[Trial]) -> None:
@@ -61,76 +64,54 @@ class SearchJob:
         self.start = request.start()
         self.kept = Kept()
         self.progress = SearchProgress(str(hidden.unique_id or ""), request.budget.pictures)
-        self.rollout = Rollout(request.sampling, self.start.leaves, self.progress.after_step)
-        self.best: Candidate | None = None
+        self.measurer = Measurer(request, self.start.leaves, self.progress.after_step)
+        self.best: Tried | None = None
         self.shown: list[dict[str, str]] = []
         self.notes = [*request.sampling.notes, *judged_by(request)]
 
-    def search(self, make: Callable[[Candidate, SeedStream], Any]) -> Trace:
-        """All rounds. Nothing is kept in memory but the winners and numbers."""
-        how = "own seed" if self.request.noise is None else "start"
+    def search(self, make: Callable[[Tried, SeedStream], Any]) -> Trace:
+        """All rounds. Nothing is kept in memory but the winners, what the search goes on from, and numbers."""
+        how = "own picture" if self.request.refines else "own seed" if self.request.noise is None else "start"
         first = [(candidate, how) for candidate in self.start.candidates]
+        if self.request.refines:
+            first = [(Path(None, (0.0,)), how)]
         seeds = SeedStream(self.request.seed)
-        return self.run(make(self.start.candidates[0], seeds), self.request.budget, first)
+        return self.run(make(first[0][0], seeds), self.request.budget, first)
 
     def replay(self, text: str) -> Trace:
         """The noise of a recipe instead of a search."""
         found = recipes.loads(text)
         recipes.check_shapes(found, self.request.sampling.shapes)
+        if isinstance(found.candidate, Path):
+            recipes.check_schedule(found, self.request.sampling.schedule)
         self.progress.pictures = 1
         return self.run(Single(), Budget(pictures=1), [(found.candidate, "recipe")])
 
-    def run(self, search: Any, budget: Budget, first: Sequence[tuple[Candidate, str]]) -> Trace:
+    def run(self, search: Any, budget: Budget, first: Sequence[tuple[Tried, str]]) -> Trace:
         began, trace = time.monotonic(), Trace(self.columns())
-        for _ in run(search, self.measure, self.combine, budget, group=self.group(), trace=trace, first=first):
+        for _ in run(search, self.measure, self.combine, budget, group=self.measurer.group, trace=trace, first=first,
+                     cost=self.measurer.cost):
             winners = trace.best(self.request.keep)
             self.kept.only(winners)
+            self.measurer.walker.keep(getattr(search, "alive", ()))
             self.show(trace, winners[0])
         remember(trace, self.request.sampling)
-        self.report(trace, time.monotonic() - began)
+        self.report(trace, time.monotonic() - began, search)
         return trace
-
-    def group(self) -> int:
-        """Candidates per round: what is sampled together, then decoded together, then judged together."""
-        return self.rollout.batch if self.request.sampling.batch else max(self.rollout.batch, 4)
 
     def columns(self) -> tuple[str, ...]:
         return self.request.verifier.columns if self.request.verifier else ()
 
-    def measure(self, candidates: Sequence[Candidate]) -> Measured:
-        """Samples all, then decodes all, then judges all, so that models take turns only once per round."""
-        clock, nfe = [time.monotonic()], self.rollout.nfe
-        batches = list(self.rollout.latents(candidates))
-        clock.append(time.monotonic())
-        images = [image for batch in batches for image in self.rollout.decode(batch)]
-        self.show_unjudged(candidates, images)
-        clock.append(time.monotonic())
-        values = self.judge(images)
-        clock.append(time.monotonic())
-        latents = [row for batch in batches for row in rows_of(batch)]
-        for candidate, latent, image in zip(candidates, latents, images):
-            self.kept.add(candidate, latent, image)
-        seconds = [end - begin for begin, end in zip(clock, clock[1:])]
-        return Measured(values=values, nfe=round((self.rollout.nfe - nfe) / len(batches)), sampling_seconds=seconds[0],
-                        decoding_seconds=seconds[1], scoring_seconds=seconds[2])
+    def measure(self, tried: Sequence[Tried]) -> Measured:
+        measured = self.measurer(tried)
+        pictures = [seen for seen in self.measurer.seen if not stage(seen.tried)]
+        for seen in pictures:
+            self.kept.add(seen.tried, seen.latent, seen.image)
+        if self.request.verifier is None:  # the artist chooses: every picture stays visible in the node, under its seed
+            self.shown += [self.preview_file(seen.tried, seen.image, name_of(seen.tried)) for seen in pictures]
+        return measured
 
-    def judge(self, images: Sequence[Tensor]) -> tuple[tuple[float, ...], ...]:
-        """Raw values of each rollout, a video's as the mean over its judged frames."""
-        if self.request.verifier is None:
-            return tuple(() for _ in images)
-        frames = [frames_of(image) for image in images]
-        values = self.request.verifier.measure(torch.cat(frames), self.request.text)
-        parts = values.split([len(part) for part in frames])
-        return tuple(tuple(part.double().mean(0).tolist()) for part in parts)
-
-    def show_unjudged(self, candidates: Sequence[Candidate], images: Sequence[Tensor]) -> None:
-        """Without a verifier the artist chooses: every picture stays visible in the node, under its seed."""
-        if self.request.verifier is None:
-            self.shown += [self.preview_file(candidate, image, f"seed {candidate.plain_seed}"
-                                             if candidate.plain_seed is not None else candidate.operation)
-                           for candidate, image in zip(candidates, images)]
-
-    def preview_file(self, candidate: Candidate, image: Tensor, caption: str) -> dict[str, str]:
+    def preview_file(self, candidate: Tried, image: Tensor, caption: str) -> dict[str, str]:
         name = f"noise_search_{self.hidden.unique_id}".replace(":", "_")
         return save(captioned(to_pil(image), caption), name, "temp", self.hidden, self.recipe_of(candidate))
 
@@ -141,23 +122,27 @@ class SearchJob:
         new = winner.candidate != self.best
         self.best = winner.candidate
         image = self.kept.images.get(winner.candidate.key) if new else None
-        self.progress.after_round(len(trace.trials), headline(trace), image if trace.columns else None)
+        self.progress.after_round(trace.pictures, headline(trace), image if trace.columns else None)
         if image is not None and self.request.save_found:
             save(to_pil(image), "noise_search/found", "output", self.hidden, self.recipe_of(winner.candidate))
 
-    def report(self, trace: Trace, seconds: float) -> None:
-        text = summary(trace, seconds)
+    def report(self, trace: Trace, seconds: float, search: Any) -> None:
+        text = " ".join([summary(trace, seconds), *told_by(search)])
+        if self.measurer.walker.replaced:
+            self.notes.append(f"Walks that were cut used {SUBSTITUTE}: {self.request.sampling.sampler_name} cannot be cut.")
         self.progress.finish("\n".join([text, *self.notes]))
         log.info("%s", text)
 
-    def recipe_of(self, candidate: Candidate) -> str:
-        return recipes.dumps(candidate, self.request.sampling.shapes, self.request.sampling.settings)
+    def recipe_of(self, candidate: Tried) -> str:
+        schedule = self.request.sampling.schedule if isinstance(candidate, Path) else None
+        return recipes.dumps(candidate, self.request.sampling.shapes, self.request.sampling.settings, schedule)
 
-    def picture_of(self, candidate: Candidate) -> tuple[Latent, Tensor]:
+    def picture_of(self, candidate: Tried) -> tuple[Latent, Tensor]:
         """A winner's latent and picture; sampled again if it only became a winner when others were compared with it."""
         if candidate.key not in self.kept.latents:
-            latent = next(self.rollout.latents([candidate]))
-            self.kept.add(candidate, latent, self.rollout.decode(latent)[0])
+            self.measurer.walker.keep(())
+            reached = next(self.measurer.walker.reached([candidate]))
+            self.kept.add(candidate, reached.latents, self.measurer.rollout.decode(reached.latents)[0])
         return self.kept.latents[candidate.key], self.kept.images[candidate.key]
 
     def outputs(self, trace: Trace) -> io.NodeOutput:
@@ -169,7 +154,7 @@ class SearchJob:
         samples = joined([torch.cat(rows) for rows in zip(*parts)])
         images = [image for _, image in pictures]
         score = trace.scores[winners[0].id] if self.request.verifier else ExecutionBlocker(NO_SCORE)
-        noise = CandidateNoise([trial.candidate for trial in winners], self.start.leaves)
+        noise = noise_of([trial.candidate for trial in winners], self.start.leaves)
         shown = self.shown or [self.preview_file(trial.candidate, image, f"{trace.scores[trial.id]:.4g}, {trial.how}")
                                for trial, image in zip(winners, images)]
         latent, recipe = {**self.request.sampling.latent, "samples": samples}, self.recipe_of(best)
@@ -188,23 +173,34 @@ def judged_by(request: Request) -> list[str]:
 class Single:
     """A search that asks for nothing beyond the candidates it is started with."""
 
-    held: tuple[Candidate, ...] = ()
+    held: tuple[Tried, ...] = ()
 
-    def ask(self, limit: int) -> list[Candidate]:
+    def ask(self, limit: int) -> list[Tried]:
         return []
 
-    def tell(self, candidates: Sequence[Candidate], scores: Sequence[float]) -> None:
+    def tell(self, candidates: Sequence[Tried], scores: Sequence[float]) -> None:
         """There is nothing to learn from one candidate."""
 
 
-def plain_seed(candidate: Candidate) -> Any:
+def plain_seed(candidate: Tried) -> Any:
     """The seed to type into any KSampler; where there is none, what is connected to the output is blocked and told why."""
     return candidate.plain_seed if candidate.plain_seed is not None else ExecutionBlocker(NO_PLAIN_SEED)
 
 
-def rows_of(latent: Latent) -> list[Latent]:
-    parts = streams(latent)
-    return [joined([part[row:row + 1] for part in parts]) for row in range(parts[0].shape[0])]
+def noise_of(winners: Sequence[Tried], leaves: Leaves) -> Any:
+    """The noises that the winners began with; a picture that came in began with none."""
+    noises = [tried.noise if isinstance(tried, Path) else tried for tried in winners]
+    return ExecutionBlocker(NO_NOISE) if None in noises else CandidateNoise(noises, leaves)
+
+
+def told_by(search: Any) -> list[str]:
+    """What the search itself says that it did, if it does."""
+    explain = getattr(search, "explain", None)
+    return [explain()] if explain else []
+
+
+def name_of(tried: Tried) -> str:
+    return f"seed {tried.plain_seed}" if tried.plain_seed is not None else tried.operation
 
 
 def owned(tensor: Tensor) -> Tensor:

@@ -34,8 +34,11 @@ def facts(trace: Trace, recipe: str) -> dict[str, Any]:
     judged = bool(trace.columns)
     return {"score": trace.scores[best.id] if judged else None, "first_score": trace.scores[0] if judged else None,
             "seed": str(best.candidate.plain_seed) if best.candidate.plain_seed is not None else None, "how": best.how,
-            "pictures": len(trace.trials), "nfe": trace.ledger.nfe, "stopped": trace.stopped, "recipe": recipe}
+            "pictures": len(trace.trials), "cost": round(trace.pictures, 3), "nfe": trace.ledger.nfe, "stopped": trace.stopped, "recipe": recipe}
 
 
 def counted(trace: Trace) -> str:
-    return "1 picture" if len(trace.trials) == 1 else f"{len(trace.trials)} pictures"
+    """How much was sampled, in full pictures' worth, and how many pictures that gave where these differ."""
+    cost, made = trace.pictures, sum(trial.finished for trial in trace.trials)
+    worth = "1 picture" if round(cost, 2) == 1 else f"{cost:.4g} pictures"
+    return worth if cost == len(trace.trials) else f"{worth}' worth of steps ({made} finished)"

@@ -5,7 +5,7 @@ from typing import Any
 
 from ...search.noise import fresh
 from ...search.run import Budget
-from .noise import Resolved, resolve
+from .noise import Resolved, describe, resolve
 from .pace import check_minutes
 from .sampling import Sampling
 from .verifiers import prompt_for
@@ -25,6 +25,9 @@ class Request:
         keep: How many winners leave the node, best first.
         recipe: A found noise to use instead of searching, or "".
         save_found: Writes each new best into the output folder at once.
+        draft: A cheaper setup for the drafts, or None.
+        preview_vae: Decodes the pictures that are expected on the way, or None for the setup's own.
+        refines: Whether the setup's latent is a picture that the search begins with, instead of a noise.
     """
 
     sampling: Sampling
@@ -36,10 +39,16 @@ class Request:
     keep: int
     recipe: str = ""
     save_found: bool = False
+    draft: Sampling | None = None
+    preview_vae: Any = None
+    refines: bool = False
 
     def __post_init__(self) -> None:
         if not 1 <= self.keep <= self.budget.pictures:
             raise ValueError(f"keep must be between 1 and pictures ({self.budget.pictures}), got {self.keep}")
+        if self.draft is not None and self.draft.shapes != self.sampling.shapes:
+            raise ValueError(f"draft must make latents of the sampling's shape {describe(self.sampling.shapes)}, because it drafts with the "
+                             f"same noises, got {describe(self.draft.shapes)}")
         check_minutes(self.budget, self.sampling)
         if self.verifier is not None:
             prompt_for(self.verifier, self.prompt, self.sampling.prompt)

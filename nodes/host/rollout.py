@@ -3,7 +3,7 @@
 import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.model_management as memory
@@ -33,12 +33,14 @@ class Particles:
         eps: Unit noise, `(n, …)`; the state is x0 noised with it to `sigma`.
         sigma: Noise level, in the model's own scale; 0 = done.
         seeds: Sampler seed of each particle.
+        estimates: Clean latents as they were expected at the rollout's `estimate_at`, `(n, …)`, or None.
     """
 
     x0: Latent
     eps: Latent
     sigma: float
     seeds: tuple[int, ...]
+    estimates: Latent | None = None
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -50,8 +52,10 @@ class Rollout:
     Args:
         sampling: What to run.
         leaves: Tensors that the candidates' leaves name.
-        on_step: Called after every step with (pictures in this batch, steps done of this batch, steps in all).
+        on_step: Called after every step with (pictures in this batch, steps done of this batch, steps of a whole picture).
     """
+
+    estimate_at: float | None = None  # share of the first noise level at which expected pictures are remembered
 
     def __init__(self, sampling: Sampling, leaves: Leaves | None = None,
                  on_step: Callable[[int, int, int], None] | None = None):
@@ -95,24 +99,26 @@ class Rollout:
         memory.soft_empty_cache()
         log.warning("Out of memory with %d pictures at once; going on with %d.", count, self.batch)
 
-    def advance(self, particles: Particles, sigmas: Tensor) -> Particles:
+    def advance(self, particles: Particles, sigmas: Tensor, sampler: Any = None) -> Particles:
         """Moves particles along `sigmas`, `(steps + 1,)`, which start at their own level, in one batch.
 
-        Ending above 0 returns the state at the last level, with the last step's x0 as estimate.
+        Ending above 0 returns the state at the last level, with the last step's x0 as estimate. The sampler is the setup's
+        if none is given.
 
         Raises:
             ValueError: If the result is not finite.
         """
-        sampler, ends = self.sampler_for(particles.seeds), float(sigmas[-1])
+        sampler, ends = sampler or self.sampler_for(particles.seeds), float(sigmas[-1])
         seen: dict[str, Tensor] = {}
         guider = self.counting_guider(len(particles))
         output = guider.sample(particles.eps, particles.x0, sampler, sigmas.clone(), denoise_mask=self.sampling.mask,
-                               callback=self.step_callback(len(particles), seen), disable_pbar=True,
+                               callback=self.step_callback(len(particles), sigmas, seen), disable_pbar=True,
                                seed=particles.seeds[0])
         check_finite(output)
+        estimates = cleaned(guider, seen["estimate"]) if "estimate" in seen else None
         if ends == 0:
-            return Particles(output, particles.eps, 0.0, particles.seeds)
-        return cut_state(guider, output, seen["x0"], ends, particles)
+            return Particles(output, particles.eps, 0.0, particles.seeds, estimates)
+        return cut_state(guider, output, seen["x0"], ends, replace(particles, estimates=estimates))
 
     def sampler_for(self, seeds: Sequence[int]) -> Any:
         if len(seeds) == 1:
@@ -133,12 +139,16 @@ class Rollout:
         comfy.patcher_extension.add_wrapper_with_key(wrapper, COUNTER, counted, guider.model_options, is_model_options=True)
         return guider
 
-    def step_callback(self, count: int, seen: dict) -> Callable:
+    def step_callback(self, count: int, sigmas: Tensor, seen: dict) -> Callable:
+        last, steps = self.sampling.sigmas[0] * (self.estimate_at or 0), len(self.sampling.sigmas) - 1
+
         def after_step(step: int, x0: Latent, x: Latent, total: int) -> None:
             memory.throw_exception_if_processing_interrupted()
             seen["x0"] = x0
+            if self.estimate_at and "estimate" not in seen and sigmas[step] <= last:
+                seen["estimate"] = x0
             if self.on_step:
-                self.on_step(count, step + 1, total)
+                self.on_step(count, step + 1, max(steps, total))
         return after_step
 
     def host_type(self, latent: Latent) -> Latent:
@@ -147,10 +157,10 @@ class Rollout:
             return latent.to(device)
         return latent.to(device=device, dtype=memory.intermediate_dtype())
 
-    def decode(self, latents: Latent) -> Tensor:
-        """Pictures `(n, h, w, c)` in 0..1, or `(n, frames, h, w, c)` of a video, by the setup's VAE."""
+    def decode(self, latents: Latent, vae: Any = None) -> Tensor:
+        """Pictures `(n, h, w, c)` in 0..1, or `(n, frames, h, w, c)` of a video, by the setup's VAE if no other is given."""
         memory.throw_exception_if_processing_interrupted()
-        images = self.sampling.vae.decode(streams(latents)[0])
+        images = (vae or self.sampling.vae).decode(streams(latents)[0])
         if not torch.isfinite(images).all():
             raise ValueError("The VAE must give finite pictures, got NaN or infinite values (try a VAE in full precision)")
         return images
@@ -188,15 +198,18 @@ def check_finite(latent: Latent) -> None:
                              "(check cfg, the model's precision and the sampler)")
 
 
+def cleaned(guider: Any, x0: Latent) -> Latent:
+    """Expected clean latents in VAE units, on the CPU, from the model's own."""
+    process = guider.model_patcher.model.process_latent_out
+    return joined([process(part.cpu()) for part in streams(x0)]) if getattr(x0, "is_nested", False) else process(x0.cpu())
+
+
 def cut_state(guider: Any, output: Latent, x0: Latent, sigma: float, particles: Particles) -> Particles:
     """The state at `sigma` after a partial run, whose output is the noised latent over its signal scale."""
     model, sampling_type = guider.model_patcher.model, guider.model_patcher.get_model_object("model_sampling")
     flow = isinstance(sampling_type, comfy.model_sampling.CONST)
     level = sigma / (1 - sigma) if flow else sigma  # noise over signal
     level *= getattr(sampling_type, "noise_scale", 1.0)
-    clean = model.process_latent_out(x0.cpu())
-    scale = [model.process_latent_in(part) for part in streams(output)]
-    eps = [(noised.cpu() - part) / level for noised, part in zip(scale, streams(x0.cpu()))]
-    return Particles(clean, joined(eps), sigma, particles.seeds)
-
-
+    noised = [model.process_latent_in(part) for part in streams(output)]
+    eps = [(part.cpu() - clean.cpu()) / level for part, clean in zip(noised, streams(x0))]
+    return replace(particles, x0=cleaned(guider, x0), eps=joined(eps), sigma=sigma)

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import comfy.model_sampling
 import comfy.sample
 import comfy.samplers
 import torch
 from torch import Tensor
 
 from ...search.noise import Shape
+from ...search.path import Schedule
 from .noise import Latent, joined, shapes_of, streams
 from .prompt import TracedPrompt
 
@@ -20,6 +22,7 @@ SEEDED_CONDITIONING = ("unclip_conditioning", "noise_augmentation", "minimax_vis
                        "minimax_audio_cond_noise_aug")
 # Older hosts take fewer of the scales between an empty latent and the model's.
 SCALES_TAKEN = len(inspect.signature(comfy.sample.fix_empty_latent_channels).parameters) - 2
+UNCUTTABLE = (comfy.model_sampling.IMG_TO_IMG, comfy.model_sampling.IMG_TO_IMG_FLOW)
 # Conditioning with one row per picture, whatever the latent's dimensions.
 PER_PICTURE = ("cross_attn", "pooled_output", "attention_mask")
 
@@ -55,6 +58,27 @@ class Sampling:
     @property
     def shapes(self) -> tuple[Shape, ...]:
         return shapes_of(self.latent["samples"])
+
+    @property
+    def sampler_name(self) -> str:
+        return getattr(getattr(self.sampler, "sampler_function", None), "__name__", "this sampler").removeprefix("sample_")
+
+    @property
+    def flow(self) -> bool:
+        """Whether the model's states are `(1 - sigma) x0 + sigma eps`; otherwise they are `x0 + sigma eps`."""
+        return isinstance(self.guider.model_patcher.get_model_object("model_sampling"), comfy.model_sampling.CONST)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The noise levels, for searches along the path.
+
+        Raises:
+            ValueError: If the levels do not go down to 0, or the model's states cannot be cut.
+        """
+        kind = self.guider.model_patcher.get_model_object("model_sampling")
+        if isinstance(kind, UNCUTTABLE):
+            raise ValueError(f"the model must make pictures from noise to be searched along the path, got {type(kind).__name__}")
+        return Schedule(tuple(self.sigmas.tolist()), self.flow)
 
     @property
     def mask(self) -> Any:

@@ -281,7 +281,7 @@ def test_live_pictures_never_exceed_the_kept_ones_and_one_chunk(host, judge):
     ({"minutes": 0.001}, "minutes must be"),
     ({"recipe": "not a recipe"}, "recipe must be JSON"),
     ({"recipe": '{"a":1}'}, "recipe must be one that Noise Search wrote"),
-    ({"recipe": '{"noise_search":99,"shapes":[[16,8,8]],"noise":[["fresh",1]],"settings":{}}'}, "version 1, got version 99"),
+    ({"recipe": '{"noise_search":99,"shapes":[[16,8,8]],"noise":[["fresh",1]],"settings":{}}'}, "version 1 or 2, got version 99"),
     ({"recipe": '{"noise_search":1,"shapes":[[4,8,8]],"noise":[["fresh",1]],"settings":{}}'}, "16x8x8, got one for 4x8x8"),
 ])  # fmt: skip
 def test_bad_input_is_refused_before_anything_is_sampled(host, judge, inputs, message):

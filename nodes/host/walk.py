@@ -1,0 +1,217 @@
+"""Candidates and walks along the path, brought to where they end: the states between are kept for as long as a search needs them."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import comfy.samplers
+import torch
+from torch import Tensor
+
+from ...search.noise import Candidate, draw
+from ...search.path import Path, Schedule, Tried
+from .noise import Latent, joined, streams
+from .rollout import Particles, Rollout, is_out_of_memory
+from .rows import with_row_noise
+from .sampling import Sampling, repeated
+
+CUTTABLE = ("sample_euler", "sample_heun", "sample_dpm_2")  # deterministic, and no step looks back at the one before
+SUBSTITUTE = "euler"
+
+
+@dataclass(frozen=True, eq=False)
+class Reached:
+    """What was sampled together.
+
+    Args:
+        rows: Places in what was asked.
+        latents: Clean latents where they end, `(n, …)`: pictures, or the estimates of them.
+        estimates: What was expected at the rollout's `estimate_at`, `(n, …)`, or None.
+        nfe: Forward passes of the denoiser of each.
+    """
+
+    rows: tuple[int, ...]
+    latents: Latent
+    estimates: Latent | None
+    nfe: int
+
+
+class Walker:
+    """Runs candidates in full, and walks from the states that their parents left.
+
+    Args:
+        rollout: Of the setup; counts what is paid.
+        draft: Of a cheaper setup, for drafts; None where the same one is drafted with, in fewer steps.
+    """
+
+    def __init__(self, rollout: Rollout, draft: Rollout | None = None):
+        self.rollout, self.draft = rollout, draft
+        self.levels = tuple(rollout.sampling.sigmas.tolist())
+        self.states: dict[str, Particles] = {}
+        self.replaced = False  # whether walks were cut where the setup's sampler could not be
+
+    @property
+    def nfe(self) -> float:
+        return self.rollout.nfe + (self.draft.nfe if self.draft else 0)
+
+    def reached(self, tried: Sequence[Tried]) -> Iterator[Reached]:
+        """Batch by batch, what can be sampled together at once; every state stays until `keep`."""
+        for rows in alike(tried):
+            while rows:
+                part, before = rows[: self.rollout.batch], self.nfe
+                found = self.attempt([tried[row] for row in part])
+                if found is None:
+                    self.rollout.halve(len(part))
+                    continue
+                rows = rows[len(part):]
+                for place, row in enumerate(part):
+                    self.states[self.known_as(tried[row]).key] = row_of(found, place)
+                yield Reached(tuple(part), self.rollout.host_type(found.x0), found.estimates, round(self.nfe - before))
+
+    def keep(self, tried: Sequence[Tried]) -> None:
+        """Drops the states of all others; what stays no longer keeps the batch alive that it was a row of."""
+        wanted = {self.known_as(one).key for one in tried}
+        self.states = {key: owned(state) for key, state in self.states.items() if key in wanted}
+
+    def attempt(self, together: Sequence[Tried]) -> Particles | None:
+        """Where they end; None if the memory did not hold a batch that can be halved."""
+        first = together[0]
+        if isinstance(first, Candidate):
+            return self.rollout.finished(together)
+        try:
+            return self.walk(together)
+        except RuntimeError as error:
+            if len(together) == 1 or not is_out_of_memory(error):
+                raise
+        return None
+
+    def walk(self, together: Sequence[Path]) -> Particles:
+        first = together[0]
+        if first.draft and self.draft:
+            return self.draft.advance(self.draft.start([path.parent for path in together]), self.draft.sampling.sigmas)
+        start = self.start(together)
+        if not first.steps:
+            return start
+        return self.rollout.advance(start, torch.tensor(first.levels, dtype=self.rollout.sampling.sigmas.dtype),
+                                    self.sampler_for(together))
+
+    def start(self, together: Sequence[Path]) -> Particles:
+        """Where the walks begin: the first noise, or their parents' states with fresh noise added where they begin above them."""
+        parents = [path.parent for path in together]
+        if all(isinstance(parent, Candidate) for parent in parents):
+            return replace(self.rollout.start(parents), sigma=together[0].levels[0])
+        states = [self.renoised(path, self.state_of(path.parent)) for path in together]
+        return merged(states)
+
+    def state_of(self, tried: Tried | None) -> Particles:
+        """The state of a parent, sampled anew if it was not kept."""
+        if tried is None:
+            latent = self.rollout.sampling.latent["samples"]
+            zeros = joined([torch.zeros_like(part) for part in streams(latent)])
+            return Particles(repeated(latent, 1), zeros, 0.0, (0,))
+        known = self.known_as(tried)
+        if known.key not in self.states:
+            list(self.reached([known]))
+        return self.states[known.key]
+
+    def renoised(self, path: Path, state: Particles) -> Particles:
+        level = path.levels[0]
+        if level > state.sigma:
+            rho = self.noise_to_signal(state.sigma) / self.noise_to_signal(level)
+            fresh = draw(path.seed, self.rollout.sampling.shapes)
+            eps = [rho * old + math.sqrt(1 - rho * rho) * new.to(old) for old, new in zip(streams(state.eps), fresh)]
+            state = replace(state, eps=joined(eps), sigma=level)
+        return replace(state, seeds=(path.sampler_seed,), estimates=None)
+
+    def noise_to_signal(self, level: float) -> float:
+        if not self.rollout.sampling.flow:
+            return level
+        return level / (1 - level) if level < 1 else math.inf
+
+    def known_as(self, tried: Tried) -> Tried:
+        """A walk that is the setup's own whole rollout of a candidate is that candidate."""
+        whole = isinstance(tried, Path) and isinstance(tried.parent, Candidate) and tried.levels == self.levels
+        return tried.parent if whole and not tried.eta and not tried.draft else tried
+
+    def sampler_for(self, together: Sequence[Path]) -> Any:
+        """The setup's own where the walk is whole: from its first noise, or from fresh noise, down to 0."""
+        first, own = together[0], self.rollout.sampling.sampler
+        seeds = [path.sampler_seed for path in together]
+        if first.eta:
+            return stirred(first.eta, [path.seed for path in together], self.rollout.sampling)
+        if is_cuttable(own) or (not first.end and (first.renoised or isinstance(first.parent, Candidate))):
+            return self.rollout.sampler_for(seeds) if len(seeds) == 1 else with_row_noise(own, seeds)
+        self.replaced = True
+        return comfy.samplers.sampler_object(SUBSTITUTE)
+
+
+def alike(tried: Sequence[Tried]) -> list[list[int]]:
+    """Places of those that can be sampled together: whole candidates, or walks along the same levels."""
+    groups: dict[Any, list[int]] = {}
+    for row, one in enumerate(tried):
+        walk = (one.levels, one.eta, one.draft, one.renoised, isinstance(one.parent, Candidate)) if isinstance(one, Path) else ()
+        groups.setdefault(walk, []).append(row)
+    return list(groups.values())
+
+
+def is_cuttable(sampler: Any) -> bool:
+    """Whether a walk can stop at any level with this sampler and go on as if it had not."""
+    if type(sampler) is not comfy.samplers.KSAMPLER:
+        return False
+    return sampler.sampler_function.__name__ in CUTTABLE and not sampler.extra_options.get("s_churn", 0)
+
+
+def stirred(eta: float, seeds: Sequence[int], sampling: Sampling) -> Any:
+    """Euler steps that mix fresh noise into each state and keep its law: rho = cos(eta pi / 2), row k drawn from `seeds[k]`."""
+    rho, flow = math.cos(eta * math.pi / 2), sampling.flow
+    scale = getattr(sampling.guider.model_patcher.get_model_object("model_sampling"), "noise_scale", 1.0)
+
+    def sample(model: Any, x: Tensor, sigmas: Tensor, extra_args: dict | None = None, callback: Callable | None = None,
+               disable: bool | None = None, **rest: Any) -> Tensor:
+        draws = [after_first_noise(seed, sampling) for seed in seeds]
+        for step in range(len(sigmas) - 1):
+            start, end = sigmas[step], sigmas[step + 1]
+            x0 = model(x, start * x.new_ones([x.shape[0]]), **(extra_args or {}))
+            if callback is not None:
+                callback({"x": x, "i": step, "sigma": start, "sigma_hat": start, "denoised": x0})
+            if end == 0:
+                return x0
+            eps = (x - (1 - start) * x0) / start if flow else (x - x0) / start
+            fresh = torch.cat([torch.randn((1, *x.shape[1:]), generator=generator) for generator in draws])
+            eps = rho * eps + math.sqrt(1 - rho * rho) * scale * fresh.to(x)
+            x = ((1 - end) * x0 if flow else x0) + end * eps
+        return x
+
+    return comfy.samplers.KSAMPLER(sample)
+
+
+def after_first_noise(seed: int, sampling: Sampling) -> torch.Generator:
+    """A generator whose first draw, the noise that a walk may begin with, is over."""
+    generator = torch.Generator().manual_seed(seed)
+    for shape in sampling.shapes:
+        torch.randn((1, *shape), generator=generator)
+    return generator
+
+
+def row_of(particles: Particles, row: int) -> Particles:
+    def cut(latent: Latent) -> Latent:
+        return joined([part[row : row + 1] for part in streams(latent)])
+
+    return replace(particles, x0=cut(particles.x0), eps=cut(particles.eps), seeds=particles.seeds[row : row + 1], estimates=None)
+
+
+def merged(states: Sequence[Particles]) -> Particles:
+    def whole(latents: Sequence[Latent]) -> Latent:
+        return joined([torch.cat(parts) for parts in zip(*(streams(latent) for latent in latents))])
+
+    seeds = tuple(seed for state in states for seed in state.seeds)
+    return Particles(whole([state.x0 for state in states]), whole([state.eps for state in states]), states[0].sigma, seeds)
+
+
+def owned(state: Particles) -> Particles:
+    """The state, its tensors copied where they are views of larger ones."""
+    def own(latent: Latent) -> Latent:
+        return joined([part if part.untyped_storage().nbytes() == part.nbytes else part.clone() for part in streams(latent)])
+
+    return replace(state, x0=own(state.x0), eps=own(state.eps))
