@@ -1,0 +1,183 @@
+"""Walks along the path in the host: cut and resumed, re-noised, stirred, kept where they were masked, and the same again."""
+
+import math
+
+import pytest
+import torch
+from noise_search.tests.nodes.test_rollout import FAMILIES, SEEDS, SETTINGS, far
+
+STEPS = 6
+
+
+@pytest.fixture
+def walkers(host, tiny):
+    """Builds a walker of a family; `host.part("search.path")` has what it walks."""
+    sampling, rollout, walk = (host.part(f"nodes.host.{name}") for name in ("sampling", "rollout", "walk"))
+
+    def build(family, sampler="euler", batch=0, latent=None, **changes):
+        parts, settings = tiny(family), {**SETTINGS, "steps": STEPS, "sampler_name": sampler, **changes}
+        setup = sampling.from_ksampler(parts.model, parts.positive, parts.negative, latent or parts.latent, parts.vae, batch=batch, **settings)
+        return walk.Walker(rollout.Rollout(setup))
+
+    return build
+
+
+@pytest.fixture
+def paths(host):
+    return host.part("search.path")
+
+
+@pytest.fixture
+def fresh(host):
+    return host.part("search.noise").fresh
+
+
+def ends(host, walker, tried):
+    """Latents where they end, `(n, …)`, in the order that was asked for."""
+
+    def collected():
+        rows = {row: latent for found in walker.reached(tried) for row, latent in zip(found.rows, found.latents)}
+        return torch.stack([rows[row] for row in range(len(tried))])
+
+    return host.call(collected)
+
+
+def cut_at(paths, candidate, levels, *places):
+    """A walk along all levels that is cut at these places."""
+    walk = candidate
+    for start, end in zip((0, *places), (*places, len(levels) - 1)):
+        walk = paths.Path(walk, levels[start : end + 1])
+    return walk
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_walk_cut_twice_ends_where_the_uncut_one_does(host, walkers, paths, fresh, family):
+    walker = walkers(family, batch=2)
+    candidates = [fresh(seed) for seed in SEEDS[:2]]
+    cut = [cut_at(paths, candidate, walker.levels, 2, 4) for candidate in candidates]
+    assert far(ends(host, walker, cut), ends(host, walkers(family), candidates)) < 1e-5
+    assert not walker.replaced
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_masked_walk_that_is_cut_ends_where_the_uncut_one_does(host, tiny, walkers, paths, fresh, family):
+    latent = masked(tiny(family).shape)
+    walker = walkers(family, latent=latent)
+    uncut = ends(host, walkers(family, latent=latent), [fresh(SEEDS[0])])
+    assert far(ends(host, walker, [cut_at(paths, fresh(SEEDS[0]), walker.levels, 3)]), uncut) < 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("eta", [0.0, 0.5])
+def test_what_a_mask_keeps_stays_when_a_picture_is_noised_again(host, tiny, walkers, paths, fresh, family, eta):
+    latent = masked(tiny(family).shape)
+    walker = walkers(family, latent=latent)
+    child = paths.renoise(paths.Path(None, (0.0,)), walker.levels[2:], seed=5, eta=eta)
+    found = ends(host, walker, [child])
+    kept = latent["noise_mask"][:, None] == 0  # (1, 1, h, w), broadcast over channels and frames
+    kept = torch.nn.functional.interpolate(kept.float(), size=found.shape[-2:]).bool().expand(found[0].shape[-3], -1, -1, -1)
+    before = latent["samples"]
+    inside = kept[0, 0].expand(found.shape)
+    assert (found - before)[inside].abs().max() < 1e-3 * before.abs().max()
+    assert (found - before)[~inside].abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_noise_that_is_added_gives_the_state_the_law_of_its_new_level(host, walkers, paths, fresh, family):
+    """From t up to s, the noise is that of s: a variance of one, and as much of the old noise in it as the levels say."""
+    walker = walkers(family)
+    low, high = walker.levels[4], walker.levels[2]
+    parent = paths.Path(fresh(SEEDS[0]), walker.levels[:5])
+    state = host.call(walker.state_of, parent)
+    rolled = type(state)(state.x0, torch.randn(state.eps.shape, generator=torch.Generator().manual_seed(2)), low, (0,))
+    up = host.call(walker.renoised, paths.Path(parent, (high, 0.0), seed=3), rolled)
+    old, new = rolled.eps.flatten(), up.eps.flatten()
+    ratio = walker.noise_to_signal(low) / walker.noise_to_signal(high)
+    assert up.sigma == high and torch.equal(up.x0, rolled.x0)
+    assert abs(new.std() - 1) < 5 / math.sqrt(2 * len(new)) and abs(torch.corrcoef(torch.stack([old, new]))[0, 1] - ratio) < 5 / math.sqrt(len(new))
+
+
+def test_a_flow_state_noised_again_is_the_markov_kernel_of_the_flow(host, walkers, paths, fresh):
+    """x_s = a x_t + sqrt(s^2 - (a t)^2) xi with a = (1 - s) / (1 - t)."""
+    walker = walkers("sd3")
+    t, s = walker.levels[4], walker.levels[1]
+    state = host.call(walker.state_of, paths.Path(fresh(1), walker.levels[:5]))
+    up = host.call(walker.renoised, paths.Path(paths.Path(fresh(1), walker.levels[:5]), (s, 0.0), seed=9), state)
+    xi = host.part("search.noise").draw(9, [(16, 8, 8)])[0]
+    before, after = ((1 - level) * state.x0 + level * eps for level, eps in ((t, state.eps), (s, up.eps)))
+    a = (1 - s) / (1 - t)
+    assert far(after, a * before + math.sqrt(s * s - (a * t) ** 2) * xi) < 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_stirred_walk_does_not_depend_on_its_batch_and_repeats_from_its_seed(host, walkers, paths, fresh, family):
+    def walks(levels, seeds):
+        return [paths.Path(fresh(7), levels, seed, eta=0.5) for seed in seeds]
+
+    batched, alone = walkers(family, batch=3), walkers(family, batch=1)
+    found = ends(host, batched, walks(batched.levels, (11, 12, 13)))
+    assert far(found, ends(host, alone, walks(alone.levels, (11, 12, 13)))) < 1e-5
+    assert far(found[:1], found[1:2]) > 1e-3  # other seeds, other pictures
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_stirred_walk_without_stirring_is_the_ode(host, walkers, paths, fresh, family):
+    walker, module = walkers(family), host.part("nodes.host.walk")
+    start = host.call(walker.rollout.start, [fresh(1)])
+    sigmas = walker.rollout.sampling.sigmas
+    stirred = host.call(walker.rollout.advance, start, sigmas, module.stirred(0.0, [1], walker.rollout.sampling))
+    assert far(stirred.x0, ends(host, walkers(family), [fresh(1)])) < 1e-5
+
+
+@pytest.mark.parametrize("sampler", ["dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde"])
+def test_a_sampler_that_cannot_be_cut_is_replaced_where_it_is_cut_and_only_there(host, walkers, paths, fresh, sampler):
+    walker = walkers("sd3", sampler)
+    whole = ends(host, walker, [paths.Path(fresh(1), walker.levels)])
+    assert torch.equal(whole, ends(host, walkers("sd3", sampler), [fresh(1)])) and not walker.replaced
+    refined = ends(host, walker, [paths.renoise(paths.Path(fresh(1), walker.levels), walker.levels[3:], seed=2)])
+    assert refined.isfinite().all() and not walker.replaced
+    assert far(ends(host, walker, [cut_at(paths, fresh(1), walker.levels, 3)]), ends(host, walkers("sd3"), [fresh(1)])) < 1e-5
+    assert walker.replaced
+
+
+def test_states_are_kept_only_as_long_as_they_are_needed_and_made_again_where_they_are_not(host, walkers, paths, fresh):
+    walker = walkers("sd3", cfg=1.0)
+    parent = paths.Path(fresh(1), walker.levels[:4])
+    child = paths.Path(parent, walker.levels[3:])
+    ends(host, walker, [parent])
+    assert walker.nfe == 3
+    first = ends(host, walker, [child])
+    assert walker.nfe == STEPS
+    walker.keep([])
+    assert not walker.states
+    assert torch.equal(ends(host, walker, [child]), first) and walker.nfe == 2 * STEPS
+
+
+def test_walks_that_differ_are_measured_in_one_round_in_the_order_of_asking(host, walkers, paths, fresh):
+    walker = walkers("sd3", batch=2)
+    asked = [fresh(1), paths.draft(fresh(2), walker.levels[::3]), fresh(3), paths.Path(fresh(4), walker.levels[:4]), fresh(5)]
+    found = ends(host, walker, asked)
+    single = torch.cat([ends(host, walkers("sd3"), [one]) for one in asked])
+    assert far(found, single) < 1e-5
+
+
+def test_out_of_memory_on_a_walk_halves_the_batch_and_loses_nothing(host, walkers, paths, fresh, monkeypatch):
+    walks = [paths.Path(fresh(seed), walkers("sd3").levels[:4]) for seed in SEEDS]
+    expected = ends(host, walkers("sd3", batch=4), walks)
+    walker = walkers("sd3", batch=4)
+    advance = walker.rollout.advance
+
+    def full_above_two(particles, *rest):
+        if len(particles) > 2:
+            raise torch.OutOfMemoryError("out of memory")
+        return advance(particles, *rest)
+
+    monkeypatch.setattr(walker.rollout, "advance", full_above_two)
+    assert far(ends(host, walker, walks), expected) < 1e-5 and walker.rollout.batch == 2
+
+
+def masked(shape):
+    """A picture of which the right half is to be painted anew."""
+    mask = torch.zeros(1, 64, 64)
+    mask[..., 32:] = 1
+    return {"samples": torch.randn((1, *shape), generator=torch.Generator().manual_seed(3)), "noise_mask": mask}
