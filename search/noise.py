@@ -15,6 +15,7 @@ from types import MappingProxyType
 import torch
 from torch import Tensor
 
+from .bands import WHOLE, Band, check_band, in_band
 from .leaves import Shape, Streams, mask_leaf, noise_leaf
 
 NO_LEAVES: Mapping[str, Streams] = MappingProxyType({})
@@ -30,7 +31,7 @@ class Candidate:
         operation: "fresh", "mix", "span" or "leaf".
         parents: What a mix (one) or a span (one or more) is made of.
         seed: Seed of the draw (fresh, mix) or sampler seed of the noise that came in (leaf), in [0, 2**64).
-        weights: `(rho,)` of a mix, the unit-norm weights of a span.
+        weights: `(rho,)` of a mix, `(rho, low, high)` of one in a band; the unit-norm weights of a span.
         leaf: Digest of the tensors of a leaf; of the mask of a mix, or "".
     """
 
@@ -52,6 +53,11 @@ class Candidate:
         """The seed to type into a stock sampler, where there is one."""
         return self.seed if self.operation == "fresh" else None
 
+    @property
+    def band(self) -> Band:
+        """The frequencies that a mix changes."""
+        return self.weights[1:] if self.operation == "mix" and len(self.weights) == 3 else WHOLE
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Candidate) and self.key == other.key
 
@@ -70,11 +76,19 @@ def fresh(seed: int) -> Candidate:
     return Candidate("fresh", seed=checked_seed(seed))
 
 
-def mix(parent: Candidate, seed: int, rho: float, mask: str = "") -> Candidate:
-    """Move to `rho z + sqrt(1 - rho**2) xi(seed)`, rho in [0, 1]; inside the mask only, where the digest of one is given."""
+def mix(parent: Candidate, seed: int, rho: float, mask: str = "", band: Band = WHOLE) -> Candidate:
+    """Move to `rho z + sqrt(1 - rho**2) xi(seed)`, rho in [0, 1]; inside the mask or the frequency band only, where one is given.
+
+    Args:
+        mask: Digest of a mask, or "".
+        band: From and up to which share of the highest frequency, in [0, 1]; only where there is no mask.
+    """
     if not 0 <= rho <= 1:
         raise ValueError(f"rho must be in [0, 1], got {rho}")
-    return Candidate("mix", (parent,), checked_seed(seed), (float(rho),), mask)
+    band = check_band(band)
+    if mask and band != WHOLE:
+        raise ValueError(f"a mix must be inside a mask or a band, got both: {mask} and {band}")
+    return Candidate("mix", (parent,), checked_seed(seed), (float(rho), *(band if band != WHOLE else ())), mask)
 
 
 def span(weights: Sequence[float], parents: Sequence[Candidate]) -> Candidate:
@@ -116,7 +130,7 @@ def ancestry(*candidates: Candidate) -> list[Candidate]:
 
 def unused(seeds: Iterator[int], candidate: Candidate) -> Iterator[int]:
     """Skip the seeds that the candidate is made of: moving it by a draw that is in it already would not keep N(0, I)."""
-    used = {node.seed for node in ancestry(candidate) if node.operation in DRAWS}
+    used = {node.seed for node in ancestry(candidate) if node.operation not in ("span", "leaf")}  # of a walk, what came in on it too
     return (seed for seed in seeds if seed not in used)
 
 
@@ -206,12 +220,13 @@ def _evaluate(
         return tuple(sum(w * z for w, z in zip(node.weights, stream, strict=True)) for stream in zip(*parents, strict=True))
     masks = mask_leaf(node.leaf, shapes, leaves) if node.leaf else [None] * len(shapes)
     fresh_noise = draw(node.seed, shapes)
-    return tuple(_mixed(z, xi, node.weights[0], mask) for z, xi, mask in zip(parents[0], fresh_noise, masks, strict=True))
+    return tuple(_mixed(z, xi, node.weights[0], mask, node.band) for z, xi, mask in zip(parents[0], fresh_noise, masks, strict=True))
 
 
-def _mixed(z: Tensor, xi: Tensor, rho: float, mask: Tensor | None) -> Tensor:
+def _mixed(z: Tensor, xi: Tensor, rho: float, mask: Tensor | None, band: Band) -> Tensor:
     share = math.sqrt((1 - rho) * (1 + rho))
     if mask is None:
-        return math.sqrt(1 - share * share) * z + share * xi
+        moved = math.sqrt(1 - share * share) * z + share * xi
+        return moved if band == WHOLE else z + in_band(moved - z, band)
     part = mask.double().cpu() * share  # per element, so that a soft mask keeps the variance as well
     return (1 - part * part).sqrt().float() * z + part.float() * xi

@@ -2,8 +2,8 @@
 
 `{"noise_search":1,"shapes":[[16,8,8]],"noise":[["fresh",123],["mix",0,456,0.95]],"settings":{}}`: parents by index, the last entry is
 the candidate. A mix inside a mask ends with the digest of the mask; the others are `["span",[parents],[weights]]` and `["leaf",digest,seed]`.
-A recipe that walks along the path is of version 2: it has `["walk",parent or null,[levels],seed,eta]` entries, drafts of them end with true, and
-`"schedule":{"levels":[...],"flow":true}` of the setup that it was found with.
+Version 2 has what version 1 could not read: a mix inside a frequency band ends with `[low,high]`; a recipe that walks along the path has
+`["walk",parent or null,[levels],seed,eta]` entries, drafts of them end with true, and `"schedule":{"levels":[...],"flow":true}` of its setup.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .bands import WHOLE
 from .noise import Candidate, Shape, ancestry, check_independent, fresh, leaf, mix, span
 from .path import Path, Schedule, Tried, check_draws
 
-VERSIONS = {Candidate: 1, Path: 2}
+VERSIONS = (1, 2)
 MAX_LENGTH = 1_000_000  # characters
 
 
@@ -40,12 +41,12 @@ class Recipe:
 
     @property
     def version(self) -> int:
-        return VERSIONS[type(self.candidate)]
+        return version_of(self.candidate)
 
 
 def dumps(candidate: Tried, shapes: Sequence[Shape], settings: Mapping[str, Any], schedule: Schedule | None = None) -> str:
     """Write a recipe as one line of ASCII; equal content gives equal bytes. A walk needs the schedule that it was found with."""
-    body = {"noise_search": VERSIONS[type(candidate)], "shapes": [list(shape) for shape in shapes], "noise": encode([candidate])[0]}
+    body = {"noise_search": version_of(candidate), "shapes": [list(shape) for shape in shapes], "noise": encode([candidate])[0]}
     body["settings"] = json.loads(json.dumps(settings, sort_keys=True, allow_nan=False))
     if isinstance(candidate, Path):
         body["schedule"] = {"levels": list(schedule.levels), "flow": schedule.flow}
@@ -62,14 +63,19 @@ def loads(text: str) -> Recipe:
     if not candidates:
         raise RecipeError("recipe must have at least one noise, got none")
     found = candidates[-1]
-    if VERSIONS[type(found)] != body["noise_search"]:
-        raise RecipeError(f"recipe must be of version {VERSIONS[type(found)]} to end with {_short(body['noise'][-1])}")
+    if version_of(found) != body["noise_search"]:
+        raise RecipeError(f"recipe must be of version {version_of(found)} to end with {_short(body['noise'][-1])}")
     try:
         check_draws(found) if isinstance(found, Path) else check_independent(found)
     except ValueError as error:
         raise RecipeError(str(error)) from error
     schedule = _schedule(body.get("schedule")) if isinstance(found, Path) else None
     return Recipe(found, _shapes(body["shapes"]), body["settings"], schedule)
+
+
+def version_of(candidate: Tried) -> int:
+    """The first version of recipes that can say this."""
+    return 2 if any(isinstance(node, Path) or node.band != WHOLE for node in ancestry(candidate)) else 1
 
 
 def check_shapes(recipe: Recipe, shapes: Sequence[Shape]) -> None:
@@ -118,7 +124,8 @@ def _entry(node: Tried, places: Mapping[str, int]) -> list:
         return ["leaf", node.leaf, node.seed]
     if node.operation == "span":
         return ["span", parents, list(node.weights)]
-    return ["mix", parents[0], node.seed, node.weights[0], *([node.leaf] if node.leaf else [])]
+    where = [node.leaf] if node.leaf else [list(node.band)] if node.band != WHOLE else []
+    return ["mix", parents[0], node.seed, node.weights[0], *where]
 
 
 def _candidate(entry: Any, earlier: Sequence[Tried]) -> Tried:
@@ -134,6 +141,8 @@ def _candidate(entry: Any, earlier: Sequence[Tried]) -> Tried:
             return mix(_earlier(parent, earlier), seed, rho)
         case ["mix", parent, seed, int() | float() as rho, str(mask)]:
             return mix(_earlier(parent, earlier), seed, rho, mask)
+        case ["mix", parent, seed, int() | float() as rho, [low, high]] if _is_number(low) and _is_number(high):
+            return mix(_earlier(parent, earlier), seed, rho, band=(low, high))
         case ["span", [*parents], [*weights]] if all(isinstance(weight, int | float) for weight in weights):
             return span(weights, [_earlier(parent, earlier) for parent in parents])
     raise ValueError("unknown or incomplete")
@@ -160,7 +169,7 @@ def _body(text: str) -> dict[str, Any]:
         raise RecipeError(f"recipe must be JSON, got {_short(text)}: {error}") from error
     if not isinstance(body, dict) or "noise_search" not in body:
         raise RecipeError(f"recipe must be one that Noise Search wrote, got {_short(text)}")
-    if type(body["noise_search"]) is not int or body["noise_search"] not in VERSIONS.values():
+    if type(body["noise_search"]) is not int or body["noise_search"] not in VERSIONS:
         raise RecipeError(f"recipe must be of version 1 or 2, got version {_short(body['noise_search'])}")
     return body
 

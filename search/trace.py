@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import math
 from collections.abc import Sequence
@@ -11,6 +13,7 @@ from .path import Tried, stage
 from .recipe import decode, encode
 
 VERSION = 2
+CSV_COLUMNS = ("id", "how", "stage", "round", "cost", "cumulative cost", "nfe", "seconds", "score")
 
 
 @dataclass
@@ -158,6 +161,19 @@ class Trace:
         body = {"noise_search_trace": self.version, "columns": self.columns, "noise": noise, "trials": rows}
         body |= {"scores": self.scores, "ledger": asdict(self.ledger), "stopped": self.stopped}
         return json.dumps(body, separators=(",", ":"), allow_nan=False)
+
+    def to_csv(self) -> str:
+        """Write one row per trial, for a spreadsheet: what it was, what it took, its score and raw values, the ids of its parents."""
+        text = io.StringIO()
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow([*CSV_COLUMNS, *self.columns, "parents"])
+        paid = 0.0
+        for trial, score in zip(self.trials, self.scores, strict=True):
+            paid += trial.cost
+            kind = stage(trial.candidate) or "picture"
+            facts = [trial.id, trial.how, kind, trial.round, trial.cost, paid, trial.nfe, trial.seconds, score]
+            rows.writerow([*facts, *trial.values, " ".join(map(str, trial.parents))])
+        return text.getvalue()
 
     @classmethod
     def from_json(cls, text: str) -> Trace:

@@ -1,10 +1,12 @@
 """Toy scores of noises with known answers: a linear one, and random fields whose roughness is a number."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
-from noise_search.search import Budget, Candidate, Measured, SeedStream, Trace, fresh, leaf, materialize, mix, run
+from noise_search.search import Budget, Candidate, Measured, SeedStream, Trace, fresh, leaf, materialize, run
+from noise_search.search.noise import NO_LEAVES
 from torch import Tensor
 
 SHAPES = [(192,)]
@@ -38,15 +40,15 @@ class RandomField:
         return (self.root[-1] @ self.draws).item()
 
 
-def measured_by(score):
+def measured_by(score, masks: Mapping[str, Sequence[Tensor]] = NO_LEAVES):
     """Make a `measure` of a score of one noise. It remembers noises, so that a long chain of moves costs one move."""
     known: dict[Candidate, Tensor] = {}
 
     def noise_of(candidate: Candidate) -> Tensor:
         if candidate.operation == "mix" and candidate.parents[0] in known:
-            last = mix(leaf("parent", 0), candidate.seed, candidate.weights[0])
-            return materialize([last], SHAPES, {"parent": (known[candidate.parents[0]],)})[0]
-        return materialize([candidate], SHAPES)[0]
+            last = replace(candidate, parents=(leaf("parent", 0),))
+            return materialize([last], SHAPES, {**masks, "parent": (known[candidate.parents[0]],)})[0]
+        return materialize([candidate], SHAPES, masks)[0]
 
     def measure(candidates: Sequence[Candidate]) -> Measured:
         for candidate in candidates:

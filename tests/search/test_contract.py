@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-from noise_search.search import Budget, RandomSearch, SeedStream, Trace, ZeroOrderSearch, fresh, materialize, run
+from noise_search.search import Budget, LocalSearch, RandomSearch, SeedStream, Trace, ZeroOrderSearch, fresh, materialize, run
 from noise_search.tests.search.landscapes import SHAPES, RandomField, linear, measured_by, searched, single
 from noise_search.tests.search.normality import complaints
 
@@ -14,6 +14,9 @@ SEARCHES = {
     "ZeroOrderSearch": ZeroOrderSearch,
     "ZeroOrderSearch as in the paper": partial(ZeroOrderSearch, **PAPER),
     "ZeroOrderSearch with one neighbor": partial(ZeroOrderSearch, neighbors=1, warmup=1),
+    "LocalSearch": partial(LocalSearch, pictures=32),
+    "LocalSearch as evolution": partial(LocalSearch, pictures=32, preset="evolution"),
+    "LocalSearch with all moves": partial(LocalSearch, pictures=32, moves=("step", "span", "cross", "coarse", "fine"), centers=3),
 }
 every_search = pytest.mark.parametrize("make", SEARCHES.values(), ids=SEARCHES)
 

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 import torch
+from noise_search.search.bands import in_band
 from noise_search.search.leaves import digest
 from noise_search.search.noise import SeedStream, ancestry, check_independent, draw, fresh, leaf, materialize, mix, span, unused
 from noise_search.tests.search.normality import complaints, is_standard_normal
@@ -38,6 +39,7 @@ CHAINS = {
     "fresh": lambda seed: fresh(seed),
     "mix": lambda seed: chain(fresh(seed), lambda parent, new: mix(parent, new, 0.9), 40, seed + 100),
     "mix in a mask": lambda seed: chain(fresh(seed), lambda parent, new: mix(parent, new, 0.8, MASK), 40, seed + 100),
+    "mix in a band": lambda seed: chain(fresh(seed), lambda parent, new: mix(parent, new, 0.8, band=((0.0, 0.4), (0.3, 1.0))[new % 2]), 40, seed + 100),
     "span": lambda seed: span([0.6, -0.8], [fresh(seed), fresh(seed + 100)]),
     "all": lambda seed: mix(span([0.6, 0, 0.8], [mix(fresh(seed), seed + 100, 0.5, MASK), fresh(seed + 200), fresh(seed + 300)]), seed + 400, 0.95),
 }  # fmt: skip
@@ -96,6 +98,26 @@ def test_every_column_of_a_soft_mask_keeps_variance_one():
     noise = noise_of(*(chain(fresh(index), lambda parent, seed: mix(parent, seed, 0.5, MASK), 3, 1000 + 10 * index) for index in range(20)))
     variances = noise.var(dim=(0, 1, 2))
     assert (variances - 1).abs().max() < 4.5 * math.sqrt(2 / (20 * 8 * 32))
+
+
+def test_a_band_mixes_its_own_frequencies_and_leaves_all_others():
+    before, after = noise_of(fresh(1)), noise_of(mix(fresh(1), 2, 0.5, band=(0.0, 0.25)))
+    low, high = ((in_band(before, band), in_band(after, band)) for band in ((0.0, 0.25), (0.25, 1.0)))
+    assert torch.allclose(*high, atol=1e-6)
+    assert torch.allclose(low[1], 0.5 * low[0] + math.sqrt(0.75) * in_band(draw(2, SHAPES)[0], (0.0, 0.25)), atol=1e-5)
+    assert in_band(before, (0.0, 0.25)).square().sum() / before.square().sum() == pytest.approx(1 / 16, rel=0.2)
+
+
+def test_the_lowest_band_is_the_mean_of_each_channel():
+    noise = noise_of(fresh(1))
+    assert torch.allclose(in_band(noise, (0.0, 1 / 32)), noise.mean((-1, -2), keepdim=True).expand_as(noise), atol=1e-6)
+
+
+def test_the_bands_of_a_sound_run_along_its_last_axis():
+    sound = draw(1, [(8, 64)])[0]
+    smooth = in_band(sound, (0.0, 0.1))
+    assert smooth.diff(dim=-1).abs().mean() < 0.2 * sound.diff(dim=-1).abs().mean()
+    assert smooth.diff(dim=-2).square().mean() / smooth.square().mean() == pytest.approx(2, rel=0.4)  # channels stay unrelated
 
 
 def test_a_span_with_itself_is_refused_because_its_variance_would_not_be_one():
@@ -173,6 +195,9 @@ def test_the_digest_knows_values_shape_and_type():
         (lambda: fresh(1.0), "got 1.0"),
         (lambda: mix(fresh(1), 2, 1.1), r"rho must be in \[0, 1\], got 1.1"),
         (lambda: mix(fresh(1), 2, math.nan), "rho must be in"),
+        (lambda: mix(fresh(1), 2, 0.5, band=(0.5, 0.5)), r"band must go up within \[0, 1\], got 0.5 to 0.5"),
+        (lambda: mix(fresh(1), 2, 0.5, band=(-0.1, 0.5)), "band must go up"),
+        (lambda: mix(fresh(1), 2, 0.5, "abc", (0.0, 0.5)), "a mix must be inside a mask or a band, got both"),
         (lambda: span([0.6, 0.7], [fresh(1), fresh(2)]), "weights must have unit norm"),
         (lambda: span([1.0], [fresh(1), fresh(2)]), "weights must be one per parent, got 1 for 2"),
         (lambda: span([], []), "weights must be one per parent"),
@@ -194,7 +219,8 @@ def test_rounding_of_span_weights_is_repaired_once_for_all():
 def test_candidates_are_equal_when_their_expressions_are():
     assert mix(fresh(1), 2, 0.5) == mix(fresh(1), 2, 0.5) and len({fresh(1), fresh(1), fresh(2)}) == 2
     different = [fresh(1), fresh(2), leaf("1", 1), leaf("", 1), mix(fresh(1), 2, 0.5), mix(fresh(1), 2, 0.6), mix(fresh(1), 3, 0.5),
-                 mix(fresh(2), 2, 0.5), mix(fresh(1), 2, 0.5, "m"), span([0.6, 0.8], [fresh(1), fresh(2)]), span([0.6, 0.8], [fresh(2), fresh(1)])]  # fmt: skip
+                 mix(fresh(2), 2, 0.5), mix(fresh(1), 2, 0.5, "m"), mix(fresh(1), 2, 0.5, band=(0, 0.5)), mix(fresh(1), 2, 0.5, band=(0, 0.6)),
+                 span([0.6, 0.8], [fresh(1), fresh(2)]), span([0.6, 0.8], [fresh(2), fresh(1)])]  # fmt: skip
     assert len({candidate.key for candidate in different}) == len(different)
     with pytest.raises(AttributeError):
         fresh(1).seed = 2
@@ -202,7 +228,7 @@ def test_candidates_are_equal_when_their_expressions_are():
 
 def test_keys_do_not_change_between_versions_of_the_pack():
     assert fresh(123).key == FROZEN_FRESH
-    assert mix(fresh(123), 456, 0.95).key == FROZEN_MIX
+    assert mix(fresh(123), 456, 0.95).key == mix(fresh(123), 456, 0.95, band=(0, 1)).key == FROZEN_MIX
 
 
 def test_the_sampler_seed_follows_the_first_parent_and_only_fresh_noise_has_a_plain_seed():

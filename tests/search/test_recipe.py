@@ -44,6 +44,14 @@ def test_the_format_is_frozen():
     assert loads(text).candidate == mix(fresh(123), 456, 0.95)
 
 
+def test_a_move_inside_a_band_is_of_version_2_and_comes_back():
+    text = '{"noise_search":2,"shapes":[[16,8,8]],"noise":[["fresh",1],["mix",0,2,0.5,[0.0,0.25]],["mix",1,3,0.9]],"settings":{}}'
+    candidate = mix(mix(fresh(1), 2, 0.5, band=(0.0, 0.25)), 3, 0.9)
+    assert dumps(candidate, SHAPES, {}) == text and loads(text).candidate == candidate and loads(text).version == 2
+    with pytest.raises(RecipeError, match="must be of version 2"):
+        loads(text.replace('"noise_search":2', '"noise_search":1'))
+
+
 def test_settings_in_another_order_give_the_same_bytes():
     assert dumps(fresh(1), SHAPES, {"a": 1, "b": 2}) == dumps(fresh(1), SHAPES, {"b": 2, "a": 1})
 
@@ -99,6 +107,8 @@ BAD = {
     "rho as text": (with_noise(["fresh", 1], ["mix", 0, 2, "0.5"]), "entry 1 must be an operation"),
     "rho not a number": (with_noise(["fresh", 1], ["mix", 0, 2, float("nan")]), "finite numbers, got NaN"),
     "mask as number": (with_noise(["fresh", 1], ["mix", 0, 2, 0.5, 7]), "entry 1 must be an operation"),
+    "band as text": (with_noise(["fresh", 1], ["mix", 0, 2, 0.5, ["0", 1]]), "entry 1 must be an operation"),
+    "band that goes down": (with_noise(["fresh", 1], ["mix", 0, 2, 0.5, [0.5, 0.2]]), "band must go up"),
     "weights off": (with_noise(["fresh", 1], ["fresh", 2], ["span", [0, 1], [1, 1]]), "unit norm"),
     "weights missing": (with_noise(["fresh", 1], ["fresh", 2], ["span", [0, 1], [1.0]]), "one per parent"),
     "weights as text": (with_noise(["fresh", 1], ["span", [0], ["1"]]), "entry 1 must be an operation"),

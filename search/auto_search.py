@@ -1,0 +1,165 @@
+"""Automatic search: many drafts, the most promising ones brought down in full from halfway up, and the best of these refined.
+
+A draft (`draft_search`) is as good a place to go on from as a picture: noise goes back into it up to the middle of the schedule, and all
+steps below are taken in full (SDEdit, arXiv:2108.01073). That costs half of what its noise would cost in full and keeps what was good about
+it, while the picture of the same noise in full is another one in part. What came of the drafts decides about the second half of them: where
+none of their pictures beats the own seed's, fresh noises in full take their place. The depth of refinement (`refine_search`) follows its
+success, and where that is rarer than the success of one more noise would be, there is one more noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from .correlation import spearman
+from .draft_search import correlation, draft_levels, foretold
+from .noise import Candidate, fresh
+from .path import Path, Schedule, Tried, draft, renoise
+from .refine_search import SPREAD, RefineSearch
+from .stages import Scores, Stage, Story
+
+EXPLORED, FINISHED = 0.35, 0.3  # shares of the pictures for drafts, and for finishing the most promising ones; the rest refines
+UNDRAFTED = 0.5  # share of the pictures for noises in full, where there are no drafts
+DEPTH = 0.45  # share of the steps that a draft is finished in, and of the first refinements
+FEWEST_DRAFTS, TWO_WAVES = 2, 16  # from which on there is something to choose from, and something to learn on the way
+FEWEST_PICTURES = 4  # from which on there is more than best of N, where there are no drafts
+CHILDREN = 3  # refinements per round
+FORGET = 0.8  # of the successes of refinements, per round
+
+
+class AutoSearch(RefineSearch):
+    """Spends full pictures' worth of denoising where they gain most.
+
+    Args:
+        start: Candidate that is sampled in full first, or a picture that is refined at once (a path).
+        seeds: Yields a new seed per draw; the only source of randomness.
+        schedule: Noise levels of the setup.
+        pictures: Full pictures' worth of denoising; used up to the last step.
+        drafts: Levels to draft with, from the schedule's highest to 0; None for a quarter of the schedule's steps, () for no drafts.
+        judging: Time to decode and judge a picture, in times that it takes to sample one in full, at least 0. Nothing is asked that is
+            sampled sooner than judged: where judging is slow there are fewer and longer drafts, or none, and deeper refinements.
+    """
+
+    def __init__(
+        self,
+        start: Tried,
+        seeds: Iterator[int],
+        *,
+        schedule: Schedule,
+        pictures: int,
+        drafts: Sequence[float] | None = None,
+        judging: float = 0.0,
+    ):
+        _check(pictures, judging)
+        self._worth = max(math.ceil(judging * schedule.steps), 1)  # steps that are worth judging what they make
+        no_drafts = drafts is not None and not len(drafts) or not isinstance(start, Candidate)
+        self.levels = () if no_drafts else draft_levels(schedule, self._worth, drafts or ())
+        self.pictures, self._start = pictures, start
+        self.fulls, self.drafts = 1, 0
+        self.refined, self.accepted = 0, 0
+        self._won, self._tried = 0.0, 0.0  # of late
+        self.made: dict[Tried, Path] = {}  # the draft of each picture that was made of one
+        self.correlation = spearman((), ())  # of drafts with the pictures made of them
+        self._finishing = min(max(round(DEPTH * schedule.steps), self._worth), schedule.steps)  # steps that a draft is finished in
+        depth = max(DEPTH, self._shallowest / schedule.steps)
+        super().__init__(start, seeds, schedule=schedule, pictures=pictures, children=CHILDREN, depth=min(depth, 1.0))
+
+    def explain(self) -> str:
+        """What it did, in a sentence."""
+        parts = [f"{self.refined} refinements", f"{self.accepted} of them better"]
+        if isinstance(self._start, Candidate):
+            parts.insert(0, f"{self.fulls} in full" if self.fulls > 1 else "the own seed in full")
+        if self.drafts:
+            finished = f"{len(self.made)} of them finished ({foretold(self.correlation)})"
+            parts[:0] = [f"{self.drafts} drafts of {len(self.levels) - 1} steps", finished]
+        return ", ".join(parts) + "."
+
+    def _story(self) -> Story:
+        waves = self._waves()
+        if not isinstance(self.best, Candidate):
+            yield Stage((self.best,))
+        elif waves:
+            yield from self._drafted(waves)
+        else:
+            yield from self._fresh(self.pictures if self.pictures < FEWEST_PICTURES else round(UNDRAFTED * self.pictures) - 1)
+        while self._left > 0:
+            if self._left >= self._schedule.steps and self._fresh_pays():
+                yield from self._fresh(1)
+            else:
+                children = self._children()
+                scores = yield Stage(tuple(children), (self.best,))
+                self._move(children, scores)
+
+    def _fresh_pays(self) -> bool:
+        """Whether a fresh noise in full is likelier to win than a refinement: one more of so many is the best with a chance of one in all.
+
+        What a win gains grows with the steps that are taken again as the price does, so that chances are all there is to compare.
+        """
+        return isinstance(self._start, Candidate) and 1 / (self.fulls + self.drafts + 1) > (self._won + 1) / (self._tried + 2)
+
+    def _waves(self) -> list[tuple[int, int]]:
+        """How many drafts, and how many of them to finish, in each wave; none where there is nothing to choose from."""
+        if not self.levels:
+            return []
+        steps, cost, depth = self._schedule.steps, len(self.levels) - 1, self._finishing
+        finished = max(round(FINISHED * self.pictures * steps / depth), 1)
+        drafts = min(round(EXPLORED * self.pictures * steps / cost), (self._left - finished * depth) // cost)
+        if drafts < max(FEWEST_DRAFTS, finished):
+            return []
+        if finished == 1 or drafts < TWO_WAVES:
+            return [(drafts, finished)]
+        return [(drafts - drafts // 2, finished // 2), (drafts // 2, finished - finished // 2)]
+
+    def _drafted(self, waves: list[tuple[int, int]]) -> Story:
+        """After each wave the most promising drafts of all are finished."""
+        drafts: tuple[Path, ...] = ()
+        own = self.best
+        for number, (count, finished) in enumerate(waves, 1):
+            new = tuple(draft(fresh(next(self._seeds)), self.levels) for _ in range(count))
+            self._left -= count * (len(self.levels) - 1)
+            earlier = tuple(self.made)
+            promised = yield Stage((own, *new), (*drafts, *earlier))
+            drafts += new
+            self.drafts = len(drafts)
+            waiting = [tried for tried in drafts if tried not in self.made.values()]
+            pictures = self._finished(sorted(waiting, key=promised.__getitem__, reverse=True)[:finished])
+            scores = yield Stage(pictures, (own, *drafts, *earlier))
+            self.best = max((own, *self.made), key=scores.__getitem__)
+            self.correlation = correlation(self.made, scores, scores)
+            if self.best == own and number < len(waves):
+                yield from self._fresh(waves[number][0] * (len(self.levels) - 1) // self._schedule.steps)
+                return
+
+    def _finished(self, drafts: list[Path]) -> tuple[Path, ...]:
+        """Pictures from drafts, by way of the middle of the schedule."""
+        made = {renoise(tried, self._schedule.levels[-self._finishing - 1 :], next(self._seeds)): tried for tried in drafts}
+        self._left -= self._finishing * len(made)
+        self.made |= made
+        return tuple(made)
+
+    def _fresh(self, count: int) -> Story:
+        noises = [fresh(next(self._seeds)) for _ in range(min(count, self._left // self._schedule.steps))]
+        self.fulls += len(noises)
+        self._left -= len(noises) * self._schedule.steps
+        scores = yield Stage((self.best, *noises))
+        self.best = max(scores, key=scores.__getitem__)
+
+    def _move(self, children: list[Path], scores: Scores) -> None:
+        won = sum(1 for child in children if scores[child] > scores[self.best])
+        self.refined, self.accepted = self.refined + len(children), self.accepted + (won > 0)
+        self._won, self._tried = FORGET * self._won + won, FORGET * self._tried + len(children)
+        super()._move(children, scores)
+        self.depth = min(max(self.depth, self._shallowest), float(self._schedule.steps))
+
+    @property
+    def _shallowest(self) -> float:
+        """The depth of which a round's shallowest child is worth judging, in steps."""
+        return self._worth * SPREAD if self._worth > 1 else 1.0
+
+
+def _check(pictures: int, judging: float) -> None:
+    if pictures < 1:
+        raise ValueError(f"pictures must be at least 1, got {pictures}")
+    if not 0 <= judging < math.inf:
+        raise ValueError(f"judging must be at least 0, got {judging}")

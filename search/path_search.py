@@ -1,0 +1,145 @@
+"""Search over paths: go back up with fresh noise again and again, each time a little less far than down, and keep the best previews.
+
+Ma et al., Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps, arXiv:2501.09732, with their numbers as defaults:
+start at 0.11, forward 0.78, backward 0.81, two paths. These are times t in [0, 1] of a linear flow, where t is the share of noise,
+noise / (noise + signal). `Schedule.level` finds the level with the same share: t itself for a flow model, t / (1 - t) for one that
+predicts eps (0.11 is sigma 0.124, 0.89 is sigma 8.1). A shifted schedule has the same levels, and more of its steps lie at the high ones.
+
+A preview is the clean estimate of the last step of a walk, which costs no further denoising. What the budget leaves over goes into more
+re-noisings, then into fresh noises, and the last steps bring the best picture down once more.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+
+from .noise import Candidate, fresh, unused
+from .path import Path, Schedule, Tried, finish, renoise
+from .stages import Stage, Stages, Story
+
+NEAR = 0.25  # of a step: a level of the schedule that is nearer than that to the start of a walk is passed over
+ROUNDS = 1000
+
+
+class PathSearch(Stages):
+    """Best of N paths, each chosen among M re-noisings per round.
+
+    Args:
+        start: Candidate whose noise is the first path's; its picture is measured as well.
+        seeds: Yields a new seed per draw; the only source of randomness.
+        schedule: Noise levels of the setup.
+        pictures: Full pictures' worth of denoising.
+        paths: Noises to begin with, and previews kept per round (N), at least 1.
+        width: Re-noisings of each kept path per round (M); 0 for as many as the pictures pay for.
+        start_time: Share of noise where the first previews are seen, in (0, 1).
+        forward: Share of noise that is put back in every round (Delta_f).
+        backward: Share of noise that is taken out again (Delta_b), more than `forward`.
+        length: Most steps of a way down after a re-noising (L); 0 for all steps of the schedule that lie on it.
+    """
+
+    def __init__(
+        self,
+        start: Tried,
+        seeds: Iterator[int],
+        *,
+        schedule: Schedule,
+        pictures: int,
+        paths: int = 2,
+        width: int = 0,
+        start_time: float = 0.11,
+        forward: float = 0.78,
+        backward: float = 0.81,
+        length: int = 0,
+    ):
+        _check(paths, width, length)
+        self._start, self._seeds, self._schedule, self.paths = start, unused(seeds, start), schedule, paths
+        times = _times(start_time, forward, backward, schedule.time(schedule.levels[0]))
+        self.first = _walk(schedule, schedule.levels[0], schedule.level(start_time))
+        self.rounds = [_shorter(_walk(schedule, schedule.level(up), schedule.level(down)), length) for up, down in times]
+        self._left = round((pictures - schedule.cost(start)) * schedule.steps)
+        self.copies = self._planned(width, pictures)
+        super().__init__(self._story())
+
+    def _planned(self, width: int, pictures: int) -> list[int]:
+        """Re-noisings of every round; pays for them."""
+        costs = [len(levels) - 1 for levels in self.rounds]
+        left = self._left - self.paths * (len(self.first) - 1)
+        fitting = width or max(left // (self.paths * sum(costs)), 1)
+        left -= fitting * self.paths * sum(costs)
+        if left < 0:
+            needed = pictures + math.ceil(-left / self._schedule.steps)
+            raise ValueError(f"pictures must be at least {needed} for {self.paths} paths of width {fitting}, got {pictures}")
+        copies = [fitting * self.paths] * len(costs)
+        number = 0
+        while not width and left >= min(costs):
+            place = number % len(costs)
+            if costs[place] <= left:
+                copies[place] += 1
+                left -= costs[place]
+            number += 1
+        self._left = left
+        return copies
+
+    def _story(self) -> Story:
+        noise = self._start.noise if isinstance(self._start, Path) else self._start
+        noises = [noise or self._fresh(), *(self._fresh() for _ in range(self.paths - 1))]
+        kept = [Path(noise, self.first) for noise in noises]
+        yield Stage((self._start, *kept))
+        for levels, count in zip(self.rounds, self.copies, strict=True):
+            copies = [renoise(kept[number % len(kept)], levels, next(self._seeds)) for number in range(count)]
+            scores = yield Stage(tuple(copies), (self._start,))
+            kept = sorted(copies, key=scores.__getitem__, reverse=True)[: self.paths]
+        yield from self._rest([self._start, *kept])
+
+    def _rest(self, pictures: list[Tried]) -> Story:
+        """Fresh noises for what is left, and the best picture brought down once more for the rest of that."""
+        count, steps = divmod(self._left, self._schedule.steps)
+        pictures += [self._fresh() for _ in range(count)]
+        scores = yield Stage(tuple(pictures))
+        if steps:
+            best = finish(max(pictures, key=scores.__getitem__), self._schedule)
+            yield Stage((renoise(best, self._schedule.levels[-steps - 1 :], next(self._seeds)),))
+
+    def _fresh(self) -> Candidate:
+        return fresh(next(self._seeds))
+
+
+def _times(start: float, forward: float, backward: float, highest: float) -> list[tuple[float, float]]:
+    """Up to where and down to where every round goes; the last one ends at 0."""
+    if not 0 < start < highest:
+        raise ValueError(f"start_time must be above 0 and below {highest:.3g}, where the schedule starts, got {start:g}")
+    if not 0 < forward <= highest - start:
+        raise ValueError(f"forward must be above 0 and at most {highest - start:.3g}, up to where the schedule starts, got {forward:g}")
+    if not backward > forward:
+        raise ValueError(f"backward must be more than forward ({forward:g}), or the paths never reach 0, got {backward:g}")
+    count = math.ceil(start / (backward - forward) - 1e-9)
+    if count > ROUNDS:
+        raise ValueError(f"backward must bring the paths to 0 in at most {ROUNDS} rounds, got {count} rounds")
+    times = [start - number * (backward - forward) for number in range(count)] + [0.0]
+    return [(here + forward, there) for here, there in pairwise(times)]
+
+
+def _walk(schedule: Schedule, start: float, end: float) -> tuple[float, ...]:
+    """Down on the levels of the schedule; one that lies very near to the start is not worth a step of its own."""
+    first, *rest = schedule.between(start, end)
+    above = min((level for level in schedule.levels if level >= start), default=start)
+    if len(rest) > 1 and schedule.time(start) - schedule.time(rest[0]) < NEAR * (schedule.time(above) - schedule.time(rest[0])):
+        rest = rest[1:]
+    return (first, *rest)
+
+
+def _shorter(levels: tuple[float, ...], steps: int) -> tuple[float, ...]:
+    """At most so many steps, on evenly chosen levels."""
+    have = len(levels) - 1
+    return tuple(levels[round(index * have / steps)] for index in range(steps + 1)) if 0 < steps < have else levels
+
+
+def _check(paths: int, width: int, length: int) -> None:
+    if paths < 1:
+        raise ValueError(f"paths must be at least 1, got {paths}")
+    if width < 0:
+        raise ValueError(f"width must be at least 0 (as many as the pictures pay for), got {width}")
+    if length < 0:
+        raise ValueError(f"length must be at least 0 (all steps of the schedule), got {length}")
