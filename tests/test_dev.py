@@ -146,6 +146,71 @@ def test_arguments_that_name_tests_replace_the_whole_suite():
     assert not dev.is_test("-q") and not dev.is_test("search") and not dev.is_test("tests/no_such_file.py")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "value", "rest"),
+    [(["-q"], "", ["-q"]), (["--with-weights", "a b", "-q"], "a b", ["-q"]), (["-x", "--with-weights=w"], "w", ["-x"]), ([], "", [])],
+)
+def test_an_option_is_taken_out_of_the_arguments_for_pytest(arguments, value, rest):
+    assert dev.option("--with-weights", arguments) == (value, rest)
+
+
+def test_an_option_without_its_value_is_refused():
+    with pytest.raises(SystemExit, match="--transformers must be followed by a value"):
+        dev.option("--transformers", ["-q", "--transformers"])
+
+
+def golden(cache, *arguments):
+    """Which published values `dev.py test` would test, and how many it leaves out."""
+    if not COMFYUI_PATH:
+        pytest.fail(MISSING, pytrace=False)
+    settings = {"NOISE_SEARCH_PYTHON": sys.executable, "CHROMIUM_PATH": "none", "NOISE_SEARCH_WEIGHTS": ""}
+    process = start_dev("test", *arguments, "tests/verifiers/test_golden.py", "--collect-only", "-q", cache=cache, **settings)
+    said, _ = process.communicate(timeout=300)
+    left_out = re.search(r"(\d+) deselected", said)
+    assert left_out, said
+    return {line.split("::")[1].split("_gives_")[0] for line in said.splitlines() if "::" in line}, int(left_out[1])
+
+
+def test_published_values_are_tested_for_exactly_the_weights_that_are_there(tmp_path):
+    weights = tmp_path / "my weights"
+    (weights / "clip-vit-base-patch16").mkdir(parents=True)
+    (weights / "sac+logos+ava1-l14-linearMSE.pth").touch()
+    (weights / "ImageReward.pt").touch()  # without its pictures
+    assert golden(tmp_path / "cache", "--with-weights", str(weights)) == ({"test_the_laion_head", "test_clip"}, 4)
+
+
+def test_published_values_are_left_out_without_weights(tmp_path):
+    assert golden(tmp_path / "cache") == (set(), 10)
+
+
+def test_a_folder_of_weights_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(SystemExit, match="PATH must be a folder that holds weights, got "):
+        dev.test(["--with-weights", str(tmp_path / "nowhere")])
+
+
+def test_another_transformers_is_installed_once_over_the_packages_that_are_there(tmp_path, monkeypatch):
+    installed = []
+
+    def pip(python, *arguments):
+        installed.append(arguments)
+        package = Path(dev.packages(python)) / "transformers"
+        package.mkdir()
+        (package / "__init__.py").write_text("__version__ = 'the pinned one'", encoding="utf-8")
+
+    monkeypatch.setattr(dev, "pip", pip)
+    monkeypatch.setenv("NOISE_SEARCH_CACHE", str(tmp_path / "a cache"))
+    pythons = {dev.pinned_environment(sys.executable, "4.50.3") for _ in range(2)}
+    ask = "import transformers, psutil; print(transformers.__version__, psutil.__file__)"
+    said = subprocess.run([pythons.pop(), "-c", ask], capture_output=True, text=True, check=True).stdout.split("\n")[0]
+    assert said == f"the pinned one {psutil.__file__}"
+    assert installed == [("install", "transformers==4.50.3")] and not pythons
+
+
+def test_a_version_that_is_none_is_refused():
+    with pytest.raises(SystemExit, match="must be a version such as 4.50.3, got ../x"):
+        dev.pinned_environment(sys.executable, "../x")
+
+
 def test_a_server_that_cannot_start_says_why(tmp_path):
     host = folder_of_a_host(tmp_path / "host")
     (host / "main.py").write_text("raise SystemExit('no such device')", encoding="utf-8")

@@ -21,6 +21,7 @@ class Card:
         licence: Licence of the weights.
         source: Where the weights and the method come from.
         working_bytes: Memory that judging one picture takes besides the weights.
+        absolute: Whether a picture's score is its own; False where it depends on the pool, as a rank does.
     """
 
     name: str
@@ -32,12 +33,14 @@ class Card:
     licence: str = ""
     source: str = ""
     working_bytes: int = 64 * 2**20
+    absolute: bool = True
 
 
 class Verifier(Protocol):
     """Judges pictures by absolute values: what else is in the batch, and in what order, changes nothing.
 
-    It computes where its `modules` are and in their dtype; moving them is the caller's business.
+    It computes where its `modules` are and in their dtype; moving them is the caller's business. One that also judges by the x0 estimates
+    of an earlier noise level has that level as `estimate_at` and takes them as `measure(images, prompt, estimates)`, in the same order.
     """
 
     card: Card
@@ -51,7 +54,7 @@ class Verifier(Protocol):
         """One score per picture, `(m,)`, from the raw values `(m, k)` of all pictures that are being compared."""
 
     def count_tokens(self, prompt: str) -> int | None:
-        """How many tokens the whole prompt has for this verifier; None if it reads no prompt."""
+        """How many tokens the whole of what it reads has, of this prompt or its own; None if it reads none."""
 
 
 def home(modules: tuple[nn.Module, ...]) -> tuple[torch.device, torch.dtype]:

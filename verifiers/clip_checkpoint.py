@@ -68,7 +68,7 @@ def read_recipe(folder: Path) -> Recipe:
 
 def recognise(path: Path, state: Mapping[str, Tensor], architecture: str | None) -> Recipe:
     """The recipe whose model has exactly these weights and, where several behave differently, whose tag is in the name."""
-    recipes = [entry for name in _architectures(path, state, architecture) for entry in _recipes(name)]
+    recipes = [entry for name in architectures(path, state, architecture) for entry in _recipes(name)]
     told = {tag for tag, _ in recipes if tag and _letters(tag) in _letters(path.parent.name + path.name)}
     best = max(told, key=len, default=None)  # "dfn2b_s39b" rather than "dfn2b"
     chosen = [recipe for tag, recipe in recipes if best in (None, tag)]
@@ -83,11 +83,11 @@ def recognise(path: Path, state: Mapping[str, Tensor], architecture: str | None)
     return chosen[0]
 
 
-def _architectures(path: Path, state: Mapping[str, Tensor], wanted: str | None) -> list[str]:
+def architectures(path: Path, state: Mapping[str, Tensor], wanted: str | None) -> list[str]:
     known = open_clip().list_models()
     if wanted is not None and wanted not in known:
         raise WeightsError(f"architecture must be one that open_clip knows, got {wanted}")
-    names = [wanted] if wanted else [name for name in known if _fits(name, state)]
+    names = [wanted] if wanted else [name for name in known if fits(name, state)]
     if not names:
         raise WeightsError(f"{path.name} is no CLIP model that open_clip knows; it holds {some(list(state))}")
     return names
@@ -107,10 +107,10 @@ def _recipes(name: str) -> Iterator[tuple[str, Recipe]]:
         yield "", Recipe(config, {}, name)
 
 
-def _fits(name: str, state: Mapping[str, Tensor]) -> bool:
+def fits(name: str, state: Mapping[str, Tensor]) -> bool:
     """Whether an architecture has weights of exactly these names and shapes."""
     config = open_clip().get_model_config(name)
-    if not _resembles(config, state):
+    if not resembles(config, state):
         return False
     with torch.device("meta"):
         module = build(config)
@@ -118,7 +118,7 @@ def _fits(name: str, state: Mapping[str, Tensor]) -> bool:
     return shapes == {key: value.shape for key, value in fitted(state, module).items()}
 
 
-def _resembles(config: Mapping, state: Mapping[str, Tensor]) -> bool:
+def resembles(config: Mapping, state: Mapping[str, Tensor]) -> bool:
     """Whether a config is worth building for a comparison; tells most apart in no time."""
     text, vision = config["text_cfg"], config["vision_cfg"]
     embedding = state.get("token_embedding.weight", state.get("text.token_embedding.weight"))

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from .base import home
-from .clip_checkpoint import build, fitted, open_clip, read_recipe, recognise, weights_file
+from .clip_checkpoint import Recipe, build, fitted, open_clip, read_recipe, recognise, weights_file
 from .images import CLIP_MEAN, CLIP_STD, Pixels
 from .weights import WeightsError, load_strictly, read_tensors
 
@@ -37,6 +37,11 @@ class ClipModel:
         path = Path(path)
         state = {key: value for key, value in read_tensors(weights_file(path)).items() if key not in NO_WEIGHTS}
         recipe = read_recipe(path) if path.is_dir() else recognise(path, state, architecture)
+        return cls.built(path, state, recipe)
+
+    @classmethod
+    def built(cls, path: Path, state: Mapping[str, Tensor], recipe: Recipe) -> "ClipModel":
+        """The model of a recipe, with exactly these weights."""
         if "hf_model_name" in recipe.config["text_cfg"]:
             raise WeightsError(f"{path.name} has a text tower that would have to be downloaded, which is not supported")
         module = build(recipe.config)

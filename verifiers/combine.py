@@ -13,6 +13,8 @@ Combination = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 PRIOR = 4  # pictures that the typical spread counts for, against the pool's own
 TIE_BREAK = 1e-6  # below any difference of mean ranks that means something
+CAP = 2.5  # standard deviations above the median that a verifier's praise counts in full: more is mostly a verifier that was fooled
+BEYOND = 0.01  # what a deviation above the cap counts; not 0, so that no order is lost
 
 
 def mean_rank(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
@@ -35,16 +37,12 @@ def mean_rank(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
 
 
 def z_score(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
-    """Weighted mean over verifiers of (value - median) / spread, `(m,)`.
+    """Weighted mean over verifiers of (value - median) / spread, `(m,)`, with each verifier's praise capped at 2.5.
 
     The spread is the pool's own (from the median absolute deviation, which one freak cannot move) and the typical one, averaged as
     variances with the typical counting as four pictures: a pool of two has a usable scale, a large one its own.
     """
-    pool, weights, spreads = pool.double(), weights.double(), spreads.double()
-    centred = pool - pool.quantile(0.5, dim=0)
-    deviations = 1.4826 * centred.abs().quantile(0.5, dim=0)
-    variances = (len(pool) * deviations**2 + PRIOR * spreads**2) / (len(pool) + PRIOR)
-    return centred / variances.sqrt() @ weights / weights.abs().sum()
+    return _capped(pool, weights, spreads) @ weights.double().abs() / weights.double().abs().sum()
 
 
 def weighted_sum(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
@@ -52,4 +50,50 @@ def weighted_sum(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
     return pool.double() @ weights.double()
 
 
-COMBINATIONS: dict[str, Combination] = {"mean rank": mean_rank, "z-score": z_score, "weighted sum": weighted_sum}
+def worst(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
+    """The least of the verifiers' z-scores, `(m,)`: a picture is as good as its most displeased judge says.
+
+    The size of a weight means nothing here: a negative one turns a verifier round, one of 0 leaves it out. Where the worst is the same,
+    the mean decides, far below the last digit that is shown.
+    """
+    counted = _capped(pool, weights, spreads)[:, weights != 0]
+    return counted.amin(dim=1) + TIE_BREAK * torch.tanh(z_score(pool, weights, spreads))
+
+
+def _capped(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
+    """Distances from the median in spreads, `(m, k)`, upwards in the sense of the weight's sign and capped there."""
+    pool, spreads = pool.double(), spreads.double()
+    centred = pool - pool.quantile(0.5, dim=0)
+    deviations = 1.4826 * centred.abs().quantile(0.5, dim=0)
+    variances = (len(pool) * deviations**2 + PRIOR * spreads**2) / (len(pool) + PRIOR)
+    distances = centred / variances.sqrt() * weights.double().sign()
+    return distances.clamp(max=CAP) + BEYOND * (distances - CAP).clamp(min=0)
+
+
+COMBINATIONS: dict[str, Combination] = {
+    "mean rank": mean_rank,
+    "z-score": z_score,
+    "weighted sum": weighted_sum,
+    "min": worst,
+}
+
+
+def gated(combine: Callable[[Tensor], Tensor], pool: Tensor, missed: Tensor) -> Tensor:
+    """Scores `(m,)` of a pool in which what misses a floor ranks behind all that passes, by how little it misses.
+
+    What passes is combined as if the rest were not there: a picture that is out of the question changes no order among the others.
+
+    Args:
+        combine: Scores a pool, `(m, k)` to `(m,)`.
+        pool: Raw values, `(m, k)`.
+        missed: By how much each misses, `(m,)`; 0 for what passes.
+    """
+    passing = missed == 0
+    if passing.all():
+        return combine(pool)
+    scores = torch.full((len(pool),), -1.0, dtype=torch.float64)
+    if passing.any():
+        scores[passing] = combine(pool[passing]).double()
+        scores[~passing] += scores[passing].min()
+    scores[~passing] -= missed[~passing].double()
+    return scores

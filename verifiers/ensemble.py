@@ -7,16 +7,19 @@ import torch
 from torch import Tensor, nn
 
 from .base import Card, Verifier
-from .combine import COMBINATIONS
+from .combine import COMBINATIONS, gated
+from .focus import Adjusted, is_focused, judge, measure, missed
 
 
 class Ensemble:
     """Measures with every verifier, one after the other, and combines what they say over the pool.
 
+    A picture that misses the floor of any member ranks behind all that miss none.
+
     Args:
-        verifiers: At least one; each may be an ensemble itself.
-        weights: How much each counts; equal if not given. A negative one turns a verifier round.
-        combination: "mean rank" (ignores scales), "z-score" or "weighted sum" (of raw values).
+        verifiers: At least one; each may be an ensemble itself, or have settings of its own (`Adjusted`).
+        weights: How much each counts, times the weight among its own settings; equal if not given. A negative one turns a verifier round.
+        combination: "mean rank" (ignores scales), "z-score", "weighted sum" (of raw values) or "min" (the worst z-score).
     """
 
     def __init__(self, verifiers: Sequence[Verifier], weights: Sequence[float] = (), combination: str = "mean rank"):
@@ -25,45 +28,69 @@ class Ensemble:
         if combination not in COMBINATIONS:
             raise ValueError(f"combination must be one of {', '.join(COMBINATIONS)}, got {combination}")
         self.verifiers, self.combination = tuple(verifiers), combination
-        self.weights = _checked(tuple(weights) or (1.0,) * len(verifiers), len(verifiers))
+        self.weights = _weights(tuple(weights) or (1.0,) * len(verifiers), self.verifiers)
         self.columns = _distinct([column for verifier in self.verifiers for column in verifier.columns])
         self.modules: tuple[nn.Module, ...] = tuple(module for verifier in self.verifiers for module in verifier.modules)
+        self.estimate_at = _common_level(self.verifiers)
+        self.focused = any(is_focused(verifier) for verifier in self.verifiers)
         self.card = _card(self.verifiers, self.weights, combination)
 
-    def measure(self, images: Tensor, prompt: str) -> Tensor:
-        return torch.cat([verifier.measure(images, prompt) for verifier in self.verifiers], dim=1)
+    def measure(self, images: Tensor, prompt: str, estimates: Tensor | None = None) -> Tensor:
+        return torch.cat([measure(verifier, images, prompt, estimates) for verifier in self.verifiers], dim=1)
 
     def combine(self, pool: Tensor) -> Tensor:
-        parts = pool.split([len(verifier.columns) for verifier in self.verifiers], dim=1)
-        scores = torch.stack([verifier.combine(part).double() for verifier, part in zip(self.verifiers, parts)], dim=1)
-        spreads = torch.tensor([verifier.card.spread for verifier in self.verifiers])
-        return COMBINATIONS[self.combination](scores, torch.tensor(self.weights), spreads)
+        return gated(self._combine, pool, self.missed(pool))
+
+    def missed(self, pool: Tensor) -> Tensor:
+        """By how much the rows of a pool `(m, k)` miss the floors of all members, added up: `(m,)`, 0 = none."""
+        return torch.stack([missed(verifier, part) for verifier, part in zip(self.verifiers, self._parts(pool))]).sum(dim=0)
 
     def count_tokens(self, prompt: str) -> int | None:
         counts = [verifier.count_tokens(prompt) for verifier in self.verifiers]
         return max((count for count in counts if count is not None), default=None)
 
+    def _combine(self, pool: Tensor) -> Tensor:
+        parts = zip(self.verifiers, self._parts(pool))
+        scores = torch.stack([judge(verifier).combine(part).double() for verifier, part in parts], dim=1)
+        spreads = torch.tensor([verifier.card.spread for verifier in self.verifiers])
+        return COMBINATIONS[self.combination](scores, torch.tensor(self.weights), spreads)
+
+    def _parts(self, pool: Tensor) -> tuple[Tensor, ...]:
+        return pool.split([len(verifier.columns) for verifier in self.verifiers], dim=1)
+
 
 def members(verifier: Verifier) -> list[Verifier]:
-    """The single verifiers of an ensemble, of ensembles in it too; a single one is its own member."""
+    """The single verifiers of an ensemble, of ensembles in it too, each with what it reads; a single one is its own member."""
+    if isinstance(verifier, Adjusted) and isinstance(judge(verifier), Ensemble):
+        return [Adjusted(member, prompt=verifier.prompt) for member in members(verifier.verifier)]
     if not isinstance(verifier, Ensemble):
         return [verifier]
     return [member for part in verifier.verifiers for member in members(part)]
 
 
-def _checked(weights: tuple[float, ...], count: int) -> tuple[float, ...]:
-    if len(weights) != count:
-        raise ValueError(f"weights must be one number per verifier, {count} in all, got {len(weights)}")
+def _weights(given: tuple[float, ...], verifiers: tuple[Verifier, ...]) -> tuple[float, ...]:
+    if len(given) != len(verifiers):
+        raise ValueError(f"weights must be one number per verifier, {len(verifiers)} in all, got {len(given)}")
+    weights = tuple(weight * _own_weight(verifier) for weight, verifier in zip(given, verifiers))
     if not all(math.isfinite(weight) for weight in weights) or not any(weights):
         raise ValueError(f"weights must be finite and not all 0, got {', '.join(map(str, weights))}")
     return weights
 
 
+def _own_weight(verifier: Verifier) -> float:
+    return verifier.weight * _own_weight(verifier.verifier) if isinstance(verifier, Adjusted) else 1.0
+
+
+def _common_level(verifiers: tuple[Verifier, ...]) -> float | None:
+    levels = {level for verifier in verifiers if (level := getattr(verifier, "estimate_at", None)) is not None}
+    if len(levels) > 1:
+        raise ValueError(f"estimate_at must be the same for all verifiers that have one, got {', '.join(map(str, sorted(levels)))}")
+    return next(iter(levels), None)
+
+
 def _distinct(names: list[str]) -> tuple[str, ...]:
     """Names with " 2", " 3" behind repeated ones, so that each column of a trace has its own."""
-    return tuple(
-        name if (nth := names[:index].count(name)) == 0 else f"{name} {nth + 1}" for index, name in enumerate(names)
-    )
+    return tuple(name if (nth := names[:index].count(name)) == 0 else f"{name} {nth + 1}" for index, name in enumerate(names))
 
 
 def _card(verifiers: tuple[Verifier, ...], weights: tuple[float, ...], combination: str) -> Card:
@@ -73,6 +100,7 @@ def _card(verifiers: tuple[Verifier, ...], weights: tuple[float, ...], combinati
         "mean rank": ("mean rank in the pool, 0 to 1", 0.3),
         "z-score": ("standard deviations from the pool's median", 1.0),
         "weighted sum": ("weighted sum of values", math.hypot(*(w * card.spread for w, card in zip(weights, cards)))),
+        "min": ("the worst verifier's standard deviations from the pool's median", 1.0),
     }
     text, spread = scales[combination]
     return Card(
@@ -83,4 +111,5 @@ def _card(verifiers: tuple[Verifier, ...], weights: tuple[float, ...], combinati
         token_limit=min(limits, default=None),
         licence=", ".join(dict.fromkeys(card.licence for card in cards if card.licence)),
         working_bytes=max(card.working_bytes for card in cards),
+        absolute=combination == "weighted sum" and all(card.absolute for card in cards),
     )

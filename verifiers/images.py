@@ -4,7 +4,9 @@ A float picture is clamped and rounded to 8 bits, which is the PNG that it would
 what the networks saw in training: filters of tensor libraries give slightly, without antialiasing entirely, different numbers.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from math import floor
 
 import numpy
 import torch
@@ -15,10 +17,13 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 FITS = ("shortest", "squash", "longest")
+CENTRES = ("round", "floor")
 
 
 def rgb(images: Tensor) -> Tensor:
     """Pictures `(n, c, h, w)` with three channels: grey is repeated, alpha dropped."""
+    if images.ndim != 4:
+        raise ValueError(f"pictures must be a batch of four dimensions, frames of a video one by one, got {tuple(images.shape)}")
     channels = images.shape[1]
     if channels not in (1, 3, 4):
         raise ValueError(f"pictures must have 1 (grey), 3 (RGB) or 4 (RGBA) channels, got {channels}")
@@ -27,9 +32,15 @@ def rgb(images: Tensor) -> Tensor:
 
 def bytes_of(images: Tensor) -> Tensor:
     """Pictures `(n, 3, h, w)` in [0, 1] as uint8 `(n, h, w, 3)` on CPU, rounded; values outside are clamped."""
-    if not images.isfinite().all():
+    if not are_finite(images).all():
         raise ValueError("pixels must be finite, got NaN or infinite ones")
-    return images.float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8).movedim(1, -1).contiguous()
+    each = [image.float().clamp(0, 1).mul_(255).round_().to("cpu", torch.uint8).movedim(0, -1) for image in images]  # in the cache
+    return torch.stack(each)
+
+
+def are_finite(images: Tensor) -> Tensor:
+    """Whether all pixels of each picture are finite, `(n,)`: their sum is, and takes one pass and no memory."""
+    return images.sum(dim=tuple(range(1, images.ndim)), dtype=torch.float32).isfinite()
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,8 @@ class Pixels:
         interpolation: "bicubic" or "bilinear".
         fit: "shortest" fills the size and crops the centre, "longest" pads, "squash" changes the aspect ratio.
         fill: Grey value of the padding, 0 to 255.
+        short: For "shortest" with a square size: the shortest side before the crop, in pixels; 0 for that of the size.
+        centre: Where a crop with an odd rest begins: "round" as in torchvision and open_clip, "floor" as in transformers.
     """
 
     size: tuple[int, int]
@@ -51,12 +64,16 @@ class Pixels:
     interpolation: str = "bicubic"
     fit: str = "shortest"
     fill: int = 0
+    short: int = 0
+    centre: str = "round"
 
     def __post_init__(self):
         if self.interpolation not in FILTERS:
             raise ValueError(f"interpolation must be one of {', '.join(FILTERS)}, got {self.interpolation}")
         if self.fit not in FITS:
             raise ValueError(f"fit must be one of {', '.join(FITS)}, got {self.fit}")
+        if self.centre not in CENTRES:
+            raise ValueError(f"centre must be one of {', '.join(CENTRES)}, got {self.centre}")
 
     def __call__(self, images: Tensor) -> Tensor:
         """Pictures `(n, 3, h, w)` in [0, 1] as the network's input `(n, 3, *size)`, float32 on CPU."""
@@ -71,24 +88,25 @@ class Pixels:
     def frame(self, picture: Image.Image) -> Image.Image:
         """One picture resized, then cropped or padded to the size."""
         height, width = self._resized(picture.height, picture.width)
-        return _centred(picture.resize((width, height), FILTERS[self.interpolation]), self.size, self.fill)
+        resized = picture.resize((width, height), FILTERS[self.interpolation])
+        return _centred(resized, self.size, self.fill, floor if self.centre == "floor" else round)
 
     def _resized(self, height: int, width: int) -> tuple[int, int]:
         if self.fit == "squash":
             return self.size
         if self.fit == "shortest" and self.size[0] == self.size[1]:  # truncates, as torchvision's Resize does
-            short = min(height, width)
-            return int(self.size[0] * height / short), int(self.size[0] * width / short)
+            short, wanted = min(height, width), self.short or self.size[0]
+            return int(wanted * height / short), int(wanted * width / short)
         ratios = height / self.size[0], width / self.size[1]
         ratio = max(ratios) if self.fit == "longest" else min(ratios)
         return round(height / ratio), round(width / ratio)
 
 
-def _centred(picture: Image.Image, size: tuple[int, int], fill: int) -> Image.Image:
+def _centred(picture: Image.Image, size: tuple[int, int], fill: int, centre: Callable[[float], int]) -> Image.Image:
     height, width = size
     if picture.width < width or picture.height < height:
         canvas = Image.new("RGB", (max(width, picture.width), max(height, picture.height)), (fill,) * 3)
         canvas.paste(picture, (max(0, width - picture.width) // 2, max(0, height - picture.height) // 2))
         picture = canvas
-    left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)
+    left, top = centre((picture.width - width) / 2), centre((picture.height - height) / 2)
     return picture.crop((left, top, left + width, top + height))

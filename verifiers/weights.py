@@ -1,6 +1,6 @@
 """Weights: files of plain tensors, loaded completely or not at all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -44,6 +44,25 @@ def tensor_names(path: Path) -> list[str]:
 
 def load_strictly(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
     """Load weights if they are exactly the module's, by name and shape. Nothing is left as it was initialized."""
+    _check(module, state, name)
+    module.load_state_dict(state)
+
+
+def assemble(make: Callable[[], nn.Module], state: Mapping[str, Tensor], name: str) -> nn.Module:
+    """The module that `make` gives, with exactly these weights, in single precision; no time is spent on random ones."""
+    with torch.device("meta"):
+        module = make()
+    _check(module, state, name)
+    module.load_state_dict({key: v.float() if v.is_floating_point() else v for key, v in state.items()}, assign=True)
+    for path, buffer in [(path, buffer) for path, buffer in module.named_buffers() if buffer.is_meta]:
+        parent, _, kind = path.rpartition(".")
+        if kind != "position_ids":
+            raise RuntimeError(f"{path} of {name} must be in the file or known, got a new buffer of transformers")
+        module.get_submodule(parent).register_buffer(kind, torch.arange(buffer.shape[-1])[None], persistent=False)
+    return module.eval().requires_grad_(False)
+
+
+def _check(module: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
     wanted = module.state_dict()
     missing = [key for key in wanted if key not in state]
     unexpected = [key for key in state if key not in wanted]
@@ -56,7 +75,6 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], name: str) -> 
     if any(problems.values()):
         texts = [f"{len(keys)} {kind} ({some(keys)})" for kind, keys in problems.items() if keys]
         raise WeightsError(f"{name} is not the architecture it was taken for: " + ", ".join(texts))
-    module.load_state_dict(state)
 
 
 def some(names: list[str], most: int = 3) -> str:

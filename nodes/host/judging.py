@@ -1,11 +1,14 @@
-"""What VerifierScore says of finished pictures: values, scores, and the text that the node shows."""
+"""What is said of finished pictures: values, scores, a second judge's opinion of winners, and the texts that nodes show."""
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ...verifiers.focus import Focus, missed
+from .pictures import frames_of
 from .prompt import TracedPrompt
 from .verifiers import prompt_for, warn
 
@@ -21,7 +24,7 @@ def judged(
     prompt = prompt_for(judge, typed, traced)
     notes = warn(judge, prompt)
     values = measured(pictures, judge, prompt)
-    return values.tolist(), judge.combine(values).tolist(), notes
+    return values.tolist(), judge.combine(values).tolist(), [*notes, *below_floors(judge, values)]
 
 
 def measured(pictures: list[Tensor], judge: Any, prompt: str) -> Tensor:
@@ -31,6 +34,45 @@ def measured(pictures: list[Tensor], judge: Any, prompt: str) -> Tensor:
         rows = [row for row, picture in enumerate(pictures) if picture.shape == shape]
         values[rows] = judge.measure(torch.cat([pictures[row] for row in rows]), prompt)
     return values
+
+
+def below_floors(judge: Any, values: Tensor) -> list[str]:
+    """How many pictures miss a floor, if any do."""
+    count = int((missed(judge, values) > 0).sum())
+    return [f"{count} of {len(values)} pictures miss a floor and rank behind all others."] if count else []
+
+
+def held_out(judge: Any, images: Sequence[Tensor], own: Tensor | None, prompt: str) -> tuple[list[float], list[str]]:
+    """What a verifier that took no part in a search says of its winners: one value each, and lines for the node's text.
+
+    Args:
+        judge: Not the one that was searched on.
+        images: Winners, best first: pictures `(h, w, c)` or videos `(frames, h, w, c)`, judged by the mean over some frames.
+        own: The picture of the user's own seed, or None.
+        prompt: What the judge reads.
+    """
+    frames = [frames_of(image) for image in [*images, *([] if own is None else [own])]]
+    values = torch.stack([part.double().mean(0) for part in _frame_values(judge, frames, prompt)])
+    scores = judge.combine(values.float()).tolist()
+    found, before = scores[: len(images)], scores[len(images) :]
+    line = f"held out: {judge.card.name} {', '.join(f'{value:.4g}' for value in found)}"
+    compared = [f" (own seed {value:.4g}, {found[0] - value:+.2g})" for value in before]
+    doubts = [f"{judge.card.name}, which was not searched on, likes the own seed better." for value in before if found[0] < value]
+    return found, [*warn(judge, prompt), line + "".join(compared), *doubts]
+
+
+def _frame_values(judge: Any, frames: Sequence[Tensor], prompt: str) -> list[Tensor]:
+    """Raw values `(frames, k)` of each picture's frames; the pictures may differ in size."""
+    values = measured([frame[None] for part in frames for frame in part], judge, prompt)
+    return list(values.split([len(part) for part in frames]))
+
+
+def cropping(mask: Tensor | None) -> Callable[[Tensor], Tensor] | None:
+    """Crops IMAGE batches `(n, h, w, c)` to what a MASK covers; None without one."""
+    if mask is None:
+        return None
+    focus = Focus(mask)
+    return lambda images: focus(images.movedim(-1, 1)).movedim(1, -1)
 
 
 def checked(scores: list[float], count: int) -> list[float]:

@@ -1,7 +1,7 @@
 """Verifiers in the host's memory: loaded, moved and dropped by its model management."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import comfy.model_management as memory
@@ -9,9 +9,9 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
-from ...verifiers.base import Card, Verifier
+from ...verifiers.base import Card, Verifier, home
 from ...verifiers.ensemble import members
-from ...verifiers.images import Pixels, rgb
+from ...verifiers.images import Pixels, are_finite, rgb
 from ...verifiers.prompt import plain
 from .prompt import TracedPrompt
 from .rollout import is_out_of_memory
@@ -54,14 +54,39 @@ class HostVerifier:
     def modules(self) -> tuple[nn.Module, ...]:
         return self.verifier.modules
 
-    def measure(self, images: Tensor, prompt: str) -> Tensor:
-        """Values `(n, k)` of an IMAGE batch `(n, h, w, c)`; the prompt as the artist wrote it."""
-        pictures, text = rgb(images.movedim(-1, 1)), readable(self, prompt)
-        self._check(pictures.flatten(1).isfinite().all(1), "must see finite pixels, got NaN or infinite ones in picture {}")
-        with torch.inference_mode():
-            values = torch.cat(self._in_chunks(pictures, text))
+    @property
+    def estimate_at(self) -> float | None:
+        """Share of the schedule's highest noise level whose estimate it wants beside the picture; None = it wants none."""
+        return getattr(self.verifier, "estimate_at", None)
+
+    def measure(self, images: Tensor, prompt: str, estimates: Tensor | None = None) -> Tensor:
+        """Values `(n, k)` of an IMAGE batch `(n, h, w, c)`; the prompt as the artist wrote it.
+
+        Estimates, an IMAGE batch in the same order, reach a verifier only if it has an `estimate_at`.
+        """
+        pictures, text = self._pictures(images), readable(self, prompt)
+        expected = None if estimates is None or self.estimate_at is None else self._pictures(estimates)
+        if expected is not None and len(expected) != len(pictures):
+            raise ValueError(f"estimates must be one per picture, {len(pictures)}, got {len(expected)}")
+
+        def some(part: slice) -> Tensor:
+            if expected is None:
+                return self.verifier.measure(pictures[part], text)
+            return self.verifier.measure(pictures[part], text, expected[part])
+
+        values = self._in_chunks(len(pictures), some)
         self._check(values.isfinite().all(1), "must give finite values, got NaN or infinity for picture {}")
         return values
+
+    @property
+    def compares(self) -> bool:
+        """Whether it can judge two pictures against each other."""
+        return hasattr(self.verifier, "compare")
+
+    def compare(self, images_a: Tensor, images_b: Tensor, prompt: str, question: str = "") -> Tensor:
+        """P(a is better than b), `(n,)`, of two IMAGE batches `(n, h, w, c)`."""
+        first, second, text = self._pictures(images_a), self._pictures(images_b), plain(prompt)
+        return self._in_chunks(len(first), lambda part: self.verifier.compare(first[part], second[part], text, question))
 
     def combine(self, pool: Tensor) -> Tensor:
         return self.verifier.combine(pool)
@@ -69,26 +94,33 @@ class HostVerifier:
     def count_tokens(self, prompt: str) -> int | None:
         return self.verifier.count_tokens(plain(prompt))
 
-    def _in_chunks(self, pictures: Tensor, text: str) -> list[Tensor]:
+    def _pictures(self, images: Tensor) -> Tensor:
+        pictures = rgb(images.movedim(-1, 1))
+        self._check(are_finite(pictures), "must see finite pixels, got NaN or infinite ones in picture {}")
+        return pictures
+
+    @torch.inference_mode()
+    def _in_chunks(self, count: int, work: Callable[[slice], Tensor]) -> Tensor:
         values, done, size = [], 0, AT_ONCE
-        while done < len(pictures):
+        while done < count:
             memory.throw_exception_if_processing_interrupted()
-            chunk = pictures[done : done + size]
-            if (part := self._attempt(chunk, text)) is not None:
+            end = min(count, done + size)
+            if (part := self._attempt(slice(done, end), work)) is not None:
                 values.append(part)
-                done += len(chunk)
+                done = end
                 continue
             memory.soft_empty_cache()
-            size = max(1, len(chunk) // 2)
-        return values
+            size = max(1, (end - done) // 2)
+        return torch.cat(values)
 
-    def _attempt(self, pictures: Tensor, text: str) -> Tensor | None:
-        """Values of pictures, or None if they were too many for the memory."""
+    def _attempt(self, part: slice, work: Callable[[slice], Tensor]) -> Tensor | None:
+        """Values of some pictures, or None if they were too many for the memory."""
+        count = part.stop - part.start
         try:
-            self._load(len(pictures))
-            return self.verifier.measure(pictures, text)
+            self._load(count)
+            return work(part)
         except RuntimeError as error:
-            if len(pictures) == 1 or not is_out_of_memory(error):
+            if count == 1 or not is_out_of_memory(error):
                 raise
         return None
 
@@ -109,6 +141,9 @@ def patch(modules: Sequence[nn.Module], device: str) -> ModelPatcher:
         raise ValueError(f"device must be auto or cpu, got {device}")
     holder = Holder(modules)
     load, offload = (CPU, CPU) if device == "cpu" else (memory.get_torch_device(), memory.unet_offload_device())
+    stored_as = home(modules)[1]
+    if stored_as is torch.bfloat16 and (load == CPU or memory.should_use_bf16(load)):
+        return ModelPatcher(holder, load_device=load, offload_device=offload)  # its range would not fit into half precision
     if memory.should_use_fp16(load, sum(weight.numel() for weight in holder.parameters())):
         holder.half()
     return ModelPatcher(holder, load_device=load, offload_device=offload)

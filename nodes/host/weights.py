@@ -7,30 +7,32 @@ from typing import Any
 import folder_paths
 import torch
 
-from ...verifiers.catalogue import OPENAI_CLIP_L, PUBLISHED, Published, Trunk, kind_of
-from ...verifiers.clip_checkpoint import CONFIG
-from ...verifiers.clip_model import ClipModel
+from ...verifiers import clip_checkpoint, transformers_folder
+from ...verifiers.catalogue import WITHOUT_FILES, Base, Trunk, kind_of, open_trunk, opens
+from ...verifiers.published import PUBLISHED, Published, published
 from ...verifiers.weights import SUFFIXES
 from .verifiers import ClipVisionTrunk, HostVerifier
 
 FOLDER = "verifiers"
 MISSING = " · missing: "  # between name and remark in the dropdown; never part of a name
+CONFIGS = (clip_checkpoint.CONFIG, transformers_folder.CONFIG)  # a folder that holds one of these counts as one
 
 folder_paths.add_model_folder_path(FOLDER, os.path.join(folder_paths.models_dir, FOLDER))
 
 
 def present() -> list[str]:
-    """Names of what lies in the folder: weight files, and folders with an open_clip config, which count as one."""
+    """Names of what lies in the folder: folders with a config, which count as one, and weight files."""
     files = [name.replace(os.sep, "/") for name in folder_paths.get_filename_list(FOLDER)]
-    folders = sorted(name.removesuffix(f"/{CONFIG}") for name in files if name.endswith(f"/{CONFIG}"))
+    folders = sorted({name.rpartition("/")[0] for name in files if name.endswith(tuple(f"/{config}" for config in CONFIGS))})
     loose = [name for name in files if name.endswith(SUFFIXES) and not name.startswith(tuple(f"{folder}/" for folder in folders))]
     return folders + loose
 
 
 def choices() -> list[str]:
-    """The dropdown: what is there, then what is known and missing, with its size and licence."""
+    """The dropdown: what is there, what needs no file, then what is known and missing, with its size and licence."""
     here = present()
-    return here + [label(known) for known in PUBLISHED if known.name not in here]
+    usable = [name for name in here if not (path := located(name)).is_dir() or opens(path, name)]
+    return usable + list(WITHOUT_FILES) + [label(known) for known in PUBLISHED if known.name not in here]
 
 
 def label(known: Published) -> str:
@@ -47,57 +49,89 @@ def find(choice: str) -> Path:
     name = name_in(choice)
     if name not in present():
         raise FileNotFoundError(how_to_get(name))
-    config = folder_paths.get_full_path(FOLDER, f"{name}/{CONFIG}")  # first: the host warns of a folder that is a link
-    return Path(config).parent if config else Path(folder_paths.get_full_path(FOLDER, name))
+    return located(name)
+
+
+def located(name: str) -> Path:
+    """Where something that is present lies."""
+    for config in CONFIGS:  # first: the host warns of a folder that is a link
+        if found := folder_paths.get_full_path(FOLDER, f"{name}/{config}"):
+            return Path(found).parent
+    return Path(folder_paths.get_full_path(FOLDER, name))
+
+
+def elsewhere(path: str) -> Path:
+    """A file or folder that the artist gave by its path; of a hub's cache, the revision that it calls main."""
+    given = Path(path.strip())
+    if path.strip().startswith(("\\\\", "//")) or not given.is_absolute():
+        raise ValueError(f"path must be a complete one on this machine, got {path}")
+    if (given / "refs" / "main").is_file():
+        given = given / "snapshots" / (given / "refs" / "main").read_text(encoding="utf-8").strip()
+    if not given.exists():
+        raise FileNotFoundError(f"{given} not found")
+    return given
 
 
 def how_to_get(name: str) -> str:
     folder = folder_paths.get_folder_paths(FOLDER)[0]
-    known = next((known for known in PUBLISHED if known.name == name), None)
+    known = published(name)
     if known is None:
         return f"{name} not found in {folder}, which holds {', '.join(present()) or 'nothing yet'}"
+    return f"{name} not found: get {'; and '.join(_part(part, folder) for part in (known, *known.needs) if part.name not in present())}"
+
+
+def _part(known: Published, folder: str) -> str:
     into = folder if known.files == (known.name,) else os.path.join(folder, known.name)
-    return (
-        f"{name} not found: get {' and '.join(known.files)} ({spoken_size(known.size)}, {known.licence})"
-        f" from {known.repository} and put it into {into}"
-    )
+    several = len(known.files) > 1
+    what = f"{', '.join(known.files[:-1])} and {known.files[-1]}" if several else known.files[0]
+    source = f"({spoken_size(known.size)}, {known.licence}) from {known.repository}"
+    return f"{what} {source} and put {'them' if several else 'it'} into {into}"
 
 
-def open_verifier(choice: str, device: str, clip_vision: Any = None) -> HostVerifier:
-    """The verifier behind an entry of the dropdown, its weights in memory and on no device yet."""
-    path = find(choice)
-    kind = kind_of(path)
-    if clip_vision is not None and not kind.needs_trunk:
-        raise ValueError(f"clip_vision must be left unconnected, because {path.name} has an image encoder of its own")
+def open_verifier(choice: str, device: str, clip_vision: Any = None, path: str = "") -> HostVerifier:
+    """The verifier behind an entry of the dropdown, or at a path; its weights in memory and on no device yet."""
+    name = name_in(choice)
+    if not path.strip() and name in WITHOUT_FILES:
+        refuse(clip_vision, f"{name} has no image encoder")
+        return HostVerifier(WITHOUT_FILES[name](), device)
+    place = elsewhere(path) if path.strip() else find(choice)
+    name = "/".join(place.parts[-4:]) if path.strip() else name  # of a hub's cache, with the name of the repository
+    kind = kind_of(place, name)
+    if kind.base is None or not kind.base.clip_vision:
+        refuse(clip_vision, f"{place.name} {'has an image encoder of its own' if kind.base is None else 'sits on another image encoder'}")
     with torch.inference_mode(False):  # else gradients could never pass through the weights
-        return HostVerifier(kind.open(path, lambda: trunk(clip_vision)), device)
+        return HostVerifier(kind.open(place, name, lambda: trunk(kind.base, clip_vision, place.name)), device)
 
 
-def trunk(clip_vision: Any) -> Trunk:
-    """The image encoder for a head: the connected one, else OpenAI's CLIP ViT-L/14 from the folder."""
+def refuse(clip_vision: Any, reason: str) -> None:
+    if clip_vision is not None:
+        raise ValueError(f"clip_vision must be left unconnected, because {reason}")
+
+
+def trunk(base: Base, clip_vision: Any, head: str) -> Trunk:
+    """The image encoder for a head: the connected one, else the one it was trained on from the folder."""
     if clip_vision is not None:
         return Trunk(ClipVisionTrunk(clip_vision))
-    name = next((name for name in present() if is_openai_l(name)), None)
+    name = next((name for name in present() if base.fits(name)), None)
     if name is None:
-        raise FileNotFoundError(
-            "The aesthetic head needs the image encoder it was trained on: connect a CLIP_VISION (CLIP ViT-L/14), or "
-            + how_to_get(OPENAI_CLIP_L.name)
-        )
-    model = ClipModel.load(find(name))
-    return Trunk(model.embed_images, (model.module,))
+        connect = "connect a CLIP_VISION (CLIP ViT-L/14), or " if base.clip_vision else ""
+        raise FileNotFoundError(f"{head} needs the image encoder it was trained on: {connect}{how_to_get(base.known.name)}")
+    return open_trunk(find(name))
 
 
-def is_openai_l(name: str) -> bool:
-    """Whether a name says ViT-L/14 by OpenAI at 224 pixels."""
-    letters = "".join(filter(str.isalnum, name.lower()))
-    return name == OPENAI_CLIP_L.name or ("openai" in letters and "vitl14" in letters and "336" not in letters)
-
-
-def signature(choice: str) -> tuple:
+def signature(choice: str, path: str = "") -> tuple:
     """What changes when the file behind an entry does: its name, sizes and times."""
-    path = find(choice)
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return name_in(choice), *((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+    if not path.strip() and name_in(choice) in WITHOUT_FILES:
+        return (name_in(choice),)
+    place = elsewhere(path) if path.strip() else find(choice)
+    files = sorted(place.iterdir()) if place.is_dir() else [place]
+    return str(place) if path.strip() else name_in(choice), *((file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files)
+
+
+def check(choice: str) -> None:
+    """An error that says how to get it if an entry of the dropdown is not there."""
+    if name_in(choice) not in WITHOUT_FILES:
+        find(choice)
 
 
 def spoken_size(size: int) -> str:

@@ -293,7 +293,7 @@ def test_the_order_of_widgets_is_what_saved_workflows_rely_on(host):
         every = {**types["required"], **types.get("optional", {})}
         return [key for key, entry in every.items() if entry[0] not in sockets and not entry[1].get("forceInput")]
 
-    assert widgets("LoadVerifier") == ["verifier", "device"]
+    assert widgets("LoadVerifier") == ["verifier", "device", "path"]
     assert widgets("EnsembleVerifier") == ["combination", "weights"]
     assert widgets("VerifierScore") == ["prompt"]
 

@@ -1,8 +1,27 @@
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
 from noise_search.tests.verifiers.tiny_clip import TINY, make_clip
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "golden(*files): needs these real weights, below the folder that NOISE_SEARCH_WEIGHTS names")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests of real weights that are not there are deselected: without `--with-weights` of dev.py all of them."""
+    absent = [item for item in items if (needed := item.get_closest_marker("golden")) and not all_there(needed.args)]
+    items[:] = [item for item in items if item not in absent]
+    if absent:
+        config.hook.pytest_deselected(items=absent)
+
+
+def all_there(files):
+    named = os.environ.get("NOISE_SEARCH_WEIGHTS")
+    return bool(named) and all((Path(named) / file).exists() for file in files)
 
 
 @pytest.fixture(scope="session")

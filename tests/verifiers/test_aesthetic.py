@@ -1,7 +1,9 @@
 import pytest
 import torch
-from noise_search.verifiers.aesthetic import AestheticScore, fold
+from noise_search.tests.verifiers.tiny_transformers import write_head, write_siglip, write_siglip_eye
+from noise_search.verifiers.aesthetic import V2_5, AestheticScore, fold
 from noise_search.verifiers.clip_model import ClipModel
+from noise_search.verifiers.transformers_clip import SiglipEye
 from noise_search.verifiers.weights import WeightsError
 from torch import nn
 
@@ -15,9 +17,7 @@ class Unfolded(nn.Module):
         super().__init__()
         linear = [nn.Linear(a, b) for a, b in zip(widths, widths[1:])]
         dropout = [nn.Dropout(p) for p in (0.2, 0.2, 0.1)]
-        self.layers = nn.Sequential(
-            linear[0], dropout[0], linear[1], dropout[1], linear[2], dropout[2], linear[3], linear[4]
-        )
+        self.layers = nn.Sequential(linear[0], dropout[0], linear[1], dropout[1], linear[2], dropout[2], linear[3], linear[4])
 
     def forward(self, embeddings):
         return self.layers(embeddings)
@@ -105,3 +105,29 @@ def test_another_head_is_refused(head, change):
             state["layers.7.weight"], state["layers.7.bias"] = torch.zeros(2, 4), torch.zeros(2)
     with pytest.raises(WeightsError, match="of my head|my head must"):
         fold(state, "my head")
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_v2_5_sits_on_the_pooled_output_of_siglip(tmp_path, images, alone):
+    model = write_siglip(tmp_path / "siglip")
+    if alone:
+        write_siglip_eye(tmp_path / "eye", model)
+    head = write_head(tmp_path / "v2_5.pth", "scoring_head", (0, 2, 4, 6, 8), 32)
+    eye = SiglipEye.load(tmp_path / ("eye" if alone else "siglip"))
+    verifier = AestheticScore.load(tmp_path / "v2_5.pth", eye.embed_images, modules=(eye.module,), layout=V2_5)
+    pooled = model.vision_model(pixel_values=eye.pixels(images)).pooler_output
+    expected = head(pooled / pooled.norm(dim=-1, keepdim=True))
+    torch.testing.assert_close(verifier.measure(images, ""), expected, rtol=0, atol=1e-5)
+
+
+def test_the_published_v2_5_head_is_in_half_precision_and_is_folded_in_double(tmp_path):
+    head = write_head(tmp_path / "v2_5.pth", "scoring_head", (0, 2, 4, 6, 8), 32).bfloat16()
+    state = {f"scoring_head.{key}": value for key, value in head.state_dict().items()}
+    weight, bias = fold(state, "v2_5.pth", V2_5)
+    zero = head.double()(torch.zeros(1, 32, dtype=torch.float64)).item()
+    assert weight.dtype == torch.float64 and bias == pytest.approx(zero, abs=1e-12)
+
+
+def test_the_one_head_is_not_taken_for_the_other(head):
+    with pytest.raises(WeightsError, match="my head must be a linear V2.5 head .* got none named scoring_head"):
+        fold(head.state_dict(), "my head", V2_5)

@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 from noise_search.tests.verifiers.tiny_clip import TINY, write_folder, write_layout
+from noise_search.tests.verifiers.tiny_transformers import WORDS, write_open_clip_siglip
 from noise_search.verifiers.clip_model import ClipModel
 from noise_search.verifiers.clip_score import ClipScore
 from noise_search.verifiers.weights import WeightsError
@@ -34,6 +35,18 @@ def test_a_folder_says_which_activation_and_pixels_it_wants(open_clip, reference
     quick.load_state_dict(reference.state_dict())
     expected = outside(open_clip, quick, images, "a red cube", **preprocess)
     torch.testing.assert_close(verifier.measure(images, "a red cube"), expected, rtol=0, atol=1e-4)
+
+
+def test_a_siglip_of_open_clip_reads_and_sees_as_it_was_trained(open_clip, tmp_path, images):
+    model = write_open_clip_siglip(open_clip, tmp_path / "siglip")
+    verifier = ClipScore.load(tmp_path / "siglip")
+    config = open_clip.transform.PreprocessCfg(size=224, mean=(0.5,) * 3, std=(0.5,) * 3, resize_mode="squash")
+    transform = open_clip.transform.image_transform_v2(config, is_train=False)
+    pixels = torch.stack([transform(to_pil_image((image * 255).round().byte())) for image in images])
+    ids = [2 + WORDS.index(word) for word in ("a", "red", "cube")] + [1] * 61
+    picture, text = model.encode_image(pixels, normalize=True), model.encode_text(torch.tensor([ids]), normalize=True)
+    torch.testing.assert_close(verifier.measure(images, "A red, cube."), 100 * picture @ text.T, rtol=0, atol=1e-4)
+    assert (verifier.card.token_limit, verifier.count_tokens("a red cube")) == (63, 3) and "0 to 20" in verifier.card.range
 
 
 def test_two_loads_give_the_same_bits(checkpoint, images):
@@ -121,5 +134,3 @@ def test_a_text_tower_from_elsewhere_is_refused_instead_of_downloaded(reference,
 def test_an_unknown_architecture_is_refused(checkpoint):
     with pytest.raises(WeightsError, match="got ViT-Q-99"):
         ClipScore.load(checkpoint, architecture="ViT-Q-99")
-
-

@@ -48,6 +48,20 @@ def test_every_fit_is_the_one_of_open_clip(size, fit, open_clip):
         assert torch.equal(pixels(picture(size)[None])[0], transform(saved(picture(size))))
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_longer_side_before_the_crop_is_torchvisions_resize_and_crop(size):
+    resize = transforms.Compose([transforms.Resize(32, InterpolationMode.BICUBIC), transforms.CenterCrop(28)])
+    pixels = Pixels((28, 28), short=32)
+    assert torch.equal(pixels(picture(size)[None])[0], outside(resize, pixels)(saved(picture(size))))
+
+
+@pytest.mark.parametrize(("rest", "rounded", "floored"), [(1, 0, 0), (3, 2, 1), (5, 2, 2), (7, 4, 3)])
+def test_a_crop_with_an_odd_rest_begins_where_each_library_begins_it(rest, rounded, floored):
+    stripes = torch.arange(28 + rest).div(255)[None, None, None, :].expand(1, 3, 28, -1)
+    for centre, first in (("round", rounded), ("floor", floored)):
+        assert Pixels((28, 28), centre=centre).resize(stripes)[0, 0, 0, 0].item() == pytest.approx(first / 255)
+
+
 def test_padding_is_grey_of_the_given_value():
     framed = Pixels((28, 28), fit="longest", fill=51).resize(torch.ones(1, 3, 14, 56))
     assert framed[0, :, 0, 0].tolist() == pytest.approx([0.2] * 3)
@@ -99,8 +113,22 @@ def test_pictures_of_two_channels_are_refused():
         rgb(torch.rand(1, 2, 8, 8))
 
 
+def test_frames_of_a_video_are_pictures_like_others():
+    frames = torch.stack([picture((40, 56), seed) for seed in range(3)])
+    pixels = Pixels((28, 28))
+    assert torch.equal(pixels(rgb(frames)), torch.cat([pixels(frame[None]) for frame in frames]))
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 8), (2, 3, 5, 8, 8)])
+def test_a_single_picture_and_a_batch_of_videos_are_refused_rather_than_taken_for_something_else(shape):
+    with pytest.raises(ValueError, match="must be a batch of four dimensions"):
+        rgb(torch.rand(shape))
+
+
 def test_an_unknown_fit_is_refused_by_name():
     with pytest.raises(ValueError, match="shortest, squash, longest, got crop"):
         Pixels((28, 28), fit="crop")
     with pytest.raises(ValueError, match="bicubic, bilinear, got nearest"):
         Pixels((28, 28), interpolation="nearest")
+    with pytest.raises(ValueError, match="round, floor, got left"):
+        Pixels((28, 28), centre="left")

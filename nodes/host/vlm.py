@@ -1,0 +1,92 @@
+"""Vision-language models for the socket: from the host's folder of verifiers, from any folder, or behind a server."""
+
+from dataclasses import replace
+from typing import Any
+
+import comfy.model_management as memory
+import torch
+from comfy_execution.utils import get_executing_context
+from torch import Tensor
+
+from ...verifiers.focus import Adjusted
+from ...verifiers.knockout import knockout
+from ...verifiers.published import VISION_LANGUAGE
+from ...verifiers.vlm import VlmScore
+from ...verifiers.vlm_chat import Chat
+from ...verifiers.vlm_http import Line
+from ...verifiers.vlm_local import LocalChat, is_vision_language
+from ...verifiers.vlm_server import ServerChat, checked_url, key_for
+from ...verifiers.vlm_texts import COMPARISON
+from . import weights as files
+from .verifiers import HostVerifier
+
+SERVER = "server (base_url)"
+
+
+def choices() -> list[str]:
+    """The dropdown: a server, folders that hold a vision-language model, then what is known and missing."""
+    here = files.present()
+    usable = [name for name in here if (path := files.located(name)).is_dir() and is_vision_language(path)]
+    return [SERVER, *usable, *(files.label(known) for known in VISION_LANGUAGE if known.name not in here)]
+
+
+def check(choice: str, path: str, base_url: str) -> None:
+    """An error that says what to do if the model cannot be there."""
+    if path.strip():
+        files.elsewhere(path)
+    elif choice == SERVER:
+        checked_url(base_url)
+    else:
+        files.find(choice)
+
+
+def open_chat(choice: str, path: str, base_url: str, model_name: str, **line: Any) -> Chat:
+    """The model; one of this machine is in memory and on no device yet, a server has not been asked anything."""
+    stop = memory.throw_exception_if_processing_interrupted
+    if choice == SERVER and not path.strip():
+        key = key_for(checked_url(base_url))
+        return ServerChat(base_url, model_name, Line(**line, key=key, check=stop, run=running))
+    with torch.inference_mode(False):
+        return LocalChat.load(files.elsewhere(path) if path.strip() else files.find(choice), stop)
+
+
+def verifier(chat: Chat, device: str, mode: str, text: str, side: int) -> HostVerifier:
+    return HostVerifier(VlmScore(chat, mode, text, side=side), device)
+
+
+def running() -> str | None:
+    """The prompt that is being executed."""
+    context = get_executing_context()
+    return context.prompt_id if context else None
+
+
+class PairwiseFinal(Adjusted):
+    """A verifier whose best pictures are, at the end of a search, compared in pairs by another.
+
+    Args:
+        verifier: What judges during the search.
+        judge: What compares two pictures.
+        finalists: How many of the best it compares.
+        question: What it asks of two; "" for the text of the pack.
+    """
+
+    def __init__(self, verifier: Any, judge: HostVerifier, finalists: int, question: str = ""):
+        if not getattr(judge, "compares", False):
+            raise ValueError(f"judge must be able to compare two pictures, as VLM Verifier is, got {judge.card.name}")
+        super().__init__(verifier)
+        self.judge, self.finalists, self.question = judge, finalists, question.strip() or COMPARISON
+        reads = self.card.prompt or "{prompt}" in self.question
+        self.card = replace(self.card, name=f"{self.card.name}, final by {judge.card.name}", prompt=reads, cost="heavy")
+
+    def knockout(self, images: Tensor, prompt: str) -> list[int]:
+        """Places of pictures `(k, h, w, c)` that come best first, in their final order, best first.
+
+        Of videos `(k, frames, h, w, c)` the middle frame is compared.
+        """
+        shown = images if images.ndim == 4 else images[:, images.shape[1] // 2]
+
+        def better(pairs: Any) -> list[float]:
+            first, second = ([pair[side] for pair in pairs] for side in (0, 1))
+            return self.judge.compare(shown[first], shown[second], prompt, self.question).tolist()
+
+        return knockout(len(shown), better)
