@@ -1,5 +1,6 @@
 """The pack's nodes: one module per topic, each ending with its list."""
 
-from . import candidates, sampling, search, verifier
+from . import agreement, auto, candidates, local_search, paths, reference, report, sampling, search, verifier, vlm
 
-NODES = [*search.NODES, *sampling.NODES, *candidates.NODES, *verifier.NODES]
+NODES = [*search.NODES, *auto.NODES, *local_search.NODES, *paths.NODES, *sampling.NODES, *candidates.NODES, *verifier.NODES, *reference.NODES, *vlm.NODES,
+         *report.NODES, *agreement.NODES]  # fmt: skip

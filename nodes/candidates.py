@@ -77,6 +77,8 @@ class NoiseFromRecipeNode(io.ComfyNode):
                 io.String.Input("recipe", default="", multiline=True, tooltip="The recipe output of a search node."),
                 io.Noise.Input("noise", optional=True,
                                tooltip="Only for a recipe that began with a noise of another node: connect that noise again."),
+                io.Mask.Input("region", optional=True,
+                              tooltip="Only for a recipe that was found in a region: connect that mask again."),
             ],
             outputs=[
                 io.Noise.Output(display_name="NOISE"),
@@ -85,9 +87,9 @@ class NoiseFromRecipeNode(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, recipe, noise=None) -> io.NodeOutput:
+    def execute(cls, recipe, noise=None, region=None) -> io.NodeOutput:
         found = recipes.loads(recipe)
-        return io.NodeOutput(RecipeNoise(found, noise), plain_seed(found.candidate))
+        return io.NodeOutput(RecipeNoise(found, noise, region), plain_seed(found.candidate))
 
 
 NODES = [NoiseCandidatesNode, NoiseVariationsNode, NoiseFromRecipeNode]

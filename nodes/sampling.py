@@ -4,7 +4,7 @@ import comfy.samplers
 from comfy_api.latest import io
 
 from .host.prompt import trace_prompt
-from .host.sampling import from_ksampler, prepared
+from .host.sampling import from_ksampler, from_pair, prepared, with_hires
 from .sockets import CATEGORY, Sampling
 
 BATCH = io.Int.Input("batch_size", default=0, min=0, max=64, advanced=True,
@@ -85,4 +85,69 @@ class SamplingSetupCustomNode(io.ComfyNode):
                                       settings=settings))
 
 
-NODES = [SamplingSetupNode, SamplingSetupCustomNode]
+class SamplingSetupTwoStageNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        steps, cfg, sampler_name, scheduler, _ = ksampler_inputs()
+        return io.Schema(
+            node_id="SamplingSetupTwoStage",
+            display_name="Sampling Setup (Two Models)",
+            category=CATEGORY,
+            description="How the search turns a noise into a picture with two models, one for high noise and one for low: what a pair "
+                        "of KSampler (Advanced) does. For Wan 2.2, or a base model and its refiner.",
+            search_aliases=["KSampler (Advanced)", "wan 2.2", "high noise", "low noise", "refiner"],
+            inputs=[
+                io.Model.Input("model_high", tooltip="Samples the first steps. The schedule is this one's."),
+                io.Model.Input("model_low", tooltip="Takes over at switch_step."),
+                *model_inputs()[1:],
+                io.Conditioning.Input("positive_low", optional=True, tooltip="For the second model, if it reads prompts otherwise."),
+                io.Conditioning.Input("negative_low", optional=True, tooltip="For the second model, if it reads prompts otherwise."),
+                steps, cfg, sampler_name, scheduler,
+                io.Int.Input("switch_step", default=10, min=1, max=10000, tooltip="Steps that the first model takes."),
+                io.Float.Input("cfg_low", default=0.0, min=0.0, max=100.0, step=0.1, round=0.01, optional=True,
+                               tooltip="cfg of the second model. 0 = the same."),
+                BATCH,
+            ],
+            outputs=[Sampling.Output(display_name="sampling")],
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
+        )
+
+    @classmethod
+    def execute(cls, model_high, model_low, positive, negative, latent_image, vae, steps, cfg, sampler_name, scheduler, switch_step,
+                positive_low=None, negative_low=None, cfg_low=0.0, batch_size=0) -> io.NodeOutput:
+        prompt = trace_prompt(cls.hidden.prompt, cls.hidden.unique_id, "positive")
+        low = (positive if positive_low is None else positive_low, negative if negative_low is None else negative_low)
+        return io.NodeOutput(from_pair((model_high, model_low), ((positive, negative), low), latent_image, vae, steps=steps,
+                                       switch=switch_step, cfgs=(cfg, cfg_low or cfg), sampler_name=sampler_name,
+                                       scheduler=scheduler, prompt=prompt, batch=batch_size))
+
+
+class SamplingSetupHiresNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        steps, _, sampler_name, scheduler, _ = ksampler_inputs()
+        return io.Schema(
+            node_id="SamplingSetupHires",
+            display_name="Sampling Setup (Hires Fix)",
+            category=CATEGORY,
+            description="Adds a second pass to a setup: every picture is enlarged and sampled on before it is judged. The search then "
+                        "finds what is best after the second pass.",
+            search_aliases=["hires fix", "upscale", "second pass"],
+            inputs=[
+                Sampling.Input("sampling", tooltip="The first pass."),
+                io.Float.Input("scale_by", default=1.5, min=1.05, max=8.0, step=0.05, tooltip="How much larger the sides become."),
+                io.Combo.Input("upscale_method", options=["nearest-exact", "bilinear", "area", "bicubic", "bislerp"],
+                               tooltip="As in Upscale Latent By."),
+                steps, sampler_name, scheduler,
+                io.Float.Input("denoise", default=0.5, min=0.01, max=1.0, step=0.01, tooltip="How much of the picture the second pass redoes."),
+            ],
+            outputs=[Sampling.Output(display_name="sampling")],
+        )
+
+    @classmethod
+    def execute(cls, sampling, scale_by, upscale_method, steps, sampler_name, scheduler, denoise) -> io.NodeOutput:
+        return io.NodeOutput(with_hires(sampling, scale=scale_by, method=upscale_method, steps=steps, sampler_name=sampler_name,
+                                        scheduler=scheduler, denoise=denoise))
+
+
+NODES = [SamplingSetupNode, SamplingSetupCustomNode, SamplingSetupTwoStageNode, SamplingSetupHiresNode]

@@ -4,12 +4,13 @@ Saved workflows store widget values by position, and the frontend puts required 
 later must be optional and come last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 from comfy_api.latest import io
 
+from ..search.auto_search import AutoSearch
 from ..search.random_search import RandomSearch
 from ..search.run import Budget
 from ..search.zero_order import ZeroOrderSearch
@@ -44,6 +45,8 @@ def optional_sockets() -> list:
         Verifier.Input("verifier", optional=True,
                        tooltip="Judges the pictures. Without one, the pictures are made and shown, and your own seed's goes on."),
         io.Noise.Input("noise", optional=True, tooltip="Start at this noise instead of at your own seed."),
+        Verifier.Input("held_out", optional=True,
+                       tooltip="A second verifier that is shown the winners only, as a check: the search never sees its scores."),
     ]
 
 
@@ -59,6 +62,8 @@ def optional_widgets() -> list:
                      tooltip="Stop after this many rounds without a better picture. 0 = never."),
         io.Float.Input("target", default=0.0, min=-1000.0, max=1000.0, step=0.01, optional=True, advanced=True,
                        tooltip="Stop when a picture scores this much. 0 = never."),
+        io.Boolean.Input("keep_different", default=False, optional=True, advanced=True, display_name="keep different",
+                         tooltip="Where several are kept: good ones that differ, instead of the very best ones."),
     ]
 
 
@@ -74,20 +79,27 @@ def outputs() -> list:
     ]
 
 
-def search_schema(*, node_id: str, display_name: str, description: str, knobs: list, aliases: list[str]) -> io.Schema:
-    """A search node's schema: the shared inputs and outputs, its own knobs last."""
+def engine_input() -> io.Combo.Input:
+    return io.Combo.Input("search", options=["auto", "random"], default="auto", optional=True,
+                          tooltip="auto: drafts first, the promising ones in full, the best one refined; finds better pictures for the same "
+                                  "time. random: independent seeds, so that the winner is a plain seed for any KSampler.")
+
+
+def search_schema(*, node_id: str, display_name: str, description: str, knobs: list, aliases: list[str],
+                  sockets: Sequence = ()) -> io.Schema:
+    """A search node's schema: the shared inputs and outputs, its own sockets after the shared ones, its own knobs last."""
     return io.Schema(
         node_id=node_id, display_name=display_name, category=CATEGORY, description=description, search_aliases=aliases,
-        inputs=[Sampling.Input("sampling"), *optional_sockets(), seed_input(), *budget_inputs(), *optional_widgets(), *knobs],
+        inputs=[Sampling.Input("sampling"), *optional_sockets(), *sockets, seed_input(), *budget_inputs(), *optional_widgets(), *knobs],
         outputs=outputs(), hidden=HIDDEN)
 
 
 def run_search(cls: type[io.ComfyNode], make: Callable, *, sampling: Any, seed: int, pictures: int, minutes: float, keep: int,
                verifier: Any = None, noise: Any = None, prompt: str = "", recipe: str = "", save_found: bool = False,
-               patience: int = 0, target: float = 0.0) -> io.NodeOutput:
-    """Runs a search, or replays a recipe, for a node; `make(start, seeds)` builds the algorithm."""
+               patience: int = 0, target: float = 0.0, **special: Any) -> io.NodeOutput:
+    """Runs a search, or replays a recipe, for a node; `make(start, seeds)` builds the algorithm, `special` are fields of the Request."""
     budget = Budget(pictures=pictures, minutes=minutes, target=target or None, patience=patience)
-    request = Request(sampling, verifier, prompt, noise, seed, budget, keep, save_found=save_found)
+    request = Request(sampling, verifier, prompt, noise, seed, budget, keep, save_found=save_found, **special)
     job = SearchJob(request, cls.hidden)
     return job.outputs(job.replay(recipe) if recipe.strip() else job.search(make))
 
@@ -103,18 +115,20 @@ class NoiseSearchNode(io.ComfyNode):
                         "connect the VAE; connect a verifier to have the pictures judged.",
             search_aliases=["best of n", "seed finder", "seed search", "ksampler", "judge"],
             inputs=[*model_inputs(), *optional_sockets(), seed_input(), *ksampler_inputs(), *budget_inputs(),
-                    *optional_widgets()],
+                    *optional_widgets(), engine_input()],
             outputs=outputs(),
             hidden=HIDDEN,
         )
 
     @classmethod
-    def execute(cls, model, positive, negative, latent_image, vae, steps, cfg, sampler_name, scheduler, denoise,
-                **search) -> io.NodeOutput:
+    def execute(cls, model, positive, negative, latent_image, vae, steps, cfg, sampler_name, scheduler, denoise, pictures,
+                search="auto", **common) -> io.NodeOutput:
         prompt = trace_prompt(cls.hidden.prompt, cls.hidden.unique_id, "positive")
         sampling = from_ksampler(model, positive, negative, latent_image, vae, steps=steps, cfg=cfg, prompt=prompt,
                                  sampler_name=sampler_name, scheduler=scheduler, denoise=denoise)
-        return run_search(cls, RandomSearch, sampling=sampling, **search)
+        judged = search == "auto" and common.get("verifier") is not None and sampling.has_path
+        make = partial(AutoSearch, schedule=sampling.schedule, pictures=pictures) if judged else RandomSearch
+        return run_search(cls, make, sampling=sampling, pictures=pictures, **common)
 
 
 class RandomSearchNode(io.ComfyNode):

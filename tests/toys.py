@@ -29,12 +29,12 @@ def random_weights(module: torch.nn.Module, gain: float = 1.0) -> dict[str, torc
     return weights
 
 
-def sd3() -> dict[str, torch.Tensor]:
+def sd3(depth: int = 1) -> dict[str, torch.Tensor]:
     from comfy.ldm.modules.diffusionmodules.mmdit import MMDiT
 
-    embedder = {"target": "torch.nn.Linear", "params": {"in_features": CONTEXT["sd3"], "out_features": 64}}
+    embedder = {"target": "torch.nn.Linear", "params": {"in_features": CONTEXT["sd3"], "out_features": 64 * depth}}
     return random_weights(
-        MMDiT(input_size=None, patch_size=2, in_channels=16, depth=1, adm_in_channels=POOLED["sd3"], context_embedder_config=embedder,
+        MMDiT(input_size=None, patch_size=2, in_channels=16, depth=depth, adm_in_channels=POOLED["sd3"], context_embedder_config=embedder,
               num_patches=256, pos_embed_max_size=16, pos_embed_scaling_factor=None, **BUILT))  # fmt: skip
 
 
@@ -84,6 +84,19 @@ def conditioning(family: str, seed: int, batch: int = 1) -> list:
 def latent(family: str, batch: int = 1) -> dict:
     """An empty LATENT, `(batch, *SHAPES[family])`."""
     return {"samples": torch.zeros(batch, *SHAPES[family])}
+
+
+@functools.cache
+def controlnet():
+    """A CONTROL_NET for the sd15 family."""
+    import comfy.controlnet
+    from comfy.cldm.cldm import ControlNet
+
+    net = ControlNet(image_size=32, in_channels=4, hint_channels=3, model_channels=320, num_res_blocks=[1], channel_mult=[1],
+                     transformer_depth=[1], transformer_depth_middle=-1, num_heads=8, num_head_channels=-1, use_spatial_transformer=True,
+                     context_dim=CONTEXT["sd15"], use_linear_in_transformer=False, adm_in_channels=None, **BUILT)  # fmt: skip
+    net.load_state_dict(random_weights(net, gain=0.5))
+    return comfy.controlnet.ControlNet(net, load_device=torch.device("cpu"), manual_cast_dtype=None)
 
 
 @functools.cache

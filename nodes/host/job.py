@@ -15,11 +15,13 @@ from ...search import recipe as recipes
 from ...search.noise import SeedStream
 from ...search.path import Path, Tried, stage
 from ...search.run import Budget, run
+from ...search.selection import keep_different
 from ...search.trace import Measured, Trace, Trial
+from .judging import held_out
 from .measuring import Measurer
 from .noise import CandidateNoise, Latent, Leaves, joined, streams
 from .pace import remember
-from .pictures import as_batch, captioned, save, to_pil
+from .pictures import as_batch, captioned, distances, save, to_pil
 from .progress import SearchProgress
 from .report import facts, headline, summary
 from .request import Request
@@ -31,6 +33,7 @@ log = logging.getLogger("noise_search")
 NO_SCORE = "There is no score: connect a verifier to the search."
 NO_PLAIN_SEED = ("The winner is not the noise of a plain seed (it was mixed from several). "
                  "Use the noise or recipe output instead of the seed.")
+POOL = 4  # pictures that different ones are chosen from, per one that is kept
 NO_NOISE = "The winner began with a picture, not with noise. Use the recipe output to have it again."
 
 
@@ -68,6 +71,9 @@ class SearchJob:
         self.best: Tried | None = None
         self.shown: list[dict[str, str]] = []
         self.notes = [*request.sampling.notes, *judged_by(request)]
+        self.first_image: Tensor | None = None  # of the candidate that all others are compared with
+        self.pooled = max(request.keep * (POOL if request.keep_different else 1), getattr(request.verifier, "finalists", 0))
+        self.summary = ""
 
     def search(self, make: Callable[[Tried, SeedStream], Any]) -> Trace:
         """All rounds. Nothing is kept in memory but the winners, what the search goes on from, and numbers."""
@@ -91,12 +97,12 @@ class SearchJob:
         began, trace = time.monotonic(), Trace(self.columns())
         for _ in run(search, self.measure, self.combine, budget, group=self.measurer.group, trace=trace, first=first,
                      cost=self.measurer.cost):
-            winners = trace.best(self.request.keep)
+            winners = trace.best(self.pooled)
             self.kept.only(winners)
             self.measurer.walker.keep(getattr(search, "alive", ()))
             self.show(trace, winners[0])
         remember(trace, self.request.sampling)
-        self.report(trace, time.monotonic() - began, search)
+        self.summary = " ".join([summary(trace, time.monotonic() - began), *told_by(search)])
         return trace
 
     def columns(self) -> tuple[str, ...]:
@@ -105,6 +111,8 @@ class SearchJob:
     def measure(self, tried: Sequence[Tried]) -> Measured:
         measured = self.measurer(tried)
         pictures = [seen for seen in self.measurer.seen if not stage(seen.tried)]
+        if self.first_image is None and pictures:
+            self.first_image = pictures[0].image.clone()
         for seen in pictures:
             self.kept.add(seen.tried, seen.latent, seen.image)
         if self.request.verifier is None:  # the artist chooses: every picture stays visible in the node, under its seed
@@ -126,12 +134,28 @@ class SearchJob:
         if image is not None and self.request.save_found:
             save(to_pil(image), "noise_search/found", "output", self.hidden, self.recipe_of(winner.candidate))
 
-    def report(self, trace: Trace, seconds: float, search: Any) -> None:
-        text = " ".join([summary(trace, seconds), *told_by(search)])
+    def report(self, trace: Trace, winners: Sequence[Trial], images: Sequence[Tensor]) -> None:
+        """Says what was found, in the node and in the log."""
         if self.measurer.walker.replaced:
             self.notes.append(f"Walks that were cut used {SUBSTITUTE}: {self.request.sampling.sampler_name} cannot be cut.")
-        self.progress.finish("\n".join([text, *self.notes]))
-        log.info("%s", text)
+        if self.request.held_out is not None:
+            own = self.first_image if winners[0].id != 0 else None
+            self.notes += held_out(self.request.held_out, images, own, self.request.held_out_text)[1]
+        self.progress.finish("\n".join([self.summary, *self.notes]))
+        log.info("%s", self.summary)
+
+    def winners(self, trace: Trace) -> list[Trial]:
+        """The best, best first: as the judge's own comparison has it where it makes one, and different ones where that was asked for."""
+        best = trace.best(self.pooled)
+        finalists = getattr(self.request.verifier, "finalists", 0)
+        if finalists > 1 and len(best) > 1:
+            images = torch.stack([self.picture_of(trial.candidate)[1] for trial in best[:finalists]])
+            best[:finalists] = [best[place] for place in self.request.verifier.knockout(images, self.request.text)]
+        if not self.request.keep_different:
+            return best[: self.request.keep]
+        images = [self.picture_of(trial.candidate)[1] for trial in best]
+        scores = torch.tensor([trace.scores[trial.id] for trial in best])
+        return [best[place] for place in keep_different(scores, distances(images), self.request.keep)]
 
     def recipe_of(self, candidate: Tried) -> str:
         schedule = self.request.sampling.schedule if isinstance(candidate, Path) else None
@@ -147,12 +171,13 @@ class SearchJob:
 
     def outputs(self, trace: Trace) -> io.NodeOutput:
         """LATENT, IMAGE, seed, score, NOISE, recipe and trace of the winners, best first."""
-        winners = trace.best(min(self.request.keep, len(trace.trials)))
+        winners = self.winners(trace)
         pictures = [self.picture_of(trial.candidate) for trial in winners]
         best = winners[0].candidate
         parts = [streams(latent) for latent, _ in pictures]
         samples = joined([torch.cat(rows) for rows in zip(*parts)])
-        images = [image for _, image in pictures]
+        images = [self.request.finish(trial.candidate, image) for trial, (_, image) in zip(winners, pictures)]
+        self.report(trace, winners, [image for _, image in pictures])
         score = trace.scores[winners[0].id] if self.request.verifier else ExecutionBlocker(NO_SCORE)
         noise = noise_of([trial.candidate for trial in winners], self.start.leaves)
         shown = self.shown or [self.preview_file(trial.candidate, image, f"{trace.scores[trial.id]:.4g}, {trial.how}")

@@ -7,6 +7,7 @@ from typing import Any
 import comfy.nested_tensor
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ...search.leaves import digest
 from ...search.noise import Candidate, SeedStream, Shape, draw, fresh, leaf, materialize, mix, unused
@@ -93,10 +94,11 @@ class RecipeNoise:
     Args:
         recipe: What to make.
         source: The NOISE that the recipe began with, where that came in from elsewhere.
+        region: The mask `(n, h, w)` that was searched in, where there was one.
     """
 
-    def __init__(self, recipe: Recipe, source: Any = None):
-        self.recipe, self.source = recipe, source
+    def __init__(self, recipe: Recipe, source: Any = None, region: Tensor | None = None):
+        self.recipe, self.source, self.region = recipe, source, region
 
     @property
     def seed(self) -> int:
@@ -104,7 +106,9 @@ class RecipeNoise:
 
     def resolve(self, latent: Latent) -> Resolved:
         check_shapes(self.recipe, shapes_of(latent))
-        leaves = resolve(self.source, latent).leaves if self.source is not None else {}
+        leaves = dict(resolve(self.source, latent).leaves) if self.source is not None else {}
+        if self.region is not None:
+            leaves |= region_leaves(self.region, shapes_of(latent))
         return Resolved((self.recipe.candidate,), leaves)
 
     def generate_noise(self, input_latent: dict) -> Latent:
@@ -171,6 +175,24 @@ def resolve(noise: Any, latent: Latent, count: int = 1) -> Resolved:
 
 def is_plain(parts: Sequence[Tensor], seed: int, shapes: Sequence[Shape]) -> bool:
     return all(torch.equal(part, stock) for part, stock in zip(parts, draw(seed, shapes)))
+
+
+def region_leaves(region: Tensor, shapes: Sequence[Shape]) -> Leaves:
+    """A mask of the picture `(n, h, w)` in [0, 1], the first of them, as one of its noise, by its digest. Sound stays out of it."""
+    if not any(len(shape) > 2 for shape in shapes):
+        raise ValueError(f"region must be for a latent with height and width, got one of {describe(shapes)}")
+    masks = tuple(region_of(region.float().cpu().clamp(0, 1), shape) for shape in shapes)
+    if not any(mask.any() for mask in masks):
+        raise ValueError("region must leave something to search in, got an empty mask")
+    return {digest(masks): masks}
+
+
+def region_of(region: Tensor, shape: Shape) -> Tensor:
+    """The share of each place of a latent stream that lies in the region, `(1, 1, ..., h, w)`."""
+    if len(shape) < 3:
+        return torch.zeros((1,) * (len(shape) + 1))
+    small = interpolate(region[:1, None], shape[-2:], mode="area")
+    return small.reshape((1,) * (len(shape) - 1) + tuple(shape[-2:]))
 
 
 def check_drawn(drawn: Sequence[Tensor], shapes: Sequence[Shape]) -> None:

@@ -4,6 +4,7 @@ import json
 import os
 from typing import Any
 
+import comfy.utils
 import folder_paths
 import numpy as np
 import torch
@@ -26,6 +27,16 @@ def frames_of(image: Tensor) -> Tensor:
     return image[picked]
 
 
+def distances(images: list[Tensor]) -> Tensor:
+    """How different pictures look, `(m, m)`: root mean square difference of their colours at 16 x 16, a video's of its middle frame."""
+    small = []
+    for image in images:
+        still = image if image.ndim == 3 else image[len(image) // 2]
+        small.append(comfy.utils.common_upscale(still[None, ..., :3].movedim(-1, 1).float(), 16, 16, "area", "center").flatten())
+    flat = torch.stack(small)
+    return torch.cdist(flat, flat) / flat.shape[1] ** 0.5
+
+
 def as_batch(images: list[Tensor]) -> Tensor:
     """An IMAGE batch `(n, h, w, c)`; frames of videos follow each other."""
     return torch.cat([image if image.ndim == 4 else image[None] for image in images])
@@ -35,6 +46,11 @@ def to_pil(image: Tensor) -> Image.Image:
     """The picture as the host saves it; the first frame of a video."""
     still = image if image.ndim == 3 else image[0]
     return Image.fromarray(np.clip(255.0 * still.cpu().float().numpy(), 0, 255).astype(np.uint8))
+
+
+def from_pil(picture: Image.Image) -> Tensor:
+    """The picture as an IMAGE of one, `(1, h, w, 3)` in 0..1."""
+    return torch.from_numpy(np.asarray(picture.convert("RGB"), dtype=np.float32) / 255.0)[None]
 
 
 def preview(image: Tensor) -> tuple[str, Image.Image, int]:

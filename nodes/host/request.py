@@ -1,12 +1,16 @@
 """What a search node was asked for, checked before anything is sampled."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from torch import Tensor
+
 from ...search.noise import fresh
+from ...search.path import Path, Tried
 from ...search.run import Budget
-from .noise import Resolved, describe, resolve
+from .noise import Leaves, Resolved, describe, resolve
 from .pace import check_minutes
+from .region import Region
 from .sampling import Sampling
 from .verifiers import prompt_for
 
@@ -28,6 +32,10 @@ class Request:
         draft: A cheaper setup for the drafts, or None.
         preview_vae: Decodes the pictures that are expected on the way, or None for the setup's own.
         refines: Whether the setup's latent is a picture that the search begins with, instead of a noise.
+        region: What the setup's latent was cut from, to be pasted back into; None where it is all that there is.
+        held_out: A verifier that looks at the winners only.
+        keep_different: Keeps winners that differ, instead of the best alone.
+        masks: By digest, the masks that the search moves in.
     """
 
     sampling: Sampling
@@ -42,6 +50,10 @@ class Request:
     draft: Sampling | None = None
     preview_vae: Any = None
     refines: bool = False
+    region: Region | None = None
+    held_out: Any = None
+    keep_different: bool = False
+    masks: Leaves = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not 1 <= self.keep <= self.budget.pictures:
@@ -50,20 +62,29 @@ class Request:
             raise ValueError(f"draft must make latents of the sampling's shape {describe(self.sampling.shapes)}, because it drafts with the "
                              f"same noises, got {describe(self.draft.shapes)}")
         check_minutes(self.budget, self.sampling)
-        if self.verifier is not None:
-            prompt_for(self.verifier, self.prompt, self.sampling.prompt)
+        for judge in (self.verifier, self.held_out):
+            if judge is not None:
+                prompt_for(judge, self.prompt, self.sampling.prompt)
 
     @property
     def text(self) -> str:
         """What the verifier reads; "" without one."""
         return prompt_for(self.verifier, self.prompt, self.sampling.prompt) if self.verifier else ""
 
+    @property
+    def held_out_text(self) -> str:
+        return prompt_for(self.held_out, self.prompt, self.sampling.prompt) if self.held_out else ""
+
+    def finish(self, winner: Tried, image: Tensor) -> Tensor:
+        """The picture as it leaves the node."""
+        return self.region.pasted(image, unchanged=winner.key == Path(None, (0.0,)).key) if self.region else image
+
     def start(self) -> Resolved:
         """Where the search begins: the incoming noises, or the own seed."""
         if self.noise is None:
-            return Resolved((fresh(self.seed),))
+            return Resolved((fresh(self.seed),), self.masks)
         found = resolve(self.noise, self.sampling.latent["samples"])
         if len(found.candidates) > self.budget.pictures:
             raise ValueError(f"pictures must be enough for the incoming noise, which holds {len(found.candidates)}, "
                              f"got {self.budget.pictures}")
-        return found
+        return Resolved(found.candidates, {**found.leaves, **self.masks})

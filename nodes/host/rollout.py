@@ -1,6 +1,5 @@
 """From noise to pictures, through the host's own sampling and memory management."""
 
-import copy
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from ...search.noise import Candidate, materialize
 from .noise import Latent, Leaves, joined, streams
 from .rows import is_row_by_row, with_row_noise
 from .sampling import Sampling, has_seeded_conditioning, repeated
+from .two_stage import guider_with
 
 log = logging.getLogger("noise_search")
 
@@ -62,7 +62,9 @@ class Rollout:
         self.sampling, self.leaves, self.on_step = sampling, leaves or {}, on_step
         self.nfe = 0
         self.batch = sampling.batch or fitting_batch(sampling)
-        if not is_row_by_row(sampling.sampler, sampling.mask is not None) or has_seeded_conditioning(sampling.guider):
+        samplers = [sampling.sampler, *([sampling.hires.sampler] if sampling.hires else [])]
+        alone = not all(is_row_by_row(sampler, sampling.mask is not None) for sampler in samplers)
+        if alone or has_seeded_conditioning(sampling.guider):
             self.batch = 1
 
     def start(self, candidates: Sequence[Candidate]) -> Particles:
@@ -88,11 +90,20 @@ class Rollout:
     def finished(self, candidates: Sequence[Candidate]) -> Particles | None:
         """All steps of one batch; None if the memory did not hold a batch that can be halved."""
         try:
-            return self.advance(self.start(candidates), self.sampling.sigmas)
+            done = self.advance(self.start(candidates), self.sampling.sigmas)
+            return self.hires(done) if self.sampling.hires else done
         except RuntimeError as error:
             if len(candidates) == 1 or not is_out_of_memory(error):
                 raise
         return None
+
+    def hires(self, done: Particles) -> Particles:
+        """The second pass over finished pictures, enlarged."""
+        second = self.sampling.hires
+        latent = second.enlarged(done.x0)
+        start = Particles(latent, second.noise(done.seeds, latent), float(second.sigmas[0]), done.seeds)
+        sampler = second.sampler if len(done) == 1 else with_row_noise(second.sampler, done.seeds)
+        return self.advance(start, second.sigmas, sampler)
 
     def halve(self, count: int) -> None:
         self.batch = count // 2
@@ -128,16 +139,17 @@ class Rollout:
 
     def counting_guider(self, count: int) -> Any:
         """A copy of the guider that counts forward passes of the denoiser per picture."""
-        guider = copy.copy(self.sampling.guider)
-        guider.model_options = comfy.model_patcher.create_model_options_clone(guider.model_options)
-
         def counted(executor: Callable, x: Tensor, *arguments: Any, **options: Any) -> Any:
             self.nfe += x.shape[0] / count
             return executor(x, *arguments, **options)
 
-        wrapper = comfy.patcher_extension.WrappersMP.APPLY_MODEL
-        comfy.patcher_extension.add_wrapper_with_key(wrapper, COUNTER, counted, guider.model_options, is_model_options=True)
-        return guider
+        def counting(guider: Any) -> Any:
+            guider.model_options = comfy.model_patcher.create_model_options_clone(guider.model_options)
+            wrapper = comfy.patcher_extension.WrappersMP.APPLY_MODEL
+            comfy.patcher_extension.add_wrapper_with_key(wrapper, COUNTER, counted, guider.model_options, is_model_options=True)
+            return guider
+
+        return guider_with(self.sampling.guider, counting)
 
     def step_callback(self, count: int, sigmas: Tensor, seen: dict) -> Callable:
         last, steps = self.sampling.sigmas[0] * (self.estimate_at or 0), len(self.sampling.sigmas) - 1
@@ -171,6 +183,8 @@ def fitting_batch(sampling: Sampling) -> int:
     patcher = sampling.guider.model_patcher
     device = patcher.load_device
     shape = (2, *sampling.shapes[0])
+    if sampling.hires:
+        shape = (*shape[:-2], *(round(side * sampling.hires.scale) for side in shape[-2:]))
     needed = patcher.model.memory_required(shape)
     free = memory.get_free_memory(device)
     missing = patcher.model_size() - patcher.loaded_size()

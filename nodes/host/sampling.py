@@ -1,9 +1,8 @@
 """How a noise becomes a picture: the value on the SAMPLING socket."""
 
-import copy
 import inspect
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import comfy.model_sampling
@@ -16,6 +15,7 @@ from ...search.noise import Shape
 from ...search.path import Schedule
 from .noise import Latent, joined, shapes_of, streams
 from .prompt import TracedPrompt
+from .two_stage import Hires, PairGuider, guider_with
 
 # Conditioning whose own noise is drawn from the sampling seed, for the whole batch at once.
 SEEDED_CONDITIONING = ("unclip_conditioning", "noise_augmentation", "minimax_visual_cond_noise_aug",
@@ -42,6 +42,7 @@ class Sampling:
         settings: What a recipe says about how it was found.
         intermediate_type: Latents leave in the host's intermediate type, as KSampler's do (SamplerCustomAdvanced's do not).
         notes: What the artist should know about it.
+        hires: A second pass over the enlarged picture, or None.
     """
 
     guider: Any
@@ -54,6 +55,7 @@ class Sampling:
     settings: Mapping[str, Any] = field(default_factory=dict)
     intermediate_type: bool = False
     notes: tuple[str, ...] = ()
+    hires: Hires | None = None
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
@@ -62,6 +64,23 @@ class Sampling:
     @property
     def sampler_name(self) -> str:
         return getattr(getattr(self.sampler, "sampler_function", None), "__name__", "this sampler").removeprefix("sample_")
+
+    @property
+    def has_path(self) -> bool:
+        """Whether pictures come from noise by way of noise levels, all the way down, so that there is something to cut."""
+        return not self.pathless
+
+    @property
+    def pathless(self) -> str:
+        """Why there is no path to be searched along; "" where there is one."""
+        kind = self.guider.model_patcher.get_model_object("model_sampling")
+        if isinstance(kind, UNCUTTABLE):
+            return f"a model that makes pictures from noise, got one of {type(kind).__name__}"
+        if self.hires is not None:
+            return "a setup without a hires pass, because that can only be judged as a whole (Random, Zero-Order or Local Search can)"
+        if self.sigmas[-1] != 0:
+            return f"sigmas that go down to 0, got {self.sigmas[-1]:g} at the end"
+        return ""
 
     @property
     def flow(self) -> bool:
@@ -75,9 +94,8 @@ class Sampling:
         Raises:
             ValueError: If the levels do not go down to 0, or the model's states cannot be cut.
         """
-        kind = self.guider.model_patcher.get_model_object("model_sampling")
-        if isinstance(kind, UNCUTTABLE):
-            raise ValueError(f"the model must make pictures from noise to be searched along the path, got {type(kind).__name__}")
+        if self.pathless:
+            raise ValueError(f"sampling along the path needs {self.pathless}")
         return Schedule(tuple(self.sigmas.tolist()), self.flow)
 
     @property
@@ -101,6 +119,39 @@ def from_ksampler(model: Any, positive: list, negative: list, latent: dict, vae:
     settings = {"steps": steps, "cfg": cfg, "sampler": sampler_name, "scheduler": scheduler, "denoise": denoise}
     return prepared(guider, comfy.samplers.sampler_object(sampler_name), schedule.sigmas, latent, vae, prompt=prompt,
                     batch=batch, settings=settings, intermediate_type=True)
+
+
+def from_pair(models: Sequence[Any], conditions: Sequence[tuple[list, list]], latent: dict, vae: Any, *, steps: int, switch: int,
+              cfgs: Sequence[float], sampler_name: str, scheduler: str, prompt: TracedPrompt = TracedPrompt(), batch: int = 0) -> Sampling:
+    """What two KSampler (Advanced) nodes do, the second one from step `switch` on, as a Sampling.
+
+    Args:
+        models: The one for high noise, which also makes the schedule, and the one for low noise.
+        conditions: Positive and negative of each.
+        cfgs: Of each.
+    """
+    if not 1 <= switch < steps:
+        raise ValueError(f"switch_step must be between 1 and steps - 1 ({steps - 1}), got {switch}")
+    first = from_ksampler(models[0], *conditions[0], latent, vae, steps=steps, cfg=cfgs[0], sampler_name=sampler_name,
+                          scheduler=scheduler, denoise=1.0, prompt=prompt, batch=batch)
+    second = from_ksampler(models[1], *conditions[1], latent, vae, steps=steps, cfg=cfgs[1], sampler_name=sampler_name,
+                           scheduler=scheduler, denoise=1.0)
+    if first.flow != second.flow or first.shapes != second.shapes:
+        raise ValueError("the two models must be of the same kind (the same latents and noise levels), got two different ones")
+    settings = {**first.settings, "switch": switch, "cfg_low": cfgs[1]}
+    return replace(first, guider=PairGuider(first.guider, second.guider, float(first.sigmas[switch])), settings=settings)
+
+
+def with_hires(sampling: Sampling, *, scale: float, method: str, steps: int, sampler_name: str, scheduler: str, denoise: float) -> Sampling:
+    """The setup with a second pass over the enlarged picture: what a latent upscale and another KSampler do."""
+    patcher = sampling.guider.model_patcher
+    schedule = comfy.samplers.KSampler(patcher, steps=steps, device=patcher.load_device, sampler=sampler_name, scheduler=scheduler,
+                                       denoise=denoise, model_options=patcher.model_options)
+    if len(schedule.sigmas) < 2:
+        raise ValueError(f"denoise must leave at least one step, got {denoise}")
+    hires = Hires(scale, method, comfy.samplers.sampler_object(sampler_name), schedule.sigmas)
+    settings = {**sampling.settings, "hires": [scale, method, steps, sampler_name, scheduler, denoise]}
+    return replace(sampling, hires=hires, settings=settings)
 
 
 def prepared(guider: Any, sampler: Any, sigmas: Tensor, latent: dict, vae: Any, **rest: Any) -> Sampling:
@@ -141,11 +192,13 @@ def fixed_latent(patcher: Any, latent: dict) -> dict:
 
 def single_picture(guider: Any, planar: bool) -> Any:
     """A copy of the guider whose conditioning is that of one picture, so that no row of a batch sees another's."""
-    guider = copy.copy(guider)
-    if hasattr(guider, "original_conds"):
-        guider.original_conds = {name: [first_row(entry, planar) for entry in entries]
-                                 for name, entries in guider.original_conds.items()}
-    return guider
+    def cut(part: Any) -> Any:
+        if hasattr(part, "original_conds"):
+            part.original_conds = {name: [first_row(entry, planar) for entry in entries]
+                                   for name, entries in part.original_conds.items()}
+        return part
+
+    return guider_with(guider, cut)
 
 
 def first_row(entry: Mapping[str, Any], planar: bool) -> dict:

@@ -181,3 +181,47 @@ def masked(shape):
     mask = torch.zeros(1, 64, 64)
     mask[..., 32:] = 1
     return {"samples": torch.randn((1, *shape), generator=torch.Generator().manual_seed(3)), "noise_mask": mask}
+
+
+def controlled(host, tiny, strength=0.8):
+    """Conditioning of the sd15 family under a ControlNet."""
+    import nodes
+
+    parts, hint = tiny("sd15"), torch.rand(1, 64, 64, 3, generator=torch.Generator().manual_seed(8))
+    apply = nodes.ControlNetApplyAdvanced().apply_controlnet
+    return host.call(apply, parts.positive, parts.negative, host.toys.controlnet(), hint, strength, 0.0, 1.0)
+
+
+def controlled_walker(host, tiny, batch, **changes):
+    parts, sampling = tiny("sd15"), host.part("nodes.host.sampling")
+    positive, negative = controlled(host, tiny, **changes)
+    setup = sampling.from_ksampler(parts.model, positive, negative, parts.latent, parts.vae, batch=batch,
+                                   **{**SETTINGS, "steps": STEPS, "sampler_name": "euler"})
+    return host.part("nodes.host.walk").Walker(host.part("nodes.host.rollout").Rollout(setup))
+
+
+def test_under_a_controlnet_a_batch_equals_the_stock_ksampler_and_a_cut_walk_the_uncut_one(host, tiny, walkers, paths, fresh):
+    import nodes
+
+    parts = tiny("sd15")
+    positive, negative = controlled(host, tiny)
+    stock = [host.call(nodes.KSampler().sample, parts.model, seed, STEPS, 3.0, "euler", "simple", positive, negative, parts.latent, 1.0)[0]["samples"]
+             for seed in SEEDS[:2]]  # fmt: skip
+    candidates, walker = [fresh(seed) for seed in SEEDS[:2]], controlled_walker(host, tiny, batch=2)
+    whole = ends(host, walker, candidates)
+    assert far(whole, torch.cat(stock)) < 1e-5
+    assert far(ends(host, walker, [cut_at(paths, candidate, walker.levels, 2, 4) for candidate in candidates]), whole) < 1e-5
+    assert far(whole, ends(host, walkers("sd15"), candidates)) > 1e-3  # the ControlNet does something
+
+
+def test_a_model_that_predicts_v_is_cut_and_noised_again_like_the_others(host, tiny, paths, fresh):
+    from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
+
+    parts, sampling = tiny("sd15"), host.part("nodes.host.sampling")
+    model = host.call(ModelSamplingDiscrete().patch, parts.model, "v_prediction", False)[0]
+    setup = sampling.from_ksampler(model, parts.positive, parts.negative, parts.latent, parts.vae, batch=2,
+                                   **{**SETTINGS, "steps": STEPS, "sampler_name": "euler"})
+    walker = host.part("nodes.host.walk").Walker(host.part("nodes.host.rollout").Rollout(setup))
+    cut = cut_at(paths, fresh(1), walker.levels, 2, 4)
+    assert far(ends(host, walker, [cut]), ends(host, walker, [fresh(1)])) < 1e-5
+    assert ends(host, walker, [paths.renoise(paths.Path(fresh(1), walker.levels), walker.levels[3:], seed=2)]).isfinite().all()

@@ -1,0 +1,300 @@
+"""Searches as a browser sees them: what is found so far, and what the artist wants of the one that runs."""
+
+import logging
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import comfy.model_management as memory
+import folder_paths
+from comfy_execution.utils import get_executing_context
+from PIL import Image
+from server import PromptServer
+from torch import Tensor
+
+from ...search.run import Budget
+from ...search.trace import Trace, Trial
+from .pictures import to_pil
+
+log = logging.getLogger("noise_search")
+
+EVENT = "noise_search.update"  # js/search_panel.js
+SIZES = {"small": 192, "large": 1024}  # longer side of a kept picture, in pixels
+PICTURES = 2000  # kept per search, as files; beyond that the worst ones go
+SEARCHES = 16  # kept per server, and in all so many candidates (running searches are always kept):
+ROWS = 200_000
+PROGRESS_SECONDS = 0.25  # between two events that only say how far the pictures in the making are
+RUNNING = ("running", "paused", "finishing")
+
+_known: dict[str, "Live"] = {}  # in the order of starting
+_known_lock = threading.Lock()
+
+
+class Finish(BaseException):
+    """The artist takes the best so far. Like the host's interrupt it passes through what catches ordinary exceptions."""
+
+
+class Live:
+    """One search, written by the thread that runs it, read and steered by the routes.
+
+    Use it as a context manager around all that the node does: an exception leaves "interrupted" or "failed" behind.
+
+    Args:
+        hidden: The node's hidden inputs.
+        columns: Names of the raw values.
+        recipe: Writes a candidate's recipe; must hold on to no tensors.
+    """
+
+    def __init__(self, hidden: Any, columns: Sequence[str], recipe: Callable[[Any], str]):
+        context = get_executing_context()
+        self.id, self.prompt_id = uuid.uuid4().hex, context.prompt_id if context else ""
+        self.node, self.workflow = str(hidden.unique_id or ""), workflow_of(hidden)
+        self.columns, self.recipe, self.budget = tuple(columns), recipe, Budget(pictures=1)
+        self.status, self.stopped, self.version, self.used = "running", "", 0, 0.0
+        self.notes: list[str] = []
+        self.rows: list[dict[str, Any]] = []
+        self.tried: list[Any] = []
+        self.pinned: list[int] = []
+        self.result: list[int] = []
+        self.wake = threading.Condition()
+        self._began, self._paused_at, self._lost = time.monotonic(), 0.0, 0.0
+        self._told, self._unwritable, self._searching = 0.0, False, False
+        self._earlier: Live | None = None
+
+    def begin(self, budget: Budget, notes: Sequence[str] = (), replayed: Any = None) -> None:
+        """Shows the search in the pages, in the place of the node's last one.
+
+        Args:
+            notes: What the scores mean, and what the artist should know.
+            replayed: The candidate of a recipe, where nothing is searched. If it is one of the node's last search, that one stays and
+                learns that this is its result now.
+        """
+        self.budget, self.notes = budget, list(notes)
+        before = latest(self.workflow, self.node) if replayed is not None else None
+        if before and before.status not in RUNNING and replayed in before.tried:
+            self._earlier = before
+        else:
+            remember(self)
+            self.send(self.state())
+
+    # What the running search calls
+
+    def candidates(self, trials: Sequence[Trial], trace: Trace, images: Mapping[str, Tensor]) -> None:
+        """A round is over: these trials are new, with their pictures by the key of the candidate."""
+        if self._earlier:
+            return
+        new = [self._row(trial, trace, images.get(trial.candidate.key)) for trial in trials]
+        with self.wake:
+            self.rows += new
+            self.tried += [trial.candidate for trial in trials]
+            self.used = trace.pictures
+            changed: dict[str, Any] = {"candidates": new, "used": self.used, "making": 0.0, "seconds_left": self.seconds_left()}
+            if self._rescored(trace):
+                changed["scores"] = [row["score"] for row in self.rows]
+            if gone := self._forget_the_worst():
+                changed["gone"] = gone
+        self.send(changed)
+
+    @contextmanager
+    def searching(self, trace: Trace) -> Iterator[None]:
+        """Around the search itself: the only place that the artist's Finish ends."""
+        self._searching = True
+        try:
+            yield
+        except Finish:
+            trace.stopped = "you"
+        finally:
+            self._searching = False
+
+    def control(self) -> str:
+        """ "finish" if that is asked for and there is a picture to finish with, else ""; waits while the search is paused."""
+        with self.wake:
+            while self.status == "paused":
+                memory.throw_exception_if_processing_interrupted()
+                self.wake.wait(0.1)
+            wanted = self._searching and self.status == "finishing"
+            return "finish" if wanted and any(row["finished"] for row in self.rows) else ""
+
+    def check(self) -> None:
+        """Between batches, and after every step: raises Finish where `control` says so."""
+        if self.control():
+            raise Finish
+
+    def making(self, pictures: float) -> None:
+        """So many pictures' worth of the group in the making are done; waits and raises as `check` does."""
+        self.check()
+        if not self._earlier and time.monotonic() - self._told > PROGRESS_SECONDS:
+            self._told = time.monotonic()
+            self.send({"making": pictures, "seconds_left": self.seconds_left(pictures)})
+
+    def done(self, trace: Trace, winners: Sequence[Trial]) -> None:
+        """The search is over, and these, best first, are its result."""
+        if self._earlier:
+            self._earlier.choose(winners[0].candidate)
+            return
+        with self.wake:
+            self.status, self.stopped, self.result = "done", trace.stopped, [trial.id for trial in winners]
+        self.send({"status": self.status, "stopped": self.stopped, "result": self.result, "making": 0.0, "seconds_left": 0.0})
+
+    def clock(self) -> float:
+        """Seconds that stand still while the search is paused."""
+        now = time.monotonic()
+        return now - self._lost - (now - self._paused_at if self._paused_at else 0.0)
+
+    def __enter__(self) -> None:
+        """Begins nothing yet: what is refused before the search begins leaves the last one in sight."""
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is not None and not self._earlier and self.version:
+            self.status = "interrupted" if issubclass(kind, memory.InterruptProcessingException) else "failed"
+            self.send({"status": self.status, "making": 0.0})
+
+    # What the routes call
+
+    def steer(self, action: str) -> bool:
+        """Finishes, pauses or continues; False where the search is over."""
+        with self.wake:
+            if self.status not in RUNNING:
+                return False
+            if self.status != "finishing":  # which is for good
+                self._pause(action == "pause")
+                self.status = {"finish": "finishing", "pause": "paused", "continue": "running"}[action]
+            self.wake.notify_all()
+        self.send({"status": self.status, "seconds_left": self.seconds_left()})
+        return True
+
+    def pin(self, candidate: int, on: bool) -> None:
+        """Keeps a candidate in front of the others in every browser. It has no effect on the result."""
+        with self.wake:
+            self.pinned = [*(other for other in self.pinned if other != candidate), *([candidate] if on else [])]
+        self.send({"pinned": self.pinned})
+
+    def choose(self, candidate: Any) -> None:
+        """The node's result is this candidate now."""
+        self.result = [self.tried.index(candidate)]
+        self.send({"result": self.result, "stopped": "choice"})
+
+    def state(self) -> dict[str, Any]:
+        """All that a page needs which knows nothing yet."""
+        with self.wake:
+            return {"columns": self.columns, "notes": self.notes, "pictures": self.budget.pictures, "used": self.used, "making": 0.0,
+                    "minutes": self.budget.minutes, "seconds_left": self.seconds_left(), "status": self.status, "result": self.result,
+                    "stopped": self.stopped, "pinned": self.pinned, "prompt_id": self.prompt_id, **self.name(),
+                    "candidates": list(self.rows)}
+
+    def name(self) -> dict[str, Any]:
+        return {"search": self.id, "node": self.node, "workflow": self.workflow, "version": self.version}
+
+    def picture(self, candidate: int, size: str) -> str:
+        """Path of a kept picture's file, which may be gone."""
+        return os.path.join(self.folder(), f"{candidate}_{size}.jpg")
+
+    # Inside
+
+    def folder(self) -> str:
+        return os.path.join(folder_paths.get_temp_directory(), "noise_search", self.id)
+
+    def seconds_left(self, making: float = 0.0) -> float | None:
+        """By the pace so far, within the limit in minutes; None while nothing is known."""
+        spent, used = self.clock() - self._began, self.used + making
+        if used < 0.2:
+            return None
+        left = spent / used * max(0.0, self.budget.pictures - used)
+        return min(left, max(0.0, self.budget.minutes * 60 - spent)) if self.budget.minutes else left
+
+    def send(self, changed: dict[str, Any]) -> None:
+        """To every open page: more than one may show this search. A page that missed one sees it by the version."""
+        with self.wake:
+            self.version += 1
+            data = {**changed, **self.name()}
+        PromptServer.instance.send_sync(EVENT, data)
+
+    def _row(self, trial: Trial, trace: Trace, image: Tensor | None) -> dict[str, Any]:
+        seed = trial.candidate.plain_seed
+        return {"id": trial.id, "how": trial.how, "parents": trial.parents, "cost": trial.cost, "values": trial.values,
+                "score": self._score(trace, trial.id), "seed": None if seed is None else str(seed), "finished": trial.finished,
+                "picture": image is not None and self._keep(trial.id, image)}
+
+    def _score(self, trace: Trace, number: int) -> float | None:
+        return trace.scores[number] if self.columns else None
+
+    def _rescored(self, trace: Trace) -> bool:
+        """Takes the present scores; whether an older one changed."""
+        before = [row["score"] for row in self.rows]
+        for row in self.rows:
+            row["score"] = self._score(trace, row["id"])
+        return before != [row["score"] for row in self.rows]
+
+    def _keep(self, number: int, image: Tensor) -> bool:
+        try:
+            os.makedirs(self.folder(), exist_ok=True)
+            picture = to_pil(image).convert("RGB")
+            for size, pixels in SIZES.items():
+                small = picture.copy()
+                small.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
+                small.save(self.picture(number, size), quality=90, subsampling=0)
+        except OSError as error:  # a full disk must not cost the search
+            if not self._unwritable:
+                log.warning("The panel's pictures cannot be written: %s", error)
+            self._unwritable = True
+            return False
+        return True
+
+    def _forget_the_worst(self) -> list[int]:
+        """Once a tenth above the limit, the files of the worst pictures go; never the own seed's or a pinned one's."""
+        kept = [row for row in self.rows if row["picture"]]
+        if len(kept) <= PICTURES * 1.1:
+            return []
+        spare = [row for row in kept if row["id"] and row["id"] not in self.pinned]
+        spare.sort(key=lambda row: (row["finished"], row["score"] or 0.0))
+        for row in (gone := spare[:len(kept) - PICTURES]):
+            row["picture"] = False
+            for size in SIZES:
+                if os.path.exists(path := self.picture(row["id"], size)):
+                    os.remove(path)
+        return [row["id"] for row in gone]
+
+    def _pause(self, on: bool) -> None:
+        if on and not self._paused_at:
+            self._paused_at = time.monotonic()
+        elif not on and self._paused_at:
+            self._lost += time.monotonic() - self._paused_at
+            self._paused_at = 0.0
+
+
+def remember(live: Live) -> None:
+    """Adds a search, and forgets the oldest ones that are over and too many."""
+    with _known_lock:
+        _known[live.id] = live
+        over = [old for old in _known.values() if old.status not in RUNNING]
+        while over and (len(_known) > SEARCHES or sum(len(old.rows) for old in _known.values()) > ROWS):
+            forgotten = _known.pop(over.pop(0).id)
+            shutil.rmtree(forgotten.folder(), ignore_errors=True)
+
+
+def find(search: str) -> Live | None:
+    with _known_lock:
+        return _known.get(search)
+
+
+def of_workflow(workflow: str) -> list[Live]:
+    """The latest search of each node of a workflow."""
+    with _known_lock:
+        return list({live.node: live for live in _known.values() if live.workflow == workflow}.values())
+
+
+def latest(workflow: str, node: str) -> Live | None:
+    """The latest search of a node. Prompts that did not come from a page have no workflow and are never the same."""
+    return next((live for live in of_workflow(workflow) if live.node == node), None) if workflow else None
+
+
+def workflow_of(hidden: Any) -> str:
+    """The id of the workflow that the prompt was queued from, or ""."""
+    workflow = (hidden.extra_pnginfo or {}).get("workflow")
+    found = workflow.get("id") if isinstance(workflow, dict) else None
+    return found if isinstance(found, str) else ""

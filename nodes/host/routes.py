@@ -1,0 +1,126 @@
+"""What a page may ask of the server's searches. Anything wrong is answered 4xx with `{"error": …}` and changes nothing."""
+
+import json
+import os
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from server import PromptServer
+
+from .live import SIZES, Live, find, of_workflow
+
+ROOT = "/noise_search/searches"
+BODY = 1000  # bytes
+NAME = 100  # characters of a workflow's id
+ACTIONS = ("finish", "pause", "continue", "pin", "unpin")
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Refused(Exception):
+    """The request is answered with this status and text."""
+
+    def __init__(self, status: int, text: str):
+        super().__init__(text)
+        self.status = status
+
+
+def register() -> None:
+    """Adds the routes to the host's; before it starts to listen."""
+    routes = PromptServer.instance.routes
+    routes.get(ROOT)(answered(searches))
+    routes.get(ROOT + "/{search}")(answered(state))
+    routes.get(ROOT + "/{search}/{candidate}/recipe")(answered(recipe))
+    routes.get(ROOT + "/{search}/{candidate}/{size}")(answered(picture))
+    routes.post(ROOT + "/{search}/control")(answered(control))
+
+
+def answered(handler: Handler) -> Handler:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Refused as refused:
+            return web.json_response({"error": str(refused)}, status=refused.status)
+
+    return answer
+
+
+async def searches(request: web.Request) -> web.StreamResponse:
+    """The latest search of every node of one workflow."""
+    workflow = request.query.get("workflow", "")
+    if not 0 < len(workflow) <= NAME:
+        raise Refused(400, f"workflow must be the id of a workflow, 1 to {NAME} characters, got {short(workflow)}")
+    return web.json_response({"searches": [live.state() for live in of_workflow(workflow)]})
+
+
+async def state(request: web.Request) -> web.StreamResponse:
+    return web.json_response(asked(request).state())
+
+
+async def recipe(request: web.Request) -> web.StreamResponse:
+    live = asked(request)
+    number = known(live, request.match_info["candidate"])
+    return web.json_response({"recipe": live.recipe(live.tried[number]), "seed": live.rows[number]["seed"]})
+
+
+async def picture(request: web.Request) -> web.StreamResponse:
+    live, size = asked(request), request.match_info["size"]
+    number = known(live, request.match_info["candidate"])
+    if size not in SIZES:
+        raise Refused(404, f"size must be one of {', '.join(SIZES)}, got {short(size)}")
+    if not os.path.isfile(path := live.picture(number, size)):
+        raise Refused(404, f"candidate must be one whose picture is still kept, got {number}")
+    return web.FileResponse(path, headers={"Cache-Control": "private, max-age=86400, immutable"})
+
+
+async def control(request: web.Request) -> web.StreamResponse:
+    """`{"action": "finish" | "pause" | "continue"}` of a running search, `{"action": "pin" | "unpin", "candidate": 3}` of any."""
+    live, body = asked(request), await body_of(request)
+    action, pinning = body.get("action"), body.get("action") in ("pin", "unpin")
+    if action not in ACTIONS:
+        raise Refused(400, f"action must be one of {', '.join(ACTIONS)}, got {short(action)}")
+    if set(body) != ({"action", "candidate"} if pinning else {"action"}):
+        raise Refused(400, f"{action} must come with {'a candidate' if pinning else 'nothing else'}, got {short(sorted(body))}")
+    if pinning:
+        live.pin(known(live, body["candidate"]), action == "pin")
+    elif not live.steer(action):
+        raise Refused(409, f"the search must be running, got one that is {live.status}")
+    return web.json_response({"status": live.status, "pinned": live.pinned})
+
+
+def asked(request: web.Request) -> Live:
+    live = find(request.match_info["search"])
+    if live is None:
+        raise Refused(404, f"search must be one that this server knows, got {short(request.match_info['search'])}")
+    return live
+
+
+def known(live: Live, candidate: Any) -> int:
+    """The candidate's number, from a number or its digits in an address."""
+    number = int(candidate) if isinstance(candidate, str) and candidate.isascii() and candidate.isdigit() and len(candidate) < 10 else candidate
+    if type(number) is not int or not 0 <= number < len(live.rows):
+        raise Refused(404, f"candidate must be the number of one, below {len(live.rows)}, got {short(candidate)}")
+    return number
+
+
+async def body_of(request: web.Request) -> dict[str, Any]:
+    if request.content_type != "application/json":
+        raise Refused(415, f"content type must be application/json, got {short(request.content_type)}")
+    data = b""
+    async for part in request.content.iter_chunked(BODY):
+        data += part
+        if len(data) > BODY:
+            raise Refused(413, f"body must be at most {BODY} bytes, got more")
+    try:
+        body = json.loads(data)
+    except (ValueError, RecursionError):
+        raise Refused(400, f"body must be JSON, got {short(data)}") from None
+    if not isinstance(body, dict):
+        raise Refused(400, f"body must be a JSON object, got {short(body)}")
+    return body
+
+
+def short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

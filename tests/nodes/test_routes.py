@@ -1,0 +1,228 @@
+"""What a page may ask of a search on the server, and that nothing hostile gets an answer or an effect."""
+
+import json
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+SOURCES = {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
+KSAMPLER = {"steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
+ROOT = "/noise_search/searches"
+HUGE = 10_000  # pictures: no test waits for them
+
+
+def prompt(**inputs):
+    budget = {"seed": 5, "pictures": 4, "minutes": 0.0, "keep": 1}
+    return {"1": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 1}},
+            "2": {"class_type": "NoiseSearch", "inputs": {**SOURCES, **KSAMPLER, **budget, **inputs}},
+            "3": {"class_type": "ToyKeep", "inputs": {"value": ["2", 5], "name": "recipe"}}}  # fmt: skip
+
+
+class Driver:
+    """One browser's requests about the searches of one workflow."""
+
+    def __init__(self, server, workflow):
+        self.client, self.workflow = server.client(), workflow
+
+    def run(self, **inputs):
+        return self.client.run(prompt(**inputs), {"id": self.workflow})
+
+    def queue(self, **inputs):
+        return self.client.queue(prompt(**inputs), {"id": self.workflow})[0]
+
+    def state(self):
+        found = self.client.json(f"{ROOT}?workflow={self.workflow}")["searches"]
+        return found[0] if found else {}
+
+    def control(self, action, search=None, **more):
+        return self.client.json(f"{ROOT}/{search or self.state()['search']}/control", {"action": action, **more})
+
+    def until(self, reached, patience=60):
+        """Waits for a state of the search, and returns it."""
+        deadline = time.monotonic() + patience
+        while not ((state := self.state()) and reached(state)):
+            assert time.monotonic() < deadline, f"{state.get('status')}: {len(state.get('candidates', ()))} candidates"
+            time.sleep(0.02)
+        return state
+
+
+@pytest.fixture
+def drive(server, request):
+    drivers = []
+
+    def start(workflow=request.node.name):
+        drivers.append(Driver(server, workflow))
+        return drivers[-1]
+
+    yield start
+    drivers[0].client.interrupt()
+    for driver in drivers:
+        driver.client.close()
+
+
+def some(state):
+    return len(state["candidates"]) >= 1
+
+
+def refusal(client, path, data=None, kind="application/json"):
+    """Status and text of a request that must be refused."""
+    request = urllib.request.Request(client.url + path, data=data, headers={"Content-Type": kind})
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(request, timeout=60)
+    return answer.value.code, json.loads(answer.value.read())["error"]
+
+
+def test_a_finished_search_can_be_looked_through(drive):
+    page = drive()
+    assert page.run(seed=21).ok
+    state = page.state()
+    assert (state["status"], state["stopped"], state["used"], state["node"]) == ("done", "pictures", 4, "2")
+    assert [candidate["how"] for candidate in state["candidates"]] == ["own seed", "random", "random", "random"]
+    assert state["candidates"][0]["seed"] == "21"
+    for size, pixels in (("small", 64), ("large", 64)):
+        picture = page.client.request(f"{ROOT}/{state['search']}/3/{size}")
+        assert picture[:3] == b"\xff\xd8\xff", f"{pixels} pixels wide JPEG"
+    assert page.client.json(f"{ROOT}/{state['search']}") == state
+
+
+def test_the_recipe_of_any_candidate_makes_it_the_result_and_the_search_stays_in_sight(drive):
+    page = drive()
+    assert page.run(seed=22).ok
+    before = page.state()
+    found = page.client.json(f"{ROOT}/{before['search']}/2/recipe")
+    assert found["seed"] == before["candidates"][2]["seed"]
+    result = page.run(seed=22, recipe=found["recipe"])
+    assert result.ok
+    assert result.outputs["2"]["noise_search"][0]["seed"] == found["seed"]
+    after = page.state()
+    assert (after["search"], after["result"], after["stopped"]) == (before["search"], [2], "choice")
+    assert after["candidates"] == before["candidates"]
+
+
+def test_finish_now_takes_the_best_so_far_and_queueing_again_returns_it_at_once(drive):
+    page = drive()
+    prompt_id = page.queue(seed=23, pictures=HUGE)
+    page.until(some)
+    page.control("finish")
+    result = page.client.wait(prompt_id)
+    assert result.ok, result.error
+    facts = result.outputs["2"]["noise_search"][0]
+    assert facts["stopped"] == "you"
+    assert 1 <= facts["pictures"] < HUGE
+    state = page.state()
+    assert (state["status"], state["stopped"]) == ("done", "you")
+
+    again = page.run(seed=23, pictures=HUGE)
+    assert again.outputs["2"]["noise_search"][0] == facts
+    assert page.state()["search"] == state["search"], "nothing was searched again"
+
+    assert page.queue(seed=24, pictures=HUGE)
+    assert page.until(lambda now: now["search"] != state["search"])["status"] == "running", "changed inputs are searched anew"
+
+
+def test_a_paused_search_makes_no_pictures_until_another_browser_lets_it_go_on(drive):
+    page, other = drive(), drive()
+    prompt_id = page.queue(seed=25, pictures=HUGE)
+    page.until(some)
+    assert page.control("pause")["status"] == "paused"
+    time.sleep(0.3)  # what was being measured may still arrive
+    paused = other.state()
+    time.sleep(0.5)
+    assert other.state()["used"] == paused["used"]
+    assert other.state()["seconds_left"] == pytest.approx(paused["seconds_left"]), "the time stands still"
+    other.control("continue")
+    other.until(lambda now: now["used"] > paused["used"])
+    other.control("finish")
+    assert page.client.wait(prompt_id).ok
+
+
+def test_cancelling_a_paused_search_ends_it_at_once(drive):
+    page = drive()
+    prompt_id = page.queue(seed=26, pictures=HUGE)
+    page.until(some)
+    page.control("pause")
+    started = time.monotonic()
+    page.client.interrupt()
+    assert page.client.wait(prompt_id).error == "interrupted"
+    assert time.monotonic() - started < 10
+    assert page.state()["status"] == "interrupted"
+
+
+def test_a_pinned_candidate_stays_pinned_for_every_browser(drive):
+    page, other = drive(), drive()
+    assert page.run(seed=27).ok
+    page.control("pin", candidate=3)
+    page.control("pin", candidate=1)
+    assert other.state()["pinned"] == [3, 1]
+    other.control("unpin", candidate=3)
+    assert page.state()["pinned"] == [1]
+
+
+WRONG = [
+    ("/{search}/control", b"", 400, "must be JSON"),
+    ("/{search}/control", b"[" * 900, 400, "must be JSON"),
+    ("/{search}/control", b"[1]", 400, "must be a JSON object"),
+    ("/{search}/control", b"\xff\xfe", 400, "must be JSON"),
+    ("/{search}/control", b'{"action": "delete"}', 400, "must be one of finish, pause"),
+    ("/{search}/control", b'{"action": {"finish": 1}}', 400, "must be one of"),
+    ("/{search}/control", b'{"action": ["finish"]}', 400, "must be one of"),
+    ("/{search}/control", b'{"action": "finish", "candidate": 1}', 400, "nothing else"),
+    ("/{search}/control", b'{"action": "pin"}', 400, "must come with a candidate"),
+    ("/{search}/control", b'{"action": "pin", "candidate": -1}', 404, "got -1"),
+    ("/{search}/control", b'{"action": "pin", "candidate": 4}', 404, "below 4, got 4"),
+    ("/{search}/control", b'{"action": "pin", "candidate": true}', 404, "got True"),
+    ("/{search}/control", b'{"action": "pin", "candidate": 1.0}', 404, "got 1.0"),
+    ("/{search}/control", b'{"action": "pin", "candidate": "../../1"}', 404, "got '../../1'"),
+    ("/{search}/control", b'{"action": "pin", "candidate": 1e999}', 404, "got inf"),
+    ("/{search}/control", b'{"action": "' + b"x" * 1_000_000 + b'"}', 413, "at most 1000 bytes"),
+    ("/{search}/control", b'{"action": "finish"}', 409, "got one that is done"),
+    ("/{search}/control", b'{"action": "pause"}', 409, "got one that is done"),
+    ("/unknown/control", b'{"action": "finish"}', 404, "got 'unknown'"),
+    ("/..%2f..%2fetc/control", b'{"action": "finish"}', 404, "search must be one"),
+    ("/unknown", None, 404, "got 'unknown'"),
+    ("/..%2F..%2F..%2Fetc%2Fpasswd", None, 404, "search must be one"),
+    ("/%00", None, 404, "search must be one"),
+    ("/" + "a" * 5000, None, 404, "aaa..."),
+    ("/{search}/4/recipe", None, 404, "below 4, got '4'"),
+    ("/{search}/-1/recipe", None, 404, "got '-1'"),
+    ("/{search}/%C2%B2/recipe", None, 404, "candidate must be"),
+    ("/{search}/99999999999999999999/recipe", None, 404, "candidate must be"),
+    ("/{search}/..%2F..%2F0/small", None, 404, "candidate must be"),
+    ("/{search}/0/..%2Fsmall", None, 404, "must be one of small, large"),
+    ("/{search}/0/enormous", None, 404, "must be one of small, large"),
+    ("?workflow=", None, 400, "got ''"),
+    ("", None, 400, "must be the id of a workflow"),
+    ("?workflow=" + "w" * 101, None, 400, "1 to 100 characters"),
+]
+
+
+@pytest.fixture(scope="module")
+def finished(server):
+    driver = Driver(server, "hostile")
+    assert driver.run(seed=28).ok
+    yield driver
+    driver.client.close()
+
+
+@pytest.mark.parametrize(("path", "body", "status", "message"), WRONG, ids=range(len(WRONG)))
+def test_a_wrong_request_is_told_why_and_changes_nothing(finished, path, body, status, message):
+    before = finished.state()
+    answer = refusal(finished.client, ROOT + path.replace("{search}", before["search"]), body)
+    assert answer[0] == status
+    assert message in answer[1]
+    assert len(answer[1]) < 300
+    assert finished.state() == before
+
+
+def test_a_form_of_another_site_is_refused(finished):
+    path = f"{ROOT}/{finished.state()['search']}/control"
+    assert refusal(finished.client, path, b'{"action": "pin", "candidate": 1}', "text/plain")[0] == 415
+    assert finished.state()["pinned"] == []
+
+
+def test_a_search_that_was_not_queued_from_a_workflow_is_shown_in_none(drive):
+    page = drive("")
+    assert page.client.run(prompt(seed=29)).ok
+    assert page.client.json(f"{ROOT}?workflow=None")["searches"] == []
