@@ -1,18 +1,11 @@
 """The search nodes that divide the budget between drafts, full pictures and refinement."""
 
 from functools import partial
-from typing import Any
 
 from comfy_api.latest import io
 
-from ..search.auto_search import AutoSearch
 from ..search.draft_search import DraftSearch
-from .search import run_search, search_schema
-from .sockets import Sampling
-
-DRAFT = Sampling.Input("draft", optional=True,
-                       tooltip="A cheaper setup for the same latent size, to draft with: fewer steps, a few-step LoRA, smaller weights. "
-                               "Without one, drafts take a quarter of the steps.")
+from .search import DRAFT, automatic, levels_of, run_search, search_schema
 
 
 class AutoSearchNode(io.ComfyNode):
@@ -26,8 +19,8 @@ class AutoSearchNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, sampling, pictures, draft=None, **common) -> io.NodeOutput:
-        make = partial(AutoSearch, schedule=sampling.schedule, pictures=pictures, drafts=levels_of(draft))
-        return run_search(cls, make, sampling=sampling, pictures=pictures, draft=draft, **common)
+        make = automatic(sampling, pictures, common.get("verifier"), draft)
+        return run_search(cls, make, sampling=sampling, pictures=pictures, draft=draft, judged=True, **common)
 
 
 class DraftSearchNode(io.ComfyNode):
@@ -41,21 +34,17 @@ class DraftSearchNode(io.ComfyNode):
             knobs=[
                 io.Int.Input("draft_steps", default=0, min=0, max=10000,
                              tooltip="Steps of a draft. 0 = a quarter of the setup's, or those of the draft setup."),
-                io.Float.Input("keep_share", default=0.5, min=0.05, max=1.0, step=0.05, advanced=True,
+                io.Float.Input("keep_share", default=0.4, min=0.05, max=1.0, step=0.05, advanced=True,
                                tooltip="Share of the pictures that are sampled in full; the rest pays for the drafts."),
             ])
 
     @classmethod
-    def execute(cls, sampling, pictures, draft_steps=0, keep_share=0.5, draft=None, **common) -> io.NodeOutput:
+    def execute(cls, sampling, pictures, draft_steps=0, keep_share=0.4, draft=None, **common) -> io.NodeOutput:
         if draft is not None and draft_steps:
             raise ValueError(f"draft_steps must be 0 where a draft setup is connected, which has steps of its own, got {draft_steps}")
         make = partial(DraftSearch, schedule=sampling.schedule, pictures=pictures, steps=draft_steps, keep_share=keep_share,
                        drafts=levels_of(draft) or ())
-        return run_search(cls, make, sampling=sampling, pictures=pictures, draft=draft, **common)
-
-
-def levels_of(draft: Any) -> tuple[float, ...] | None:
-    return draft.schedule.levels if draft is not None else None
+        return run_search(cls, make, sampling=sampling, pictures=pictures, draft=draft, judged=True, **common)
 
 
 NODES = [AutoSearchNode, DraftSearchNode]

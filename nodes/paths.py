@@ -41,7 +41,7 @@ class PathSearchNode(io.ComfyNode):
     def execute(cls, sampling, pictures, paths=2, width=0, start=0.11, forward=0.78, backward=0.81, **common) -> io.NodeOutput:
         make = partial(PathSearch, schedule=sampling.schedule, pictures=pictures, paths=paths, width=width, start_time=start,
                        forward=forward, backward=backward)
-        return run_search(cls, make, sampling=sampling, pictures=pictures, **common)
+        return run_search(cls, make, sampling=sampling, pictures=pictures, judged=True, **common)
 
 
 class SteeredSearchNode(io.ComfyNode):
@@ -61,7 +61,7 @@ class SteeredSearchNode(io.ComfyNode):
     @classmethod
     def execute(cls, sampling, pictures, preset, particles=0, **common) -> io.NodeOutput:
         make = partial(SteeredSearch, schedule=sampling.schedule, pictures=pictures, preset=preset, particles=particles)
-        return run_search(cls, make, sampling=sampling, pictures=pictures, **common)
+        return run_search(cls, make, sampling=sampling, pictures=pictures, judged=True, **common)
 
 
 class RefineSearchNode(io.ComfyNode):
@@ -94,7 +94,7 @@ class RefineSearchNode(io.ComfyNode):
                 **common) -> io.NodeOutput:
         sampling, special = begun_with(sampling, image, latent, mask, size, context, common.get("noise"))
         make = partial(RefineSearch, schedule=sampling.schedule, pictures=pictures, children=children, depth=depth)
-        return run_search(cls, make, sampling=sampling, pictures=pictures, **common, **special)
+        return run_search(cls, make, sampling=sampling, pictures=pictures, judged=True, **common, **special)
 
 
 def begun_with(sampling: Any, image: Any, latent: Any, mask: Any, size: int, context: float, noise: Any) -> tuple[Any, dict]:

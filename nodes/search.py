@@ -21,6 +21,10 @@ from .host.sampling import from_ksampler
 from .sampling import ksampler_inputs, model_inputs
 from .sockets import CATEGORY, Sampling, Trace, Verifier
 
+SLOW_JUDGE = 0.5  # seconds of judging per second of sampling, where a verifier takes seconds per picture
+DRAFT = Sampling.Input("draft", optional=True,
+                       tooltip="A cheaper setup for the same latent size, to draft with: fewer steps, a few-step LoRA, smaller weights. "
+                               "Without one, drafts take a quarter of the steps.")
 HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]
 
 
@@ -96,12 +100,32 @@ def search_schema(*, node_id: str, display_name: str, description: str, knobs: l
 
 def run_search(cls: type[io.ComfyNode], make: Callable, *, sampling: Any, seed: int, pictures: int, minutes: float, keep: int,
                verifier: Any = None, noise: Any = None, prompt: str = "", recipe: str = "", save_found: bool = False,
-               patience: int = 0, target: float = 0.0, **special: Any) -> io.NodeOutput:
-    """Runs a search, or replays a recipe, for a node; `make(start, seeds)` builds the algorithm, `special` are fields of the Request."""
+               patience: int = 0, target: float = 0.0, judged: bool = False, **special: Any) -> io.NodeOutput:
+    """Runs a search, or replays a recipe, for a node.
+
+    Args:
+        make: Builds the algorithm from a start and seeds.
+        judged: Whether it makes no sense without a verifier.
+        special: Further fields of the Request.
+    """
+    if judged and verifier is None and not recipe.strip():
+        raise ValueError("verifier must be connected: this search goes on from the pictures with the best scores, got none. "
+                         "Random Search and Noise Search work without one")
     budget = Budget(pictures=pictures, minutes=minutes, target=target or None, patience=patience)
     request = Request(sampling, verifier, prompt, noise, seed, budget, keep, save_found=save_found, **special)
     job = SearchJob(request, cls.hidden)
-    return job.outputs(job.replay(recipe) if recipe.strip() else job.search(make))
+    with job.live:
+        return job.outputs(job.replay(recipe) if recipe.strip() else job.search(make))
+
+
+def automatic(sampling: Any, pictures: int, verifier: Any, draft: Any) -> Callable:
+    """Builds an automatic search. What it does depends on the verifier's declared cost, never on a clock, so that it can be repeated."""
+    slow = verifier is not None and verifier.card.cost == "heavy"
+    return partial(AutoSearch, schedule=sampling.schedule, pictures=pictures, drafts=levels_of(draft), judging=SLOW_JUDGE if slow else 0.0)
+
+
+def levels_of(draft: Any) -> tuple[float, ...] | None:
+    return draft.schedule.levels if draft is not None else None
 
 
 class NoiseSearchNode(io.ComfyNode):
@@ -114,7 +138,7 @@ class NoiseSearchNode(io.ComfyNode):
             description="A KSampler that tries several noises and passes the best picture on. Swap it for your KSampler and "
                         "connect the VAE; connect a verifier to have the pictures judged.",
             search_aliases=["best of n", "seed finder", "seed search", "ksampler", "judge"],
-            inputs=[*model_inputs(), *optional_sockets(), seed_input(), *ksampler_inputs(), *budget_inputs(),
+            inputs=[*model_inputs(), *optional_sockets(), DRAFT, seed_input(), *ksampler_inputs(), *budget_inputs(),
                     *optional_widgets(), engine_input()],
             outputs=outputs(),
             hidden=HIDDEN,
@@ -122,13 +146,13 @@ class NoiseSearchNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, positive, negative, latent_image, vae, steps, cfg, sampler_name, scheduler, denoise, pictures,
-                search="auto", **common) -> io.NodeOutput:
+                search="auto", draft=None, **common) -> io.NodeOutput:
         prompt = trace_prompt(cls.hidden.prompt, cls.hidden.unique_id, "positive")
         sampling = from_ksampler(model, positive, negative, latent_image, vae, steps=steps, cfg=cfg, prompt=prompt,
                                  sampler_name=sampler_name, scheduler=scheduler, denoise=denoise)
         judged = search == "auto" and common.get("verifier") is not None and sampling.has_path
-        make = partial(AutoSearch, schedule=sampling.schedule, pictures=pictures) if judged else RandomSearch
-        return run_search(cls, make, sampling=sampling, pictures=pictures, **common)
+        make = automatic(sampling, pictures, common["verifier"], draft) if judged else RandomSearch
+        return run_search(cls, make, sampling=sampling, pictures=pictures, draft=draft if judged else None, **common)
 
 
 class RandomSearchNode(io.ComfyNode):

@@ -25,6 +25,9 @@ DEPTH = 0.45  # share of the steps that a draft is finished in, and of the first
 FEWEST_DRAFTS, TWO_WAVES = 2, 16  # from which on there is something to choose from, and something to learn on the way
 FEWEST_PICTURES = 4  # from which on there is more than best of N, where there are no drafts
 CHILDREN = 3  # refinements per round
+SUCCESS = (
+    0.1  # share of refinements that win at the best depth: below the one for the score alone, as shallow ones only please the verifier
+)
 FORGET = 0.8  # of the successes of refinements, per round
 
 
@@ -40,6 +43,8 @@ class AutoSearch(RefineSearch):
         judging: Time to decode and judge a picture, in times that it takes to sample one in full, at least 0. Nothing is asked that is
             sampled sooner than judged: where judging is slow there are fewer and longer drafts, or none, and deeper refinements.
     """
+
+    success = SUCCESS
 
     def __init__(
         self,

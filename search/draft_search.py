@@ -24,7 +24,7 @@ class DraftSearch(Stages):
     """Best of a few, which are the best of many drafts.
 
     Args:
-        start: Candidate that is sampled in full, and drafted as well.
+        start: Candidate that is sampled in full, and drafted as well; or a picture that came in (a path).
         seeds: Yields a new seed per draw; the only source of randomness.
         schedule: Noise levels of the setup.
         pictures: Full pictures' worth of denoising; used up to the last step.
@@ -35,7 +35,7 @@ class DraftSearch(Stages):
 
     def __init__(
         self,
-        start: Candidate,
+        start: Tried,
         seeds: Iterator[int],
         *,
         schedule: Schedule,
@@ -47,12 +47,13 @@ class DraftSearch(Stages):
         _check(pictures, keep_share)
         self.levels = schedule.coarse(steps) if steps and not drafts else draft_levels(schedule, levels=drafts)
         self._start, self._seeds, self._schedule = start, unused(seeds, start), schedule
-        left = pictures * schedule.steps
+        own = isinstance(start, Candidate)  # or a picture that came in, which is there already and has no noise to draft
+        left = (pictures + (not own)) * schedule.steps
         self.kept = max(1, min(round(keep_share * pictures), pictures - 1)) if self.levels else pictures
         self._drafted: dict[Tried, Path] = {}
         self.correlation = spearman((), ())  # of drafts and pictures, as those noises tell it that were taken both ways
         if pictures <= 2 or not self.levels or (left - self.kept * schedule.steps) < self.kept * (len(self.levels) - 1):
-            self.kept, self.levels = pictures, ()
+            self.kept, self.levels = left // schedule.steps, ()
         self.count = (left - self.kept * schedule.steps) // (len(self.levels) - 1) if self.levels else 0
         self._rest = left - self.kept * schedule.steps - self.count * max(len(self.levels) - 1, 0)
         super().__init__(self._story())
@@ -64,8 +65,9 @@ class DraftSearch(Stages):
         return f"{self.count} drafts of {len(self.levels) - 1} steps, {self.kept} in full ({foretold(self.correlation)})."
 
     def _story(self) -> Story:
-        noises = [self._start, *(fresh(next(self._seeds)) for _ in range(max(self.count, self.kept) - 1))]
-        self._drafted = {noise: draft(noise, self.levels) for noise in noises[: self.count]}
+        noises = [self._start, *(fresh(next(self._seeds)) for _ in range(max(self.count, self.kept) - isinstance(self._start, Candidate)))]
+        drafted = [noise for noise in noises if isinstance(noise, Candidate)][: self.count]
+        self._drafted = {noise: draft(noise, self.levels) for noise in drafted}
         promised = yield Stage((self._start, *self._drafted.values()))
         others = sorted(noises[1:], key=lambda noise: promised.get(self._drafted.get(noise), 0.0), reverse=True)
         pictures = (self._start, *others[: self.kept - 1])

@@ -34,6 +34,8 @@ class RefineSearch(Stages):
         adapt: Let the depth follow success and failure.
     """
 
+    success = SUCCESS
+
     def __init__(
         self,
         start: Tried,
@@ -85,7 +87,7 @@ class RefineSearch(Stages):
     def _move(self, children: list[Path], scores: Scores) -> None:
         better = [child for child in children if scores[child] > scores[self.best]]
         if self.adapt:
-            self.depth *= math.exp(GAIN * math.sqrt(len(children)) * (len(better) / len(children) - SUCCESS))
+            self.depth *= math.exp(GAIN * math.sqrt(len(children)) * (len(better) / len(children) - self.success))
             self.depth = min(max(self.depth, SHALLOWEST * self._schedule.steps), float(self._schedule.steps))
         if better:
             self.best = max(better, key=scores.__getitem__)

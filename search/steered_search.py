@@ -23,6 +23,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .correlation import spearman
 from .noise import Candidate, fresh, unused
 from .path import Path, Schedule, Tried, finish, renoise
 from .resampling import RESAMPLERS, effective_sample_size
@@ -124,6 +125,8 @@ class SteeredSearch(Stages):
         if self.rungs and self.eta == 0:
             raise ValueError("eta must be above 0, or copies would stay the same picture, got 0")
         self.log_evidence = 0.0  # log of the mean of exp(strength * score) in the last pool, for scores as they are
+        self._seen: dict[Tried, float] = {}  # scores of the previews at the rungs
+        self._foreseen: dict[float, list[tuple[float, float]]] = {level: [] for level in self.rungs}  # with those of the pictures
         self._start, self._seeds, self._schedule = start, unused(seeds, start), schedule
         self.walks = self._walks()  # levels and eta of each, for two particles and more; none where nothing can be chosen on the way
         self._left = round((pictures - schedule.cost(start)) * schedule.steps)
@@ -149,12 +152,28 @@ class SteeredSearch(Stages):
             scores = yield Stage(tuple(walks), (best,))
             particles = [particle._replace(place=walk) for particle, walk in zip(particles, walks, strict=True)]
             if number < len(self.rungs):
+                self._seen |= {walk: scores[walk] for walk in walks}
                 particles = self._resampled(self._weighed(particles, scores, self._strength(number)))
         pictures = [particle.place for particle in particles]
         if pictures == noises:  # nothing to choose on the way
             scores = yield Stage(tuple(pictures), (best,))
         self._close(particles, scores)
+        self._look_back(pictures, scores)
         return max([best, *pictures], key=scores.__getitem__)
+
+    def _look_back(self, pictures: Sequence[Tried], scores: Scores) -> None:
+        """Pair the pictures with the previews that they came by."""
+        for picture in pictures:
+            node: Tried | None = picture
+            while isinstance(node, Path):
+                node = node.parent
+                if node in self._seen:
+                    self._foreseen[node.end].append((self._seen[node], scores[picture]))
+
+    def explain(self) -> str:
+        """How well the previews foretold the pictures, in a sentence: rungs where they did not are of no use."""
+        told = [f"{spearman(*zip(*pairs))} at noise {self._schedule.time(level):.2f}" for level, pairs in self._foreseen.items() if pairs]
+        return f"Rank correlation of previews and pictures: {'; '.join(told)}." if told else "No previews: all pictures in full."
 
     def _walks(self) -> list[tuple[tuple[float, ...], float]]:
         if not self.rungs:

@@ -1,9 +1,9 @@
 """One search from its inputs to the node's outputs: rounds of rollouts, judged, shown, kept."""
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ from ...search.run import Budget, run
 from ...search.selection import keep_different
 from ...search.trace import Measured, Trace, Trial
 from .judging import held_out
+from .live import Live
 from .measuring import Measurer
 from .noise import CandidateNoise, Latent, Leaves, joined, streams
 from .pace import remember
@@ -66,7 +67,11 @@ class SearchJob:
         self.request, self.hidden = request, hidden
         self.start = request.start()
         self.kept = Kept()
-        self.progress = SearchProgress(str(hidden.unique_id or ""), request.budget.pictures)
+        sampling = request.sampling
+        write = partial(recipes.dumps, shapes=sampling.shapes, settings=sampling.settings,
+                        schedule=None if sampling.pathless else sampling.schedule)  # no tensors: it outlives the search
+        self.live = Live(hidden, self.columns(), write)
+        self.progress = SearchProgress(str(hidden.unique_id or ""), request.budget.pictures, self.live)
         self.measurer = Measurer(request, self.start.leaves, self.progress.after_step)
         self.best: Tried | None = None
         self.shown: list[dict[str, str]] = []
@@ -91,18 +96,23 @@ class SearchJob:
         if isinstance(found.candidate, Path):
             recipes.check_schedule(found, self.request.sampling.schedule)
         self.progress.pictures = 1
-        return self.run(Single(), Budget(pictures=1), [(found.candidate, "recipe")])
+        return self.run(Single(), Budget(pictures=1), [(found.candidate, "recipe")], replayed=found.candidate)
 
-    def run(self, search: Any, budget: Budget, first: Sequence[tuple[Tried, str]]) -> Trace:
-        began, trace = time.monotonic(), Trace(self.columns())
-        for _ in run(search, self.measure, self.combine, budget, group=self.measurer.group, trace=trace, first=first,
-                     cost=self.measurer.cost):
-            winners = trace.best(self.pooled)
-            self.kept.only(winners)
-            self.measurer.walker.keep(getattr(search, "alive", ()))
-            self.show(trace, winners[0])
+    def run(self, search: Any, budget: Budget, first: Sequence[tuple[Tried, str]], replayed: Tried | None = None) -> Trace:
+        self.live.begin(budget, self.notes, replayed)
+        began, trace = self.live.clock(), Trace(self.columns())
+        with self.live.searching(trace):
+            for found in run(search, self.measure, self.combine, budget, group=self.measurer.group, trace=trace, first=first,
+                             cost=self.measurer.cost, clock=self.live.clock):
+                self.live.candidates(found.trials, trace, {seen.tried.key: seen.image for seen in self.measurer.seen})
+                winners = trace.best(self.pooled)
+                self.kept.only(winners)
+                self.measurer.walker.keep(getattr(search, "alive", ()))
+                self.show(trace, winners[0])
+                if not trace.stopped:
+                    self.live.check()
         remember(trace, self.request.sampling)
-        self.summary = " ".join([summary(trace, time.monotonic() - began), *told_by(search)])
+        self.summary = " ".join([summary(trace, self.live.clock() - began), *told_by(search)])
         return trace
 
     def columns(self) -> tuple[str, ...]:
@@ -172,6 +182,7 @@ class SearchJob:
     def outputs(self, trace: Trace) -> io.NodeOutput:
         """LATENT, IMAGE, seed, score, NOISE, recipe and trace of the winners, best first."""
         winners = self.winners(trace)
+        self.live.done(trace, winners)
         pictures = [self.picture_of(trial.candidate) for trial in winners]
         best = winners[0].candidate
         parts = [streams(latent) for latent, _ in pictures]

@@ -176,8 +176,8 @@ class Live:
 
     def choose(self, candidate: Any) -> None:
         """The node's result is this candidate now."""
-        self.result = [self.tried.index(candidate)]
-        self.send({"result": self.result, "stopped": "choice"})
+        self.result, self.stopped = [self.tried.index(candidate)], "choice"
+        self.send({"result": self.result, "stopped": self.stopped})
 
     def state(self) -> dict[str, Any]:
         """All that a page needs which knows nothing yet."""

@@ -6,7 +6,7 @@ from ...search.trace import Trace
 from .progress import spoken
 
 ENDINGS = {"pictures": "budget used", "minutes": "time is up", "target": "target reached", "patience": "no more gain",
-           "finished": "nothing left to try"}
+           "finished": "nothing left to try", "you": "finished by you"}
 
 
 def headline(trace: Trace) -> str:

@@ -11,7 +11,7 @@ from noise_search.tests.nodes.test_search_nodes import BUDGET, KSAMPLER, MODEL, 
 
 KNOBS = {
     "AutoSearch": {},
-    "DraftSearch": {"draft_steps": 0, "keep_share": 0.5},
+    "DraftSearch": {"draft_steps": 0, "keep_share": 0.4},
     "PathSearch": {"paths": 1, "width": 0, "start": 0.11, "forward": 0.78, "backward": 0.89},
     "SteeredSearch": {"preset": "best known", "particles": 0},
     "RefineSearch": {"children": 2, "depth": 0.5},
@@ -168,7 +168,8 @@ def test_only_what_the_mask_covers_changes(host, begun):
 
 def test_the_part_around_a_mask_is_judged_at_its_working_size(host, begun):
     found = run(host, begun(picture(), spot(), size=128, context=1.5), kept("2", "latent", "image"))
-    assert found.latent["samples"].shape == (1, 16, 12, 16) and found.image.shape == (1, 96, 128, 3)  # the least part is 64 x 64, this one 45 x 64
+    assert found.latent["samples"].shape == (1, 16, 16, 16)  # of 30 x 45 pixels the least part, 64 x 64, is made
+    assert found.image.shape == (1, 96, 128, 3)
 
 
 def test_a_picture_that_nothing_beats_comes_back_as_it_was(host, begun, monkeypatch):
@@ -264,3 +265,20 @@ def test_winners_that_differ_are_kept_where_that_was_asked_for(host, judge):
 
     best, different = images(), images(keep_different=True)
     assert torch.equal(best[0], different[0]) and spread(different) > spread(best)
+
+
+@every_search
+def test_without_a_verifier_it_says_what_works_without_one(host, kind):
+    graph = searched(kind)
+    graph["2"]["inputs"].pop("verifier")
+    assert "verifier must be connected" in refused(host, graph, kept("2", "trace"))
+
+
+def test_the_drop_in_node_searches_automatically_where_it_has_a_judge_and_randomly_where_that_is_asked(host, judge):
+    def hows(**inputs):
+        search = {"class_type": "NoiseSearch", "inputs": {**SOURCES, **KSAMPLER, "steps": 12, **BUDGET, "pictures": 8, **inputs}}
+        graph = {"1": MODEL, "2": search}
+        return {trial.how for trial in run(host, judge(Brightness()), graph, kept("2", "trace")).trace.trials}
+
+    assert hows(verifier=["v", 0]) >= {"own seed", "draft", "refined"}
+    assert hows(verifier=["v", 0], search="random") == hows() == {"own seed", "random"}

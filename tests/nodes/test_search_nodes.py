@@ -22,7 +22,7 @@ class Brightness:
     """Judges by the mean pixel, the way the host's verifiers are called."""
 
     columns = ("brightness",)
-    card = SimpleNamespace(name="brightness", prompt=False, token_limit=None, spread=1.0, range="0 to 1")
+    card = SimpleNamespace(name="brightness", prompt=False, token_limit=None, spread=1.0, range="0 to 1", cost="light")
 
     def measure(self, images, prompt):
         return images.flatten(1).mean(1, keepdim=True).float()
@@ -170,7 +170,7 @@ def test_a_recipe_gives_the_same_picture_again_without_searching(host, judge, ki
 
 def test_a_custom_setup_searches_with_any_guider_sampler_and_sigmas_and_reads_the_prompt_behind_the_guider(host, judge):
     class Reading(Brightness):
-        card = SimpleNamespace(name="reader", prompt=True, token_limit=None, spread=1.0, range="0 to 1")
+        card = SimpleNamespace(name="reader", prompt=True, token_limit=None, spread=1.0, range="0 to 1", cost="light")
 
         def measure(self, images, prompt):
             assert prompt == "a red fox"
@@ -335,7 +335,7 @@ def test_noise_that_is_no_noise_is_refused(host, judge):
 
 def test_a_verifier_that_reads_prompts_says_why_it_has_none(host, judge):
     class Reading(Brightness):
-        card = SimpleNamespace(name="reader", prompt=True, token_limit=None, spread=1.0, range="0 to 1")
+        card = SimpleNamespace(name="reader", prompt=True, token_limit=None, spread=1.0, range="0 to 1", cost="light")
 
     error = refused(host, judge(Reading()), searched(), kept("2", "trace"))
     assert "prompt must be given" in error and "reader" in error

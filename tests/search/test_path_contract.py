@@ -5,7 +5,9 @@ from functools import partial
 import pytest
 import torch
 from noise_search.search import (
+    AutoSearch,
     Budget,
+    DraftSearch,
     Measured,
     Path,
     PathSearch,
@@ -32,6 +34,8 @@ SEARCHES = {
     "FK steering": partial(SteeredSearch, preset="FK steering"),
     "SVDD": partial(SteeredSearch, preset="SVDD"),
     "RefineSearch": RefineSearch,
+    "DraftSearch": DraftSearch,
+    "AutoSearch": AutoSearch,
     "RefineSearch one by one": partial(RefineSearch, children=1, warmup=1),
 }
 every_search = pytest.mark.parametrize("make", SEARCHES.values(), ids=SEARCHES)

@@ -61,6 +61,20 @@ def test_copies_differ_after_one_step_on_a_model():
     assert len(pictures) == 9 and torch.pdist(pictures).min() > 1e-3
 
 
+def test_it_says_how_well_the_previews_foretold_the_pictures():
+    """Pictures that score what their previews did, and pictures that score what nobody foresaw."""
+
+    def by_origin(tried):
+        return by_seed(tried if not hasattr(tried, "noise") else tried.noise)
+
+    faithful, fickle = search(pictures=21, strength=1e-6), search(pictures=21, strength=1e-6)
+    stages(faithful, by_origin)
+    stages(fickle, lambda tried: by_origin(tried) if getattr(tried, "end", 0) else -by_origin(tried))
+    assert "1.00" in faithful.explain() and "20 pairs) at noise 0.70" in faithful.explain()
+    assert "-1.00" in fickle.explain()
+    assert "No previews" in search(pictures=2).explain()
+
+
 def test_pools_of_the_given_size_come_down_one_after_the_other():
     sizes = [len(stage) for stage in stages(search(pictures=9, particles=3), by_seed)]
     assert sizes == [1] + [3] * 5 + [3] * 5 + [2] * 5
