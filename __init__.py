@@ -3,6 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .nodes import NODES
+from .nodes.host import routes
 
 WEB_DIRECTORY = "./js"
 
@@ -13,4 +14,5 @@ class NoiseSearchExtension(ComfyExtension):
 
 
 async def comfy_entrypoint() -> NoiseSearchExtension:
+    routes.register()
     return NoiseSearchExtension()

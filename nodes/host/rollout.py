@@ -1,7 +1,7 @@
 """From noise to pictures, through the host's own sampling and memory management."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -74,18 +74,6 @@ class Rollout:
         eps = joined([part.to(row.dtype) for part, row in zip(parts, streams(latent))])
         seeds = tuple(candidate.sampler_seed for candidate in candidates)
         return Particles(repeated(latent, len(candidates)), eps, float(self.sampling.sigmas[0]), seeds)
-
-    def latents(self, candidates: Sequence[Candidate]) -> Iterator[Latent]:
-        """Finished latents, one batch at a time, in order."""
-        done = 0
-        while done < len(candidates):
-            part = candidates[done:done + self.batch]
-            finished = self.finished(part)
-            if finished is None:
-                self.halve(len(part))
-                continue
-            done += len(part)
-            yield self.host_type(finished.x0)
 
     def finished(self, candidates: Sequence[Candidate]) -> Particles | None:
         """All steps of one batch; None if the memory did not hold a batch that can be halved."""

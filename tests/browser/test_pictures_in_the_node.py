@@ -1,4 +1,4 @@
-"""A finished search shows its pictures in its node, in both renderers, and not the last live preview in front of them."""
+"""A finished search shows its pictures in its panel, in both renderers, and not once more below it."""
 
 import json
 
@@ -6,10 +6,12 @@ import pytest
 from noise_search.demo.examples import EXAMPLES, with_tiny_model
 
 WAIT = 30_000  # milliseconds
-FROM_FILES = """(id) => {
-    const pictures = [...document.querySelectorAll(`[data-node-id="${id}"] img`)];
-    return pictures.length > 0 && pictures.every((picture) => picture.src.includes("/view?"));
+PICTURES = """() => {
+    const cells = [...document.querySelectorAll(".ns-cell img")];
+    return cells.length === 3 && cells.every((picture) => picture.complete && picture.naturalWidth > 0);
 }"""
+BELOW = """(id) => (app.graph.getNodeById(id).imgs?.length ?? 0)
+    + [...document.querySelectorAll(`[data-node-id="${id}"] img`)].filter((picture) => !picture.closest(".ns-panel")).length"""
 
 
 def drop_in(*, judged: bool, seed: int) -> dict:
@@ -28,17 +30,13 @@ def drop_in(*, judged: bool, seed: int) -> dict:
 
 @pytest.mark.parametrize("page", ["canvas", "vue"], indirect=True)
 @pytest.mark.parametrize(("judged", "count"), [(False, 3), (True, 1)])
-def test_a_finished_search_shows_its_pictures_and_no_live_preview(page, judged, count):
+def test_a_finished_search_shows_its_pictures_in_the_panel_alone(page, judged, count):
     page.load(drop_in(judged=judged, seed=100 + 10 * page.vue + count))  # a new seed: nothing comes from the cache
     identity = page.raw.evaluate("() => String(app.graph.nodes.find((node) => node.type === 'NoiseSearch').id)")
     result = page.wait(page.queue())
     assert result.ok, result.error
     assert len(result.outputs[identity]["images"]) == count
     page.raw.wait_for_function("(id) => !app.nodePreviewImages[id]", arg=identity, timeout=WAIT)
-    shown = "(id) => app.nodeOutputs[id]?.images.length"
-    page.raw.wait_for_function(f"([id, count]) => ({shown})(id) === count", arg=[identity, count], timeout=WAIT)
-    if page.vue:
-        page.raw.wait_for_function(FROM_FILES, arg=identity, timeout=WAIT)
-    else:
-        page.raw.wait_for_function("([id, count]) => app.graph.getNodeById(id).imgs?.length === count", arg=[identity, count], timeout=WAIT)
+    page.raw.wait_for_function(PICTURES, timeout=WAIT)
+    page.raw.wait_for_function(f"(id) => ({BELOW})(id) === 0", arg=identity, timeout=WAIT)
     assert page.errors == []

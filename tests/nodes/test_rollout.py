@@ -41,8 +41,8 @@ def stock(host, tiny):
 
 
 def latents(host, rollout, seeds):
-    fresh = host.part("search.noise").fresh
-    return torch.cat(host.call(lambda: list(rollout.latents([fresh(seed) for seed in seeds]))))
+    fresh, walker = host.part("search.noise").fresh, host.part("nodes.host.walk").Walker(rollout)
+    return torch.cat(host.call(lambda: [found.latents for found in walker.reached([fresh(seed) for seed in seeds])]))
 
 
 def far(found, expected):

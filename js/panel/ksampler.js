@@ -1,0 +1,64 @@
+// What becomes of a Noise Search node when a stock KSampler with the found seed takes its place. Imports nothing, so Node can test it.
+
+const SAME = ["model", "positive", "negative", "latent_image"];
+const WIDGETS = ["steps", "cfg", "sampler_name", "scheduler", "denoise"];
+const KEPT_OUTPUTS = new Set(["LATENT", "IMAGE"]);
+
+// Values of the KSampler's widgets, connected inputs that are kept, whether a VAE Decode is needed, outputs that are lost.
+export function plan(node, seed) {
+  const value = (name) => node.widgets.find((widget) => widget.name === name)?.value;
+  const connected = (node.inputs ?? []).filter(({ link }) => link !== null && link !== undefined).map(({ name }) => name);
+  const used = (node.outputs ?? []).filter(({ links }) => links?.length).map(({ name }) => name);
+  return {
+    widgets: { seed: Number(seed), control_after_generate: "fixed", ...Object.fromEntries(WIDGETS.map((name) => [name, value(name)])) },
+    inputs: [...SAME, ...WIDGETS].filter((name) => connected.includes(name)),
+    decode: used.includes("IMAGE"),
+    lost: used.filter((name) => !KEPT_OUTPUTS.has(name)),
+  };
+}
+
+// Replaces the node in its graph; `create(type)` makes a node. The new KSampler.
+export function replace(node, seed, create) {
+  const { graph } = node;
+  const { widgets, inputs, decode } = plan(node, seed);
+  graph.beforeChange();
+  const sampler = create("KSampler");
+  graph.add(sampler);
+  sampler.pos = [...node.pos];
+  for (const widget of sampler.widgets) if (widget.name in widgets) widget.value = widgets[widget.name];
+  for (const name of inputs) reconnectInput(node, sampler, name, name);
+  moveOutput(node, "LATENT", sampler, 0);
+  if (decode) {
+    const decoder = create("VAEDecode");
+    graph.add(decoder);
+    decoder.pos = [node.pos[0], node.pos[1] + sampler.size[1] + 60];
+    sampler.connect(0, decoder, slot(decoder.inputs, "samples"));
+    reconnectInput(node, decoder, "vae", "vae");
+    moveOutput(node, "IMAGE", decoder, 0);
+  }
+  graph.remove(node);
+  graph.afterChange();
+  return sampler;
+}
+
+const slot = (entries, name) => entries.findIndex((entry) => entry.name === name);
+
+function reconnectInput(from, to, name, target) {
+  const place = slot(from.inputs, name);
+  const link = linkOf(from.graph, from.inputs[place]?.link);
+  if (!link) return;
+  const source = from.graph.getNodeById(link.origin_id);
+  if (source) source.connect(link.origin_slot, to, slot(to.inputs, target));
+  else from.graph.inputNode?.slots?.[link.origin_slot]?.connect(to.inputs[slot(to.inputs, target)], to); // from the subgraph's own input
+}
+
+function moveOutput(from, name, to, place) {
+  for (const id of [...(from.outputs[slot(from.outputs, name)]?.links ?? [])]) {
+    const link = linkOf(from.graph, id);
+    const target = link && from.graph.getNodeById(link.target_id);
+    if (target) to.connect(place, target, link.target_slot);
+    else if (link) from.graph.outputNode?.slots?.[link.target_slot]?.connect(to.outputs[place], to);
+  }
+}
+
+const linkOf = (graph, id) => (id === null || id === undefined ? undefined : graph.getLink?.(id) ?? graph.links[id]);

@@ -1,0 +1,203 @@
+"""The live panel in the real page, in both renderers: it shows a search, steers it, and chooses from what it found."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from noise_search.demo.examples import EXAMPLES, with_tiny_model
+from PIL import Image
+
+WAIT = 120_000  # milliseconds
+BOTH = pytest.mark.parametrize("page", ["canvas", "vue"], indirect=True)
+OURS = ("noise-search", "noise_search")
+SEARCH = "app.graph.nodes.find((node) => node.type === 'NoiseSearch')"
+
+
+def drop_in(*, seed: int, pictures: int) -> dict:
+    """The published drop-in on the tiny model, in few steps; its search in the middle of the view."""
+    workflow = with_tiny_model(json.loads((EXAMPLES / "noise_search_swap_the_ksampler.json").read_text(encoding="utf-8")))
+    values = next(node for node in workflow["nodes"] if node["type"] == "NoiseSearch")["widgets_values"]
+    values[0], values[2], values[7] = seed, 3, pictures
+    return workflow
+
+
+def show(page, workflow: dict) -> None:
+    """Loads a workflow and moves the canvas so that the panel is in sight."""
+    page.load(workflow)
+    page.raw.wait_for_selector(".ns-panel", state="attached")
+    page.raw.evaluate(f"""() => {{
+        const node = {SEARCH}, {{ ds }} = app.canvas;
+        ds.scale = 1;
+        ds.offset = [400 - node.pos[0], 60 - node.pos[1] - node.computeSize()[1] + 80];
+        app.canvas.setDirty(true, true);
+    }}""")
+
+
+def look_down(page) -> None:
+    """Moves the canvas until the panel, which grows with a search, is in the middle of the window."""
+    page.raw.wait_for_function(
+        """() => {
+            const { x, y } = document.querySelector(".ns-panel").getBoundingClientRect(), { ds } = app.canvas;
+            if (Math.abs(x - 400) < 2 && Math.abs(y - 110) < 2) return true;
+            ds.offset = [ds.offset[0] + (400 - x) / ds.scale, ds.offset[1] + (110 - y) / ds.scale];
+            app.canvas.setDirty(true, true);
+        }""",
+        polling=500,
+        timeout=WAIT,
+    )
+
+
+def press(page, name: str) -> None:
+    page.raw.locator(".ns-panel").get_by_role("button", name=name).click(timeout=WAIT)
+
+
+def status(page, text: str) -> None:
+    """Waits until the line on top of the panel begins with the text."""
+    page.raw.wait_for_function("(text) => document.querySelector('.ns-status')?.textContent.startsWith(text)", arg=text, timeout=WAIT)
+
+
+def cells(page, count: int) -> None:
+    page.raw.wait_for_function("(count) => document.querySelectorAll('.ns-cell').length >= count", arg=count, timeout=WAIT)
+
+
+def search_on_server(page) -> dict:
+    workflow = page.raw.evaluate("() => (app.rootGraph ?? app.graph).id")
+    return page.client.json(f"/noise_search/searches?workflow={workflow}")["searches"][0]
+
+
+def pixels(page, result) -> np.ndarray:
+    """The picture that the workflow saved."""
+    (entry,) = (entry for output in result.outputs.values() for entry in output.get("images", ()) if entry["type"] == "output")
+    return np.asarray(Image.open(io.BytesIO(page.client.image(entry))))
+
+
+def complaints(page) -> list[str]:
+    """Errors of the page, and warnings that come from our files or name them."""
+    return page.errors + [text for kind, text in page.console if kind == "warning" and any(word in text for word in OURS)]
+
+
+@BOTH
+def test_a_search_fills_the_panel_survives_a_reload_and_is_finished_by_hand(page):
+    workflow = drop_in(seed=500 + page.vue, pictures=5000)
+    show(page, workflow)
+    prompt_id = page.queue()
+    cells(page, 1)
+    look_down(page)
+    press(page, "Pause")
+    status(page, "Paused at")
+    page.raw.wait_for_timeout(500)  # what was being judged may still arrive
+    before = search_on_server(page)
+
+    page.open()
+    show(page, workflow)
+    status(page, "Paused at")
+    cells(page, 1)
+    assert search_on_server(page) == before
+    look_down(page)
+    press(page, "Continue")
+    page.raw.wait_for_function(
+        "(text) => document.querySelector('.ns-hint').textContent !== text", arg=f"{len(before['candidates'])} tried"
+    )
+    press(page, "Finish now")
+    result = page.wait(prompt_id)
+    assert result.ok, result.error
+    status(page, "Done: ")
+    after = search_on_server(page)
+    assert (after["search"], after["stopped"]) == (before["search"], "you")
+    best = max(after["candidates"], key=lambda candidate: candidate["score"])
+    assert after["result"] == [best["id"]]
+    assert page.raw.locator(".ns-cell.ns-best").get_attribute("data-id") == str(best["id"])
+    loaded = "() => [...document.querySelectorAll('.ns-cell img')].every((picture) => picture.complete && picture.naturalWidth > 0)"
+    page.raw.wait_for_function(loaded, timeout=WAIT)
+    assert complaints(page) == []
+
+
+@BOTH
+def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_same(page):
+    show(page, drop_in(seed=520 + page.vue, pictures=6))
+    assert page.wait(page.queue()).ok
+    look_down(page)
+    other = next(candidate for candidate in search_on_server(page)["candidates"] if candidate["id"] not in search_on_server(page)["result"])
+    page.raw.locator(f".ns-cell[data-id='{other['id']}']").click(timeout=WAIT)
+    status(page, f"#{other['id']} is chosen")
+    with page.raw.expect_response(lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST") as queued:
+        press(page, f"Queue #{other['id']}")
+    chosen = page.wait(queued.value.json()["prompt_id"])
+    assert chosen.ok, chosen.error
+    status(page, "Done: 6 pictures")
+    state = search_on_server(page)
+    assert (state["result"], len(state["candidates"])) == ([other["id"]], 6), "the search stays in sight"
+    assert page.raw.locator(".ns-cell.ns-best").get_attribute("data-id") == str(other["id"])
+
+    press(page, "To KSampler")
+    types = [node["type"] for node in page.workflow()["nodes"]]
+    assert "KSampler" in types
+    assert "NoiseSearch" not in types
+    sampler = next(node for node in page.prompt().values() if node["class_type"] == "KSampler")
+    assert sampler["inputs"]["seed"] == int(other["seed"])
+    stock = page.wait(page.queue())
+    assert stock.ok, stock.error
+    assert np.array_equal(pixels(page, stock), pixels(page, chosen))
+    assert complaints(page) == []
+
+
+def test_five_hundred_pictures_are_scrolled_without_a_task_over_100_ms(page):
+    """The panel alone on a page of the same server, and the main thread's own time, so that neither the host's page nor others count."""
+    page.raw.goto(f"{page.client.url}/extensions/noise-search/panel/grid.js")
+    page.raw.evaluate("""async () => {
+        const { createView } = await import("/extensions/noise-search/panel/view.js");
+        const candidates = Array.from({ length: 500 }, (_, id) => ({ id, how: id ? "random" : "own seed", parents: [], cost: 1, values: [id % 97],
+            score: id % 97, seed: String(id), finished: true, picture: true }));
+        const square = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='64' height='64'><rect width='64' height='64'/></svg>";
+        window.view = createView({ picture: (id) => `${square}<!--${id}-->` });
+        document.body.replaceChildren(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "panel.css" }), view.root);
+        view.root.style.cssText = "width: 400px; height: 540px";
+        window.search = { search: "s", status: "running", stopped: "", columns: ["CLIP"], notes: [], pictures: 600, used: 500, making: 0,
+            seconds_left: 9, result: [], pinned: [], candidates };
+        view.show(search, {});
+    }""")
+    cells(page, 8)
+    session = page.raw.context.new_cdp_session(page.raw)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    height = page.raw.evaluate("() => view.grid.scrollHeight")
+    busy = []
+    for top in range(0, height, height // 12):
+        before = main_thread_seconds(session)
+        page.raw.evaluate(f"""async () => {{
+            view.grid.scrollTop = {top};
+            if ({top} % 2 === 0) view.show(search, {{}}); // a round arrives while the artist scrolls
+            await new Promise(requestAnimationFrame);
+            await new Promise(requestAnimationFrame);
+        }}""")
+        busy.append(main_thread_seconds(session) - before)
+    assert page.raw.locator(".ns-cell").count() < 60, "only what is in sight exists"
+    assert max(busy) < 0.1, busy
+
+
+def main_thread_seconds(session) -> float:
+    """What the page's main thread computed so far, in seconds."""
+    metrics = session.send("Performance.getMetrics")["metrics"]
+    return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+
+
+def test_the_panel_is_driven_by_the_keyboard_alone(page):
+    show(page, drop_in(seed=530, pictures=6))
+    assert page.wait(page.queue()).ok
+    look_down(page)
+    order = page.raw.evaluate("() => [...document.querySelectorAll('.ns-cell')].map((cell) => cell.dataset.id)")
+    page.raw.locator(".ns-grid").focus()
+    page.raw.keyboard.press("Home")
+    first = page.raw.locator(".ns-cell.ns-focused").get_attribute("data-id")
+    page.raw.keyboard.press("ArrowRight")
+    second = page.raw.locator(".ns-cell.ns-focused").get_attribute("data-id")
+    assert {first, second} <= set(order)
+    assert first != second
+    page.raw.keyboard.press("p")
+    page.raw.wait_for_function("(id) => document.querySelector(`.ns-cell[data-id='${id}'] .ns-mark`).textContent.includes('★')", arg=second)
+    assert search_on_server(page)["pinned"] == [int(second)]
+    page.raw.keyboard.press("Enter")
+    status(page, f"#{second} is chosen")
+    page.raw.keyboard.press("Delete")
+    assert "NoiseSearch" in [node["type"] for node in page.workflow()["nodes"]], "a key in the panel does not delete the node"
+    assert complaints(page) == []
