@@ -6,6 +6,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
+COSTS = ("light", "medium", "heavy")
+
 
 @dataclass(frozen=True)
 class Card:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .base import Card, Verifier
+from .base import COSTS, Card, Verifier
 from .combine import COMBINATIONS, gated
-from .focus import Adjusted, is_focused, judge, measure, missed
+from .focus import Adjusted, is_focused, judge, measure, missed, no_final
 
 
 class Ensemble:
@@ -27,6 +27,8 @@ class Ensemble:
             raise ValueError("an ensemble must have at least one verifier, got none")
         if combination not in COMBINATIONS:
             raise ValueError(f"combination must be one of {', '.join(COMBINATIONS)}, got {combination}")
+        for verifier in verifiers:
+            no_final(verifier, "an ensemble")
         self.verifiers, self.combination = tuple(verifiers), combination
         self.weights = _weights(tuple(weights) or (1.0,) * len(verifiers), self.verifiers)
         self.columns = _distinct([column for verifier in self.verifiers for column in verifier.columns])
@@ -109,6 +111,7 @@ def _card(verifiers: tuple[Verifier, ...], weights: tuple[float, ...], combinati
         spread=spread,
         prompt=any(card.prompt for card in cards),
         token_limit=min(limits, default=None),
+        cost=max((card.cost for card in cards), key=COSTS.index),
         licence=", ".join(dict.fromkeys(card.licence for card in cards if card.licence)),
         working_bytes=max(card.working_bytes for card in cards),
         absolute=combination == "weighted sum" and all(card.absolute for card in cards),

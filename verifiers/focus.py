@@ -162,8 +162,15 @@ def is_focused(verifier: Verifier) -> bool:
     return getattr(verifier, "focused", False)
 
 
+def no_final(verifier: Verifier, within: str) -> None:
+    """An error for a verifier with a knockout of its own, which only the search that it goes to can hold."""
+    if hasattr(verifier, "knockout"):
+        raise ValueError(f"a pairwise final must come last, right before the search, got {verifier.card.name} within {within}")
+
+
 def _check(adjusted: Adjusted) -> None:
     card, floor = adjusted.verifier.card, adjusted.floor
+    no_final(adjusted.verifier, "another verifier's settings or final")
     if not math.isfinite(adjusted.weight) or (adjusted.weight == 0 and floor is None):
         raise ValueError(f"weight must be finite, and not 0 without a gate, got {adjusted.weight}")
     if floor is not None and not math.isfinite(floor):

@@ -55,7 +55,7 @@ export function statusText(search) {
   if (status === "finishing") return used ? "Finishing with the best so far" : "Finishing as soon as there is a picture";
   if (status === "interrupted") return `Cancelled after ${soFar}`;
   if (status === "failed") return `Stopped by an error after ${soFar}`;
-  if (status === "done") return used >= pictures ? `Done: ${count(pictures)}` : `Done: ${soFar}, ${ENDINGS[search.stopped] ?? "ended"}`;
+  if (status === "done") return Number(number(used)) >= pictures ? `Done: ${count(pictures)}` : `Done: ${soFar}, ${ENDINGS[search.stopped] ?? "ended"}`;
   if (!used) return making ? `Making the first of ${count(pictures)}` : `Starting: ${count(pictures)}`;
   return search.seconds_left === null ? soFar : `${soFar}, ${spoken(search.seconds_left)} left`;
 }

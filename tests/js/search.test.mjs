@@ -58,6 +58,7 @@ test("the line on top says what is going on in every state", () => {
   assert.equal(statusText(search([1, 2], { status: "finishing" })), "Finishing with the best so far");
   assert.equal(statusText(search([1, 2], { status: "done", stopped: "you" })), "Done: 2 of 8, finished by you");
   assert.equal(statusText(search([1, 2], { status: "done", stopped: "pictures", pictures: 2 })), "Done: 2 pictures");
+  assert.equal(statusText(search([1], { status: "done", stopped: "pictures", used: 7.97 })), "Done: 8 pictures"); // drafts leave a rest
   assert.equal(statusText(search([1, 2], { status: "interrupted" })), "Cancelled after 2 of 8");
   assert.equal(statusText(search([1], { status: "failed", used: 1.25 })), "Stopped by an error after 1.3 of 8");
 });

@@ -150,3 +150,19 @@ def test_frames_in_the_middle_stand_for_videos(host):
 def test_a_judge_that_cannot_compare_is_refused(host):
     nodes = final(host, "http://127.0.0.1:9/v1", judge=["toy", 0])
     assert "judge must be able to compare two pictures, as VLM Verifier is, got channel 0" in host.run(nodes).error
+
+
+BEHIND = {
+    "EnsembleVerifier": ({"verifiers.verifier0": ["final", 0], "combination": "mean rank", "weights": ""}, "an ensemble"),
+    "VerifierSettings": ({"verifier": ["final", 0], "weight": 1.0, "gate": False, "floor": 0.0, "prompt": ""}, "settings or final"),
+    "PairwiseFinal": ({"verifier": ["final", 0], "judge": ["judge", 0], "finalists": 2, "question": ""}, "settings or final"),
+}
+
+
+@pytest.mark.parametrize("kind", BEHIND)
+def test_a_node_behind_it_would_lose_the_final_and_is_refused(host, kind):
+    inputs, within = BEHIND[kind]
+    nodes = final(host, "http://127.0.0.1:9/v1") | {"behind": {"class_type": kind, "inputs": inputs}}
+    error = host.run(nodes | keep("behind", 0, "verifier")).error
+    assert "a pairwise final must come last, right before the search, got channel 0, final by VLM yes or no" in error
+    assert within in error

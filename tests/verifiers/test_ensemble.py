@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from noise_search.verifiers.base import Card
@@ -65,6 +67,12 @@ def test_it_reads_the_prompt_if_one_member_does():
     assert ensemble.count_tokens("a red cube") == 3
     assert not Ensemble([Toy(0)]).card.prompt
     assert Ensemble([Toy(0)]).count_tokens("a red cube") is None
+
+
+def test_it_costs_what_its_slowest_member_does():
+    slow = Toy(1)
+    slow.card = replace(slow.card, cost="heavy")
+    assert Ensemble([Toy(0), slow]).card.cost == "heavy" and Ensemble([Toy(0)]).card.cost == "light"
 
 
 # Members with settings of their own

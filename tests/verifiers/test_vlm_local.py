@@ -46,9 +46,9 @@ def test_a_batch_measures_as_its_pictures_one_by_one_and_in_any_order(chat, imag
     verifier = VlmScore(chat, "questions", "Does this show a red cube?\nDoes this show a house?")
     values = verifier.measure(images, "a red cube")
     single = torch.cat([verifier.measure(image[None], "a red cube") for image in images])
-    torch.testing.assert_close(values, single, rtol=0, atol=1e-5)
+    torch.testing.assert_close(values, single, rtol=0, atol=5e-5)
     order = torch.tensor([3, 0, 4, 1, 2])
-    torch.testing.assert_close(verifier.measure(images[order], "a red cube"), values[order], rtol=0, atol=1e-5)
+    torch.testing.assert_close(verifier.measure(images[order], "a red cube"), values[order], rtol=0, atol=5e-5)
     assert values.shape == (5, 2) and values.dtype == torch.float32
 
 
