@@ -89,6 +89,8 @@ class NoiseFromRecipeNode(io.ComfyNode):
     @classmethod
     def execute(cls, recipe, noise=None, region=None) -> io.NodeOutput:
         found = recipes.loads(recipe)
+        if found.schedule is not None:
+            raise ValueError("recipe must be one of a noise: this one walks along the sampling path. Put it into the recipe input of a search node")
         return io.NodeOutput(RecipeNoise(found, noise, region), plain_seed(found.candidate))
 
 

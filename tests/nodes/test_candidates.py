@@ -113,7 +113,12 @@ def test_a_recipe_of_a_mixed_noise_makes_it_again_through_the_node(host, noise, 
         found.generate_noise(latent(1, 16, 9, 9))
 
 
-@pytest.mark.parametrize(("text", "message"), [("", "must be JSON"), ("{}", "that Noise Search wrote"), ('{"noise_search":2}', "version 1, got version 2")])
+WALK = ('{"noise_search":2,"shapes":[[16,8,8]],"noise":[["fresh",1],["walk",0,[1.0,0.5,0.0],0,0.0]],"settings":{},'
+        '"schedule":{"levels":[1.0,0.5,0.0],"flow":true}}')  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "message"), [("", "must be JSON"), ("{}", "that Noise Search wrote"), ('{"noise_search":3}', "version 1 or 2, got version 3"),
+                                              (WALK, "into the recipe input of a search node")])  # fmt: skip
 def test_a_text_that_is_no_recipe_is_refused_by_the_node(host, text, message):
     result = host.run({"1": {"class_type": "NoiseFromRecipe", "inputs": {"recipe": text}},
                        "2": {"class_type": "ToyKeep", "inputs": {"value": ["1", 0], "name": "noise"}}})

@@ -499,11 +499,13 @@ def test_an_interrupt_ends_the_waiting_at_once():
 
 def test_it_works_where_a_loop_is_already_running():
     import asyncio
+    from concurrent.futures import ThreadPoolExecutor
 
     async def inside():
         return measured(scripted(says(GOOD)))[0]
 
-    assert asyncio.run(inside()).tolist() == [SCORES]
+    with ThreadPoolExecutor(1) as thread:  # the main one may have a loop already, of a browser test
+        assert thread.submit(lambda: asyncio.run(inside())).result().tolist() == [SCORES]
 
 
 # Addresses, models and keys
