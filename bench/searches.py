@@ -60,7 +60,7 @@ def record(found: Found, case: Case) -> dict:
     winner, judged = trace.best(1)[0], [case.judge(picture) for picture in found.pictures]
     ledger = found.trace["ledger"]
     return {
-        "values": list(winner.values), "columns": list(trace.columns), "how": winner.how, 
+        "values": list(winner.values), "columns": list(trace.columns), "how": winner.how,
         "checked": known(judged[0][0]), "passed": known(judged[0][1]),
         "cost": round(trace.pictures, 4), "tries": len(trace.trials), "nfe": ledger["nfe"], "decodes": ledger["decodes"],
         "scores": ledger["scores"], "seconds": [round(ledger[name], 3) for name in SECONDS], "stopped": trace.stopped, "said": found.said,

@@ -191,6 +191,6 @@ def _row(trial: Trial) -> list:
     return list((trial.parents, trial.how, trial.round, trial.nfe, trial.values, trial.seconds, trial.cost))
 
 
-def _trial(index: int, noise: Sequence[Candidate], row: list) -> Trial:
+def _trial(index: int, noise: Sequence[Tried], row: list) -> Trial:
     place, parents, how, round, nfe, values, seconds, cost = row
     return Trial(index, noise[place], tuple(parents), how, round, nfe, tuple(values), seconds, cost)

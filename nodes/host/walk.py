@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ...search.noise import Candidate, draw
-from ...search.path import Path, Schedule, Tried
+from ...search.path import Path, Tried
 from .noise import Latent, joined, streams
 from .rollout import Particles, Rollout, is_out_of_memory
 from .rows import with_row_noise
