@@ -35,6 +35,8 @@ NO_SCORE = "There is no score: connect a verifier to the search."
 NO_PLAIN_SEED = ("The winner is not the noise of a plain seed (it was mixed from several). "
                  "Use the noise or recipe output instead of the seed.")
 POOL = 4  # pictures that different ones are chosen from, per one that is kept
+NO_SEED_ON_PATH = ("The winner was refined or found along the path, so that no plain seed makes it. "
+                   "Use the recipe output; or a random search, whose winner is a plain seed.")
 NO_NOISE = "The winner began with a picture, not with noise. Use the recipe output to have it again."
 
 
@@ -195,7 +197,7 @@ class SearchJob:
                                for trial, image in zip(winners, images)]
         latent, recipe = {**self.request.sampling.latent, "samples": samples}, self.recipe_of(best)
         return io.NodeOutput(latent, as_batch(images), plain_seed(best), score, noise, recipe, trace,
-                             ui={"images": shown, "text": [self.progress.said], "noise_search": [facts(trace, recipe)]})
+                             ui={"images": shown, "text": [self.progress.said], "noise_search": [facts(trace, winners[0], recipe)]})
 
 
 def judged_by(request: Request) -> list[str]:
@@ -220,6 +222,8 @@ class Single:
 
 def plain_seed(candidate: Tried) -> Any:
     """The seed to type into any KSampler; where there is none, what is connected to the output is blocked and told why."""
+    if isinstance(candidate, Path):
+        return ExecutionBlocker(NO_SEED_ON_PATH)
     return candidate.plain_seed if candidate.plain_seed is not None else ExecutionBlocker(NO_PLAIN_SEED)
 
 

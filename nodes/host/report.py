@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from ...search.trace import Trace
+from ...search.trace import Trace, Trial
 from .progress import spoken
 
 ENDINGS = {"pictures": "budget used", "minutes": "time is up", "target": "target reached", "patience": "no more gain",
            "finished": "nothing left to try", "you": "finished by you"}
+
+MADE = {"refined": "a picture that was refined", "path": "a walk along the path", "recipe": "a recipe", "own picture": "the picture that came in"}
 
 
 def headline(trace: Trace) -> str:
@@ -23,14 +25,13 @@ def summary(trace: Trace, seconds: float) -> str:
         return f"{counted(trace)} in {spoken(seconds)}, no verifier: choose one by its seed: {seeds}."
     best = trace.best(1)[0]
     seed = best.candidate.plain_seed
-    made = f"seed {seed}" if seed is not None else f"a mixed noise ({best.how})"
+    made = f"seed {seed}" if seed is not None else MADE.get(best.how, f"a mixed noise ({best.how})")
     return (f"{counted(trace)} in {spoken(seconds)}, {headline(trace)}, from {made}, "
             f"{trace.ledger.nfe} model calls, {ENDINGS[trace.stopped]}.")
 
 
-def facts(trace: Trace, recipe: str) -> dict[str, Any]:
+def facts(trace: Trace, best: Trial, recipe: str) -> dict[str, Any]:
     """What the browser and the API learn about the result, as plain JSON. Seeds are text: a browser rounds large numbers."""
-    best = trace.best(1)[0]
     judged = bool(trace.columns)
     return {"score": trace.scores[best.id] if judged else None, "first_score": trace.scores[0] if judged else None,
             "seed": str(best.candidate.plain_seed) if best.candidate.plain_seed is not None else None, "how": best.how,
