@@ -4,13 +4,15 @@ A draft (`draft_search`) is as good a place to go on from as a picture: noise go
 steps below are taken in full (SDEdit, arXiv:2108.01073). That costs half of what its noise would cost in full and keeps what was good about
 it, while the picture of the same noise in full is another one in part. What came of the drafts decides about the second half of them: where
 none of their pictures beats the own seed's, fresh noises in full take their place. The depth of refinement (`refine_search`) follows its
-success, and where that is rarer than the success of one more noise would be, there is one more noise.
+success, and where that is rarer than the success of one more noise would be, there is one more noise. It ends before its budget does where
+neither is expected to gain what it costs (`stopping`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+import statistics
+from collections.abc import Generator, Iterator, Sequence
 
 from .correlation import spearman
 from .draft_search import correlation, draft_levels, foretold
@@ -18,6 +20,7 @@ from .noise import Candidate, fresh
 from .path import Path, Schedule, Tried, draft, renoise
 from .refine_search import SPREAD, RefineSearch
 from .stages import Scores, Stage, Story
+from .stopping import FEWEST, expected_gain
 
 EXPLORED, FINISHED = 0.35, 0.3  # shares of the pictures for drafts, and for finishing the most promising ones; the rest refines
 UNDRAFTED = 0.5  # share of the pictures for noises in full, where there are no drafts
@@ -29,6 +32,8 @@ SUCCESS = (
     0.1  # share of refinements that win at the best depth: below the one for the score alone, as shallow ones only please the verifier
 )
 FORGET = 0.8  # of the successes of refinements, per round
+WORTH = 0.002  # expected gain of one more picture's worth of steps, in standard deviations of pictures, below which no more is worth it
+UNKNOWN_GAIN = 0.25  # of what wins, where that is not known yet, in the same unit
 
 
 class AutoSearch(RefineSearch):
@@ -38,7 +43,7 @@ class AutoSearch(RefineSearch):
         start: Candidate that is sampled in full first, or a picture that is refined at once (a path).
         seeds: Yields a new seed per draw; the only source of randomness.
         schedule: Noise levels of the setup.
-        pictures: Full pictures' worth of denoising; used up to the last step.
+        pictures: Full pictures' worth of denoising; used up to the last step while that is worth it.
         drafts: Levels to draft with, from the schedule's highest to 0; None for a quarter of the schedule's steps, () for no drafts.
         judging: Time to decode and judge a picture, in times that it takes to sample one in full, at least 0. Nothing is asked that is
             sampled sooner than judged: where judging is slow there are fewer and longer drafts, or none, and deeper refinements.
@@ -64,6 +69,10 @@ class AutoSearch(RefineSearch):
         self.fulls, self.drafts = 1, 0
         self.refined, self.accepted = 0, 0
         self._won, self._tried = 0.0, 0.0  # of late
+        self._independent: dict[Tried, float] = {}  # scores of pictures that owe nothing to each other
+        self._gains: list[float] = []  # of the rounds that refined with success
+        self._dry = 0.0  # pictures' worth of refinements since
+        self.stopped = False  # because no more was worth it
         self.made: dict[Tried, Path] = {}  # the draft of each picture that was made of one
         self.correlation = spearman((), ())  # of drafts with the pictures made of them
         self._finishing = min(max(round(DEPTH * schedule.steps), self._worth), schedule.steps)  # steps that a draft is finished in
@@ -78,7 +87,7 @@ class AutoSearch(RefineSearch):
         if self.drafts:
             finished = f"{len(self.made)} of them finished ({foretold(self.correlation)})"
             parts[:0] = [f"{self.drafts} drafts of {len(self.levels) - 1} steps", finished]
-        return ", ".join(parts) + "."
+        return ", ".join(parts) + ("; then no more was worth it." if self.stopped else ".")
 
     def _story(self) -> Story:
         waves = self._waves()
@@ -88,13 +97,25 @@ class AutoSearch(RefineSearch):
             yield from self._drafted(waves)
         else:
             yield from self._fresh(self.pictures if self.pictures < FEWEST_PICTURES else round(UNDRAFTED * self.pictures) - 1)
-        while self._left > 0:
+        while self._left > 0 and not self.stopped:
             if self._left >= self._schedule.steps and self._fresh_pays():
-                yield from self._fresh(1)
+                scores = yield from self._fresh(1)
             else:
                 children = self._children()
                 scores = yield Stage(tuple(children), (self.best,))
                 self._move(children, scores)
+            self.stopped = not self._worth_more(scores[self.best])
+
+    def _worth_more(self, best: float) -> bool:
+        """Whether a picture's worth of fresh noise, or of refinements as rare to win as they were, is expected to gain enough."""
+        if len(self._independent) < FEWEST:
+            return True
+        mean, spread, count = statistics.fmean(self._independent.values()), statistics.stdev(self._independent.values()), len(self._independent)
+        noise = expected_gain(best, mean, spread * math.sqrt(1 + 1 / count), count - 1)
+        noise = min(noise, UNKNOWN_GAIN * spread / (count + 1))  # one more of so many is rarely the best, whatever their law
+        gained = statistics.fmean(self._gains) if self._gains else UNKNOWN_GAIN * spread
+        refined = gained / (self._dry + 1)
+        return max(noise, refined) > WORTH * spread
 
     def _fresh_pays(self) -> bool:
         """Whether a fresh noise in full is likelier to win than a refinement: one more of so many is the best with a chance of one in all.
@@ -131,6 +152,7 @@ class AutoSearch(RefineSearch):
             pictures = self._finished(sorted(waiting, key=promised.__getitem__, reverse=True)[:finished])
             scores = yield Stage(pictures, (own, *drafts, *earlier))
             self.best = max((own, *self.made), key=scores.__getitem__)
+            self._independent |= {picture: scores[picture] for picture in (own, *self.made)}
             self.correlation = correlation(self.made, scores, scores)
             if self.best == own and number < len(waves):
                 yield from self._fresh(waves[number][0] * (len(self.levels) - 1) // self._schedule.steps)
@@ -143,15 +165,20 @@ class AutoSearch(RefineSearch):
         self.made |= made
         return tuple(made)
 
-    def _fresh(self, count: int) -> Story:
+    def _fresh(self, count: int) -> Generator[Stage, Scores, Scores]:
         noises = [fresh(next(self._seeds)) for _ in range(min(count, self._left // self._schedule.steps))]
         self.fulls += len(noises)
         self._left -= len(noises) * self._schedule.steps
         scores = yield Stage((self.best, *noises))
+        self._independent |= {noise: scores[noise] for noise in noises}
         self.best = max(scores, key=scores.__getitem__)
+        return scores
 
     def _move(self, children: list[Path], scores: Scores) -> None:
         won = sum(1 for child in children if scores[child] > scores[self.best])
+        if won:
+            self._gains.append(max(scores[child] for child in children) - scores[self.best])
+        self._dry = 0.0 if won else self._dry + math.fsum(map(self._schedule.cost, children))
         self.refined, self.accepted = self.refined + len(children), self.accepted + (won > 0)
         self._won, self._tried = FORGET * self._won + won, FORGET * self._tried + len(children)
         super()._move(children, scores)

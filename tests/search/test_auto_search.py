@@ -169,3 +169,35 @@ def test_other_levels_can_be_drafted_with_or_none():
 def test_bad_knobs_are_refused(knobs, message):
     with pytest.raises(ValueError, match=message):
         AutoSearch(fresh(1), SeedStream(5), **{"schedule": flow_schedule(20), "pictures": 8, **knobs})
+
+
+class Capped(Promises):
+    """Pictures are worth no more than a cap, as with a verifier that cannot tell very good from good."""
+
+    cap = 1.0
+
+    def measure(self, candidates):
+        measured = super().measure(candidates)
+        return type(measured)(tuple((min(value, self.cap),) for (value,) in measured.values))
+
+
+def test_it_stops_when_more_is_not_worth_it_and_loses_nothing_by_that():
+    for seed in range(3):
+        trace, search = spent(AutoSearch, Capped(0.7), 600, seed)
+        assert trace.pictures < 540 and trace.scores[trace.best()[0].id] == Capped.cap
+        assert search.stopped and search.explain().endswith("then no more was worth it.")
+
+
+def test_pictures_that_all_score_the_same_are_not_worth_many():
+    class Flat(Promises):
+        def worth(self, tried):
+            return 1.0
+
+    trace, _ = spent(AutoSearch, Flat(0.7), 100, seed=1)
+    assert trace.stopped == "finished" and trace.pictures < 80
+
+
+def test_while_pictures_still_get_better_it_does_not_stop():
+    for seed in range(10):
+        trace, search = spent(AutoSearch, Promises(0.7), 96, seed)
+        assert trace.pictures == pytest.approx(96) and not search.stopped
