@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from demo.client import Client
 
-AUTO = (4, 8, 16, 32, 96)
+AUTO = (2, 4, 8, 16, 32, 96)
 ROUNDS = (16, 32)
 ONCE = (16,)
 ALONG = (8, 16, 32)
@@ -40,7 +40,7 @@ class Algorithm:
 
 SEARCH = (
     Algorithm("auto", "AutoSearch", AUTO),
-    Algorithm("auto, ensemble", "AutoSearch", ROUNDS, verifier="ensemble"),
+    Algorithm("auto, ensemble", "AutoSearch", (8, 16, 32), verifier="ensemble"),
     Algorithm("draft", "DraftSearch", ONCE),
     Algorithm("local", "LocalSearch", ONCE),
     Algorithm("zero-order", "ZeroOrderSearch", ONCE),

@@ -164,7 +164,7 @@ def unit_of(name: str) -> Unit | None:
 
 
 def table(figures: Sequence[dict], most: int) -> str:
-    """The rows as text; an equivalent N beyond the `most` pictures of the pool is not known."""
+    """The rows as text; an equivalent N beyond the `most` pictures of the pool is a careful guess."""
     head = (f"{'search':22}{'pictures':>9}{'cost':>7}{'NFE':>7}{'seconds':>9}{'(best of N)':>12}  {'verifier, sd over best of N':30}"
             f"{'equivalent N':24}{'judge':>7}{'over best of N':>26}")  # fmt: skip
     return "\n".join([head, *(_line(row, most) for row in figures)])
@@ -186,4 +186,5 @@ def interval(three: Sequence[float], digits: int = 2) -> str:
 
 
 def count(number: float, most: int) -> str:
-    return f"> {most}" if math.isinf(number) else f"{number:.1f}"
+    """An equivalent N as text, "~" where it lies beyond the `most` pictures of the pool."""
+    return f"> {most}" if math.isinf(number) else f"~{number:.0f}" if number > most else f"{number:.1f}"

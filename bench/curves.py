@@ -23,13 +23,16 @@ def best_of_curve(scores: Sequence[float], judged: Sequence[float] | None = None
 def equivalent_n(curve: Sequence[float], score: float) -> float:
     """The N at which a curve (its first entry is N = 1) reaches a score: between two N by the logarithm of N.
 
-    1 where the first entry is enough; infinite where the last is not.
+    1 where the first entry is enough. Beyond the last one the curve goes on as it rose over its last doubling, so that the N found there is
+    rather too small: such curves bend down. Infinite where it no longer rose.
     """
     curve = np.maximum.accumulate(np.asarray(curve, dtype=float))
     if score <= curve[0]:
         return 1.0
     if score > curve[-1]:
-        return math.inf
+        rise = curve[-1] - curve[(len(curve) - 1) // 2]
+        doublings = (score - curve[-1]) / rise if rise > 0 else math.inf
+        return len(curve) * 2.0**doublings if doublings < 60 else math.inf
     upper = int(np.searchsorted(curve, score))  # the first that is enough; its N is one more
     share = (score - curve[upper - 1]) / (curve[upper] - curve[upper - 1])
     return float(math.exp(math.log(upper) + share * math.log((upper + 1) / upper)))

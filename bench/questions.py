@@ -133,6 +133,15 @@ def diversity(base: Baseline, store: Store, units: Sequence[Unit]) -> dict:
     return {"rms_distance": figures, "sentence": said, "plot": {"bars": bars, "up": "distance between winners, RMS of 0 to 255"}}
 
 
+def never_worse(rows: Sequence[dict], steps: int) -> dict:
+    """What a search gains over best of N where there are few steps to be cut, at every budget."""
+    gains = {row["pictures"]: row["searched"]["gain"] for row in rows}
+    parts = [f"{spoken(gain)} sd with {pictures} pictures" for pictures, gain in gains.items()]
+    said = sentence([f"with {steps} steps, automatic search over best of N at equal cost: {', '.join(parts)}"])
+    return {"gain": gains, "sentence": said, "plot": {"bars": {f"{n} pictures": {"auto": gain[0]} for n, gain in gains.items()},
+                                                      "up": f"gain over best of N, sd of the pool, {steps} steps"}}  # fmt: skip
+
+
 def self_supervised(store: Store, cases: Sequence[Case]) -> dict:
     """What choosing by the self-supervised verifier gains by the exact judge, and how well the two agree within a prompt."""
     pools = [load_pool(store, case) for case in cases]

@@ -19,7 +19,7 @@ from .cases import Case, Store
 from .comparison import Baseline, rows
 from .farm import work
 from .results import OUTPUT
-from .searches import Unit
+from .searches import Unit, units
 from .session import Session, measured, opened, told
 from .workflow import Workflow, bundled
 
@@ -36,6 +36,9 @@ OTHER_VERIFIERS = tuple(Algorithm(f"{name}, {verifier}", node, (TABLE_AT,), veri
 DIVERSE = (Algorithm("auto", "AutoSearch", (32,)), Algorithm("zero-order", "ZeroOrderSearch", (32,)),
            Algorithm("auto, keep different", "AutoSearch", (32,), {"keep_different": True}))  # fmt: skip
 KEEP = 4
+HASTY = 4  # steps of a few-step setup, which leave little to cut
+HASTY_POOL, HASTY_CASES = 64, 32
+HASTY_AUTO = Algorithm("auto", "AutoSearch", (2, 4, 8, 16))
 
 
 def main() -> int:
@@ -67,9 +70,22 @@ def measure_questions(session: Session, clients: Sequence[Client], nodes: Nodes)
         store = store_of(session, workflow)
         if name != "self-supervised" or "SelfSupervisedVerifier" in nodes.known:
             work(clients, pool.missing(store, few), measuring(workflow, store, count), name)
+    measure_hasty(session, clients, nodes)
     known, _ = nodes.available((*OTHER_VERIFIERS, *DIVERSE))
     kept = [Unit(one, pictures, KEEP if one in DIVERSE else 1, FEW) for one in known for pictures in one.budgets]
     session.measure(clients, nodes, kept)
+
+
+def measure_hasty(session: Session, clients: Sequence[Client], nodes: Nodes) -> None:
+    """Automatic search in a few-step setup, against that setup's own random pictures."""
+    hasty = hurried(session)
+    work(clients, pool.missing(hasty.store, hasty.cases), measuring(hasty.workflow, hasty.store, HASTY_POOL), f"{HASTY} steps")
+    hasty.measure(clients, nodes, units([HASTY_AUTO]))
+
+
+def hurried(session: Session) -> Session:
+    workflow = bundled(steps=HASTY)
+    return dataclasses.replace(session, workflow=workflow, cases=session.cases[:HASTY_CASES], store=store_of(session, workflow))
 
 
 def measuring(workflow: Workflow, store: Store, count: int):
@@ -96,6 +112,9 @@ def answered(session: Session, base: Baseline) -> dict:
         answers["small"] = questions.small_against_base(ready["small"], base.of(range(len(few))))
     if "self-supervised" in ready:
         answers["self-supervised"] = questions.self_supervised(ready["self-supervised"], few)
+    hasty = hurried(session)
+    if hasty.cases and not pool.missing(hasty.store, hasty.cases):
+        answers["few_steps"] = questions.never_worse(rows(hasty.base(), hasty.store, [HASTY_AUTO]), HASTY)
     for name, answer in answers.items():
         plots.answer(answer["plot"], OUTPUT / f"{SECTION}_{name}.png")
     return answers

@@ -136,8 +136,9 @@ class _Pace:
     def time(self, measure: Callable[[list[Tried]], Measured], candidates: list[Tried], pictures: float) -> Measured:
         begin = self._clock()
         measured = measure(candidates)
-        if pictures:
-            self._seconds_per_picture = (self._clock() - begin) / pictures
+        new = 1 - sum(measured.remembered) / len(candidates)  # what an earlier run paid for takes next to no time
+        if pictures and new:
+            self._seconds_per_picture = (self._clock() - begin) / (pictures * new)
         return measured
 
     def room(self) -> float:
@@ -198,8 +199,10 @@ def _ranked(trace: Trace, combine: Callable[[Tensor], Tensor]) -> list[float]:
     for pool in pools.values():
         values = torch.tensor([trial.values for trial in pool], dtype=torch.float32)  # (m, k)
         combined = combine(values.reshape(len(pool), len(trace.columns))).tolist()
-        if len(combined) != len(pool) or not all(map(math.isfinite, combined)):
-            raise ValueError(f"combine must return one finite score per candidate, got {combined}")
+        if len(combined) != len(pool):
+            raise ValueError(f"combine must return one finite score per candidate, {len(pool)} in all, got {len(combined)}")
+        if not all(map(math.isfinite, combined)):
+            raise ValueError(f"combine must return one finite score per candidate, got {next(x for x in combined if not math.isfinite(x))}")
         for trial, score in zip(pool, combined, strict=True):
             scores[trial.id] = score
     return scores

@@ -47,6 +47,7 @@ class Measured:
         values: Per candidate k values, higher is better; k may be 0 where nothing judges.
         nfe: Denoiser calls of each candidate, one number where all took the same; a CFG pair counts 2.
         sampling_seconds, decoding_seconds, scoring_seconds: Of the whole group.
+        remembered: Which of them an earlier run had paid for; empty for none.
     """
 
     values: tuple[tuple[float, ...], ...]
@@ -54,6 +55,7 @@ class Measured:
     sampling_seconds: float = 0.0
     decoding_seconds: float = 0.0
     scoring_seconds: float = 0.0
+    remembered: tuple[bool, ...] = ()
 
     def nfe_of(self, row: int) -> int:
         return self.nfe if isinstance(self.nfe, int) else self.nfe[row]
@@ -76,6 +78,7 @@ class Trial:
         cost: Full pictures' worth of denoising that it took.
         values: Raw values, one per column of the trace.
         seconds: Its share of the time of its group.
+        remembered: Whether an earlier run had paid for it; its cost counts all the same, so that the search goes as it went then.
     """
 
     id: int
@@ -87,6 +90,7 @@ class Trial:
     values: tuple[float, ...]
     seconds: float
     cost: float = 1.0
+    remembered: bool = field(default=False, compare=False)
 
     @property
     def finished(self) -> bool:
@@ -142,8 +146,9 @@ class Trace:
         for row, (candidate, values, how) in enumerate(zip(candidates, measured.values, hows, strict=True)):
             parents = tuple(self._ids[known] for parent in candidate.parents if (known := self._known(parent)) is not None)
             number, nfe, cost = len(self.trials), measured.nfe_of(row), costs[row] if costs else 1.0
+            remembered = bool(measured.remembered) and measured.remembered[row]
             self._ids[candidate] = number
-            self.trials.append(Trial(number, candidate, parents, how, round, nfe, tuple(values), share, cost))
+            self.trials.append(Trial(number, candidate, parents, how, round, nfe, tuple(values), share, cost, remembered))
         return self.trials[-len(candidates) :]
 
     def _known(self, parent: Tried) -> Tried | None:

@@ -17,8 +17,9 @@ def check_minutes(budget: Budget, sampling: Sampling) -> None:
 
 def remember(trace: Trace, sampling: Sampling) -> None:
     """Keeps the fastest picture's time: the first ones of a run also load the models."""
-    if trace.trials:
-        _seconds[setup(sampling)] = min(trial.seconds for trial in trace.trials)
+    paid = [trial.seconds for trial in trace.trials if not any(other.remembered for other in trace.trials if other.round == trial.round)]
+    if paid:
+        _seconds[setup(sampling)] = min(paid)
 
 
 def setup(sampling: Sampling) -> tuple:

@@ -22,12 +22,12 @@ def headline(trace: Trace) -> str:
 def summary(trace: Trace, seconds: float) -> str:
     if not trace.columns:
         seeds = ", ".join(str(trial.candidate.plain_seed) for trial in trace.trials if trial.candidate.plain_seed is not None)
-        return f"{counted(trace)} in {spoken(seconds)}, no verifier: choose one by its seed: {seeds}."
+        return f"{counted(trace)} in {spoken(seconds)}, no verifier: choose one by its seed: {seeds}.{remembered(trace)}"
     best = trace.best(1)[0]
     seed = best.candidate.plain_seed
     made = f"seed {seed}" if seed is not None else MADE.get(best.how, f"a mixed noise ({best.how})")
     return (f"{counted(trace)} in {spoken(seconds)}, {headline(trace)}, from {made}, "
-            f"{trace.ledger.nfe} model calls, {ENDINGS[trace.stopped]}.")
+            f"{trace.ledger.nfe} model calls, {ENDINGS[trace.stopped]}.{remembered(trace)}")
 
 
 def facts(trace: Trace, best: Trial, recipe: str) -> dict[str, Any]:
@@ -43,3 +43,9 @@ def counted(trace: Trace) -> str:
     cost, made = trace.pictures, sum(trial.finished for trial in trace.trials)
     worth = "1 picture" if round(cost, 2) == 1 else f"{cost:.4g} pictures"
     return worth if cost == len(trace.trials) else f"{worth}' worth of steps ({made} finished)"
+
+
+def remembered(trace: Trace) -> str:
+    """How much of it an earlier run had paid for."""
+    known = sum(trial.cost for trial in trace.trials if trial.remembered)
+    return f" {known:.4g} of these pictures were known from an earlier run." if known else ""

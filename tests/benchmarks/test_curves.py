@@ -36,8 +36,16 @@ def test_between_two_n_the_equivalent_n_goes_by_the_logarithm():
     assert equivalent_n([0.0, 1.0, 3.0], 2.0) == pytest.approx(math.sqrt(2 * 3))
 
 
-def test_beyond_the_pool_it_is_infinite_and_below_one_picture_it_is_one():
-    assert equivalent_n([0.0, 1.0], 1.1) == math.inf and equivalent_n([0.0, 1.0], -5.0) == 1
+def test_below_one_picture_it_is_one():
+    assert equivalent_n([0.0, 1.0], -5.0) == 1
+
+
+def test_beyond_the_pool_it_goes_on_at_the_last_slope_which_promises_too_little_for_normal_scores():
+    assert equivalent_n([0.0, 1.0, 1.5, 2.0], 3.0) == pytest.approx(8)
+    assert equivalent_n([0.0, 1.0, 1.0], 1.1) == math.inf
+    normal = np.random.default_rng(0).normal(size=4096)
+    curve = best_of_curve(normal)
+    assert 256 < equivalent_n(curve[:256], curve[511]) <= 512
 
 
 def test_a_level_stretch_of_the_curve_counts_from_where_it_is_reached():

@@ -104,3 +104,9 @@ def test_every_plot_is_written(tmp_path):
 def test_records_of_kept_pictures_are_no_rows():
     assert comparison.unit_of("auto @ 16").pictures == 16
     assert comparison.unit_of(Unit(comparison.Algorithm("auto", "AutoSearch", (32,)), 32, keep=4).name) is None
+
+
+def test_a_search_that_loses_in_few_steps_is_told_to_lose():
+    rows = [{"pictures": 2, "searched": {"gain": (0.0, -0.01, 0.01)}}, {"pictures": 8, "searched": {"gain": (-0.2, -0.3, -0.1)}}]
+    answer = questions.never_worse(rows, 4)
+    assert "-0.200 (-0.300 to -0.100) sd with 8 pictures" in answer["sentence"] and answer["gain"][2][0] == 0.0
