@@ -1,5 +1,6 @@
 """Makes the pack importable as `noise_search`, the host importable by its own names, and an unnoticed skip impossible in CI."""
 
+import json
 import os
 import signal
 import sys
@@ -18,7 +19,9 @@ package.__path__ = [str(PACK)]
 sys.modules["noise_search"] = package
 
 from noise_search.tests import host as harness  # noqa: E402  (needs the alias above)
+from noise_search.tests.nodes import fixtures  # noqa: E402
 
+os.environ.setdefault("NOISE_SEARCH_JOURNAL", "off")  # a search that is run again samples again; the tests of the journal switch it on
 _scratch = tempfile.TemporaryDirectory(prefix="noise search ")  # every path of the host has a space in it
 if harness.COMFYUI_PATH:
     harness.make_importable(Path(_scratch.name))
@@ -63,3 +66,17 @@ server = harness.server
 browser = harness.browser
 page = harness.page
 tiny = harness.tiny
+judge = fixtures.judge
+folder = fixtures.folder
+
+
+@pytest.fixture(scope="session")
+def open_clip(tmp_path_factory):
+    """The library, knowing the tiny architecture as "tiny-noise-search"."""
+    import open_clip as library
+    from noise_search.tests.verifiers.tiny_clip import TINY
+
+    path = tmp_path_factory.mktemp("configs") / "tiny-noise-search.json"
+    path.write_text(json.dumps(TINY))
+    library.add_model_config(path)
+    return library

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-
-from .test_search_nodes import Brightness, drop_in, kept
+from noise_search.tests.nodes.graphs import Brightness, drop_in, kept
 
 
 class Counting(Brightness):

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from noise_search.tests.verifiers.conftest import open_clip  # noqa: F401  (fixture)
 from noise_search.tests.verifiers.tiny_clip import make_clip, write_folder
 from noise_search.tests.verifiers.tiny_transformers import (
     write_classifier,
@@ -74,17 +73,6 @@ CHECKPOINTS = {
 }
 
 
-@pytest.fixture
-def folder(host):
-    """The host's empty folder of verifiers."""
-    path = host.base / "models" / "verifiers"
-    aside = path.rename(path.with_name("verifiers aside"))
-    path.mkdir()
-    yield path
-    shutil.rmtree(path)
-    aside.rename(path)
-
-
 def load(choice, **inputs):
     return {
         "load": {"class_type": "LoadVerifier", "inputs": {"verifier": choice, "device": "auto", **inputs}},
@@ -103,7 +91,7 @@ def choices(host):
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)
-def test_it_is_recognised_and_judges_in_the_host(host, folder, open_clip, name):  # noqa: F811
+def test_it_is_recognised_and_judges_in_the_host(host, folder, open_clip, name):
     write, choice, called, reads = CHECKPOINTS[name]
     write(folder, open_clip)
     assert choice in choices(host)
@@ -159,7 +147,7 @@ def test_a_missing_head_asks_for_its_trunk_as_well(host, folder):
     assert "needs the image encoder it was trained on: siglip-so400m-patch14-384 not found" in error
 
 
-def test_a_head_whose_trunk_is_of_another_width_is_an_error(host, folder, open_clip):  # noqa: F811
+def test_a_head_whose_trunk_is_of_another_width_is_an_error(host, folder, open_clip):
     laion(folder, open_clip)
     write_head(folder / "sac+logos+ava1-l14-linearMSE.pth", "layers", (0, 2, 4, 6, 7), 24)
     verifier = loaded(host, "sac+logos+ava1-l14-linearMSE.pth")
@@ -190,7 +178,7 @@ def test_the_words_of_imagereward_are_not_offered_as_a_verifier(host, folder):
     assert loaded(host, "ImageReward.pt").count_tokens("a red cube") == 3
 
 
-def test_a_folder_with_the_files_of_both_packages_is_read_by_the_one_whose_weights_are_there(host, folder, open_clip):  # noqa: F811
+def test_a_folder_with_the_files_of_both_packages_is_read_by_the_one_whose_weights_are_there(host, folder, open_clip):
     write_clip(folder / "both")
     (folder / "both" / "open_clip_config.json").write_text(json.dumps({"model_cfg": {}, "preprocess_cfg": {}}))
     assert loaded(host, "both").card.name == "CLIP score (both)"

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from noise_search.tests.nodes.test_search_nodes import BUDGET, KSAMPLER, MODEL, SOURCES, Brightness, judge, kept, run  # noqa: F401
+from noise_search.tests.nodes.graphs import BUDGET, KSAMPLER, MODEL, SOURCES, Brightness, kept, run
 
 
 def searched(batch=2, **inputs):
@@ -21,7 +21,7 @@ def region(left):
 
 
 @pytest.mark.parametrize("preset", ["local", "evolution"])
-def test_the_winner_is_no_worse_than_the_own_seed_and_its_recipe_gives_it_again(host, judge, preset):  # noqa: F811
+def test_the_winner_is_no_worse_than_the_own_seed_and_its_recipe_gives_it_again(host, judge, preset):
     found = run(host, judge(Brightness()), searched(preset=preset), kept("2", "latent", "score", "recipe", "trace"))
     assert len(found.trace.trials) == 14 and found.score == max(found.trace.scores) >= found.trace.scores[0]
     assert {"own seed", "random", "neighbor"} == {trial.how for trial in found.trace.trials}
@@ -29,12 +29,12 @@ def test_the_winner_is_no_worse_than_the_own_seed_and_its_recipe_gives_it_again(
     assert torch.allclose(again.latent["samples"], found.latent["samples"], atol=1e-5)
 
 
-def test_another_chunk_size_finds_the_same_winner(host, judge):  # noqa: F811
+def test_another_chunk_size_finds_the_same_winner(host, judge):
     winners = [run(host, judge(Brightness()), searched(batch=batch), kept("2", "recipe")).recipe for batch in (1, 4)]
     assert winners[0] == winners[1]
 
 
-def test_in_a_region_the_noise_outside_stays_and_its_recipe_needs_the_mask_again(host, judge):  # noqa: F811
+def test_in_a_region_the_noise_outside_stays_and_its_recipe_needs_the_mask_again(host, judge):
     inside = {**region(left=True), **searched(region=["m", 0])}
     found = run(host, judge(Brightness()), inside, kept("2", "latent", "noise", "recipe", "trace"))
     latent = {"samples": torch.zeros(1, 16, 8, 8)}

@@ -6,8 +6,8 @@ from functools import partial
 
 import pytest
 import torch
+from noise_search.tests.nodes.graphs import BUDGET, KSAMPLER, MODEL, SOURCES, Brightness, kept, run
 from noise_search.tests.nodes.test_rollout import far
-from noise_search.tests.nodes.test_search_nodes import BUDGET, KSAMPLER, MODEL, SOURCES, Brightness, judge, kept, run  # noqa: F401
 
 KNOBS = {
     "AutoSearch": {},

@@ -1,6 +1,5 @@
 """Likeness to reference pictures in the real host, as a user wires it."""
 
-import shutil
 
 import pytest
 import torch
@@ -11,17 +10,6 @@ from noise_search.tests.verifiers.tiny_dino import make_dino, write_folder
 from noise_search.verifiers.image_encoder import ImageEncoder
 from noise_search.verifiers.reference import ReferenceScore
 from torch.nn.functional import cosine_similarity
-
-
-@pytest.fixture
-def folder(host):
-    """The host's empty folder of verifiers."""
-    path = host.base / "models" / "verifiers"
-    aside = path.rename(path.with_name("verifiers aside"))
-    path.mkdir()
-    yield path
-    shutil.rmtree(path)
-    aside.rename(path)
 
 
 def likeness(host, encoder, batch, count=1, **inputs):

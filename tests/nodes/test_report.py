@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
-
 from noise_search.search.best_of import expected_best
 from noise_search.search.noise import fresh, mix
 from noise_search.search.path import Path as Walk
 from noise_search.search.path import draft
 from noise_search.search.trace import Ledger, Measured, Trace
-from noise_search.tests.nodes.test_search_nodes import Brightness, judge, kept, refused, run, searched  # noqa: F401
+from noise_search.tests.nodes.graphs import Brightness, kept, refused, run, searched
+from PIL import Image
 
 LEVELS = (1.0, 0.5, 0.0)
 
@@ -90,7 +89,7 @@ def test_the_sheet_is_as_wide_as_asked_and_holds_every_tile(host):
     assert {50 * number for number in range(1, 6)} <= set(sheet[..., 0].flatten().tolist())
 
 
-def test_a_search_is_reported_with_its_winners_below_the_plot(host, judge):  # noqa: F811
+def test_a_search_is_reported_with_its_winners_below_the_plot(host, judge):
     plain = run(host, judge(Brightness()), searched(keep=3), {"r": report()}, outputs_of("r"))
     found = run(host, judge(Brightness()), searched(keep=3), {"r": report(images=["2", 1])}, outputs_of("r"), kept("2", "trace"))
     assert found.picture.shape[1] > plain.picture.shape[1] and found.picture.shape[2:] == (plain.picture.shape[2], 3)
@@ -99,7 +98,7 @@ def test_a_search_is_reported_with_its_winners_below_the_plot(host, judge):  # n
     assert found.ui["r"]["images"][0]["type"] == "temp" and "6 tries" in found.ui["r"]["text"][0]
 
 
-def test_saving_writes_picture_json_and_csv_under_one_name_and_the_workflow_into_the_picture(host, judge):  # noqa: F811
+def test_saving_writes_picture_json_and_csv_under_one_name_and_the_workflow_into_the_picture(host, judge):
     import folder_paths
 
     found = run(host, judge(Brightness()), searched(), {"r": report(save=True)}, outputs_of("r"))
@@ -113,12 +112,12 @@ def test_saving_writes_picture_json_and_csv_under_one_name_and_the_workflow_into
         os.remove(path)
 
 
-def test_a_prefix_outside_the_output_folder_is_refused(host, judge):  # noqa: F811
+def test_a_prefix_outside_the_output_folder_is_refused(host, judge):
     node = report(save=True, filename_prefix="../../x")
     assert "outside the output folder" in refused(host, judge(Brightness()), searched(), {"r": node})
 
 
-def test_the_trace_comes_back_from_its_json(host, judge):  # noqa: F811
+def test_the_trace_comes_back_from_its_json(host, judge):
     found = run(host, judge(Brightness()), searched("ZeroOrderSearch"), {"r": report()}, outputs_of("r"), kept("2", "trace"))
     again = Trace.from_json(found.json)
     assert [trial.candidate.key for trial in again.trials] == [trial.candidate.key for trial in found.trace.trials]

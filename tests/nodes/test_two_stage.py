@@ -5,7 +5,7 @@ import re
 import pytest
 import torch
 from noise_search.tests.nodes.test_rollout import SEEDS, far, latents
-from noise_search.tests.nodes.test_search_nodes import BUDGET, KSAMPLER, MODEL, SOURCES, Brightness, judge, kept, run  # noqa: F401
+from noise_search.tests.nodes.graphs import BUDGET, KSAMPLER, MODEL, SOURCES, Brightness, kept, run
 
 STEPS, SWITCH = 6, 3
 

@@ -15,17 +15,6 @@ OPENAI = "vit_large_patch14_clip_224.openai"
 HEAD = "sac+logos+ava1-l14-linearMSE.pth"
 
 
-@pytest.fixture
-def folder(host):
-    """The host's empty folder of verifiers."""
-    path = host.base / "models" / "verifiers"
-    aside = path.rename(path.with_name("verifiers aside"))
-    path.mkdir()
-    yield path
-    shutil.rmtree(path)
-    aside.rename(path)
-
-
 @pytest.fixture(scope="module")
 def clip():
     import open_clip

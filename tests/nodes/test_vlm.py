@@ -5,7 +5,6 @@ import time
 
 import pytest
 import torch
-from noise_search.tests.nodes.test_reference import folder  # noqa: F401  (a fixture)
 from noise_search.tests.nodes.test_verifier_nodes import Toy, bright, keep, pictures, score, value
 from noise_search.tests.verifiers.fake_server import Answer, brightness, likely, pictures_of, rubric, says, serving, text_of
 from noise_search.tests.verifiers.tiny_vlm import write_vlm
@@ -31,7 +30,7 @@ def by_brightness(body, number):
     return likely(shown[0]) if len(shown) == 1 else likely(0.5 + (shown[0] - shown[1]) / 4, ("A", "B"))
 
 
-def test_a_model_from_the_folder_judges_as_it_does_outside_the_host(host, folder):  # noqa: F811
+def test_a_model_from_the_folder_judges_as_it_does_outside_the_host(host, folder):
     write_vlm(folder / "tiny vlm")
     batch = pictures()
     assert "tiny vlm" in host.call(lambda: host.part("nodes.host.vlm").choices())
@@ -43,7 +42,7 @@ def test_a_model_from_the_folder_judges_as_it_does_outside_the_host(host, folder
     assert moved.ok and moved.kept["scores"] == result.kept["scores"]
 
 
-def test_a_model_of_the_folder_is_in_the_hosts_hands(host, folder):  # noqa: F811
+def test_a_model_of_the_folder_is_in_the_hosts_hands(host, folder):
     import comfy.model_management
 
     write_vlm(folder / "tiny vlm")
@@ -54,7 +53,7 @@ def test_a_model_of_the_folder_is_in_the_hosts_hands(host, folder):  # noqa: F81
     assert any(loaded.model is verifier.patcher for loaded in comfy.model_management.current_loaded_models)
 
 
-def test_a_missing_model_says_where_to_get_it(host, folder):  # noqa: F811
+def test_a_missing_model_says_where_to_get_it(host, folder):
     error = host.run(judged(host, pictures(), model="Qwen3-VL-4B-Instruct")).error
     for part in ("https://huggingface.co/Qwen/Qwen3-VL-4B-Instruct", "8.9 GB", "Apache-2.0", str(folder)):
         assert part in error

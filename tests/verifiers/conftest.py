@@ -1,10 +1,9 @@
-import json
 import os
 from pathlib import Path
 
 import pytest
 import torch
-from noise_search.tests.verifiers.tiny_clip import TINY, make_clip
+from noise_search.tests.verifiers.tiny_clip import make_clip
 
 
 def pytest_configure(config):
@@ -22,17 +21,6 @@ def pytest_collection_modifyitems(config, items):
 def all_there(files):
     named = os.environ.get("NOISE_SEARCH_WEIGHTS")
     return bool(named) and all((Path(named) / file).exists() for file in files)
-
-
-@pytest.fixture(scope="session")
-def open_clip(tmp_path_factory):
-    """The library, knowing the tiny architecture as "tiny-noise-search"."""
-    import open_clip as library
-
-    path = tmp_path_factory.mktemp("configs") / "tiny-noise-search.json"
-    path.write_text(json.dumps(TINY))
-    library.add_model_config(path)
-    return library
 
 
 @pytest.fixture(scope="session")
