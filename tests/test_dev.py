@@ -137,8 +137,14 @@ def test_only_the_host_is_unpacked_and_only_where_it_belongs(tmp_path):
 def test_an_archive_with_another_hash_is_refused(tmp_path):
     archive = archive_of(tmp_path, a="1")
     digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    with pytest.raises(SystemExit, match=f"must be {dev.PINNED_SHA256}, got {digest}"):
-        dev.checked(archive)
+    with pytest.raises(SystemExit, match=f"must be {'0' * 64}, got {digest}"):
+        dev.checked(archive, "0" * 64)
+    assert dev.checked(archive, digest) == archive
+
+
+def test_a_host_that_nobody_carries_is_refused():
+    with pytest.raises(SystemExit, match="--host must be one of 0.30.0, 0.16.3, got 9"):
+        dev.carried_host("9")
 
 
 def test_arguments_that_name_tests_replace_the_whole_suite():
@@ -199,16 +205,16 @@ def test_another_transformers_is_installed_once_over_the_packages_that_are_there
 
     monkeypatch.setattr(dev, "pip", pip)
     monkeypatch.setenv("NOISE_SEARCH_CACHE", str(tmp_path / "a cache"))
-    pythons = {dev.pinned_environment(sys.executable, "4.50.3") for _ in range(2)}
+    pythons = {dev.with_package(sys.executable, "transformers", "4.50.3") for _ in range(2)}
     ask = "import transformers, psutil; print(transformers.__version__, psutil.__file__)"
     said = subprocess.run([pythons.pop(), "-c", ask], capture_output=True, text=True, check=True).stdout.split("\n")[0]
     assert said == f"the pinned one {psutil.__file__}"
-    assert installed == [("install", "transformers==4.50.3")] and not pythons
+    assert installed == [("install", "--upgrade", "transformers==4.50.3")] and not pythons
 
 
 def test_a_version_that_is_none_is_refused():
-    with pytest.raises(SystemExit, match="must be a version such as 4.50.3, got ../x"):
-        dev.pinned_environment(sys.executable, "../x")
+    with pytest.raises(SystemExit, match="version of transformers must be one such as 4.50.3, got ../x"):
+        dev.with_package(sys.executable, "transformers", "../x")
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path):
