@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
+from verifiers import clip_score
+from verifiers.combine import z_score
 from verifiers.technical import QUANTITIES
 
 from .algorithms import Algorithm
 from .cases import Case, Store
-from .curves import best_of_curve, equivalent_interval, mean_interval, standard
+from .curves import Choose, best_of_curve, equivalent_interval, mean_interval, sampled_curves, standard
 from .pool import Pool
 from .searches import Unit
 from .workflow import BESIDE
@@ -69,7 +71,8 @@ def harmonized(values: np.ndarray, pool: np.ndarray) -> np.ndarray:
     return np.mean([standard(values[:, column], pool[:, column]) for column in range(pool.shape[1])], axis=0)
 
 
-def baseline(pools: Sequence[Pool], cases: Sequence[Case], has_held_out: bool = False) -> Baseline:
+def baseline(pools: Sequence[Pool], cases: Sequence[Case], has_held_out: bool = False, choose: Choose | None = None) -> Baseline:
+    """Best of N of the pools; `choose` scores raw values where that depends on the pictures that are compared, as an ensemble does."""
     curves: dict[str, list[np.ndarray]] = {name: [] for name in ("searched", "checked", "passed", "held_out", "raw")}
     for pool in pools:
         mine, theirs = split(pool.values, has_held_out)
@@ -81,8 +84,9 @@ def baseline(pools: Sequence[Pool], cases: Sequence[Case], has_held_out: bool = 
             "held_out": harmonized(theirs, theirs),
             "raw": mine[:, 0],
         }
-        for name, worth in worths.items():
-            curves[name].append(best_of_curve(score, worth))
+        found = sampled_curves(choose, mine, list(worths.values())) if choose else [best_of_curve(score, one) for one in worths.values()]
+        for name, curve in zip(worths, found):
+            curves[name].append(curve)
     most = min(map(len, pools))
     stacked = {name: np.stack([curve[:most] for curve in rows]) for name, rows in curves.items()}
     return Baseline(tuple(cases), tuple(pools), **stacked, has_held_out=has_held_out)
@@ -138,7 +142,8 @@ def rows(base: Baseline, store: Store, algorithms: Sequence[Algorithm]) -> list[
         view = unit.algorithm.name.rpartition(", ")[2]
         view = view if view in (*BESIDE, "ensemble") else ""
         if view not in views:
-            views[view] = baseline([seen_by(pool, view) for pool in base.pools], base.cases)
+            pools = [seen_by(pool, view) for pool in base.pools]
+            views[view] = baseline(pools, base.cases, choose=together if view == "ensemble" else None)
         places = [place for place, records in enumerate(kept) if name in records]
         found.append(row(views[view].of(places), unit, [kept[place][name] for place in places]))
     return sorted(found, key=lambda figures: (figures["algorithm"], figures["pictures"]))
@@ -155,6 +160,12 @@ def seen_by(pool: Pool, view: str) -> Pool:
     beside = {name: QUANTITIES[name].value(pixels).double().numpy()[:, None] for name in (BESIDE if view == "ensemble" else (view,))}
     columns = [pool.values, *beside.values()] if view == "ensemble" else list(beside.values())
     return replace(pool, values=np.concatenate(columns, axis=1), columns=(*(pool.columns if view == "ensemble" else ()), *beside))
+
+
+def together(values: np.ndarray) -> np.ndarray:
+    """Scores of pictures by the ensemble of the bundled workflow, as its node gives them for just these."""
+    spreads = [clip_score.SPREAD, *(QUANTITIES[name].spread for name in BESIDE)]
+    return z_score(torch.from_numpy(values), torch.ones(len(spreads)), torch.tensor(spreads)).numpy()
 
 
 def unit_of(name: str) -> Unit | None:

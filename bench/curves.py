@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -11,13 +11,36 @@ from search.best_of import expected_best
 
 from .results import RESAMPLES
 
+Choose = Callable[[np.ndarray], np.ndarray]
+
 LEVEL = 0.95
+SUBSETS = 100
+SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)  # of subsets; between two of them curves go by the logarithm of N
 DRAWS = 2000
 
 
 def best_of_curve(scores: Sequence[float], judged: Sequence[float] | None = None) -> np.ndarray:
     """Expected worth of the best of N for every N up to the size of the pool, `(m,)`; exact, see `search.best_of`."""
     return expected_best(scores, range(1, len(scores) + 1), judged)
+
+
+def sampled_curves(choose: Choose, values: np.ndarray, worths: Sequence[np.ndarray], draws: int = SUBSETS) -> list[np.ndarray]:
+    """As `best_of_curve` for a chooser whose scores depend on the pool that it sees, each `(m,)`: subsets of a pool, drawn at random.
+
+    Args:
+        choose: Raw values `(n, k)` of n pictures to one score each.
+        values: Of the pool, `(m, k)`.
+        worths: What the chosen picture is worth, each `(m,)`.
+    """
+    count, random = len(values), np.random.default_rng(0)
+    sizes = sorted({1, *(size for size in SIZES if size < count), count})
+    found = []
+    for size in sizes:
+        subsets = [random.permutation(count)[:size] for _ in range(1 if size == count else draws)]
+        best = np.arange(count) if size == 1 else [subset[int(np.argmax(choose(values[subset])))] for subset in subsets]
+        found.append([float(worth[best].mean()) for worth in worths])
+    every = np.log(np.arange(1, count + 1))
+    return [np.interp(every, np.log(sizes), line) for line in np.array(found).T]
 
 
 def equivalent_n(curve: Sequence[float], score: float) -> float:

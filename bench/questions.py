@@ -14,8 +14,8 @@ from scipy.stats import spearmanr
 from verifiers.technical import QUANTITIES
 
 from .cases import Case, Store
-from .comparison import Baseline, harmonized, seen_by
-from .curves import best_of_curve, mean_interval
+from .comparison import Baseline, seen_by, together
+from .curves import best_of_curve, mean_interval, sampled_curves
 from .plots import JUDGE
 from .pool import Pool, load_pool
 from .searches import Unit, apart
@@ -157,19 +157,15 @@ def self_supervised(store: Store, cases: Sequence[Case]) -> dict:
     return {"spearman": agree, "gain": gain, "sentence": said, "plot": {"lines": lines, "across": "N", "up": JUDGE}}
 
 
-def rankings(pool: Pool) -> dict[str, np.ndarray]:
-    """What else could choose: a pool's scores by verifiers that need no model, and by all together as an ensemble."""
-    found = {"searched": pool.values[:, 0], **{name: seen_by(pool, name).values[:, 0] for name in BESIDE}}
-    together = seen_by(pool, "ensemble").values
-    return {**found, "ensemble": harmonized(together, together)}
-
-
 def chosen_by(base: Baseline) -> dict[str, np.ndarray]:
-    """Curves `(cases, n)` of the exact judge's opinion of the best of N, by what chooses."""
+    """Curves `(cases, n)` of the exact judge's opinion of the best of N, by what chooses: one verifier, or several as the ensemble's node joins them."""
     found: dict[str, list] = {}
     for pool in base.pools:
-        for name, scores in rankings(pool).items():
+        alone = {"searched": pool.values[:, 0], **{name: seen_by(pool, name).values[:, 0] for name in BESIDE}}
+        for name, scores in alone.items():
             found.setdefault(name, []).append(best_of_curve(scores, pool.checked)[: base.most])
+        (curve,) = sampled_curves(together, seen_by(pool, "ensemble").values, [pool.checked])
+        found.setdefault("ensemble", []).append(curve[: base.most])
     return {name: np.stack(rows) for name, rows in found.items()}
 
 

@@ -13,6 +13,9 @@ from .base import Card
 from .clip_model import ClipModel
 
 
+SPREAD = 3.0  # typical standard deviation among pictures of one prompt
+
+
 class Embedder(Protocol):
     """Embeds pictures and texts in one space: `ClipModel` with open_clip, `TransformersClip` with transformers."""
 
@@ -67,7 +70,7 @@ class ClipScore:
         return Card(
             name=f"CLIP score ({self.model.name})",
             range=f"100 x cosine, mostly {'0 to 20' if siglip else '15 to 40'}",
-            spread=3.0,
+            spread=SPREAD,
             prompt=True,
             token_limit=self.model.token_limit,
             licence=licence,

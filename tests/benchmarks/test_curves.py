@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from bench.curves import band, best_of_curve, equivalent_interval, equivalent_n, mean_interval, standard
+from bench.curves import band, best_of_curve, equivalent_interval, equivalent_n, mean_interval, sampled_curves, standard
 from search.best_of import chances, expected_best
 
 
@@ -77,3 +77,26 @@ def test_a_band_has_the_mean_interval_at_every_n():
 def test_a_prompt_whose_pictures_are_all_the_same_counts_nothing():
     assert standard(np.array([3.0, 5.0]), np.array([4.0, 4.0])).tolist() == [0, 0]
     assert standard(np.array([3.0, 5.0]), np.array([1.0, 3.0])).tolist() == [1, 3]
+
+
+RANDOM = np.random.default_rng(3)
+
+
+def test_a_chooser_that_sees_values_alone_gives_the_exact_curve_within_the_noise_of_its_draws():
+    values = RANDOM.normal(size=(64, 1))
+    (curve,) = sampled_curves(lambda pool: pool[:, 0], values, [values[:, 0]], draws=2000)
+    exact = best_of_curve(values[:, 0])
+    assert len(curve) == 64 and abs(curve - exact).max() < 0.06
+    assert curve[0] == pytest.approx(exact[0]) and curve[-1] == exact[-1]
+
+
+def test_a_chooser_that_compares_is_asked_about_just_the_pictures_that_it_would_see():
+    seen = set()
+
+    def choose(pool):
+        seen.add(len(pool))
+        return pool[:, 0]
+
+    values = RANDOM.normal(size=(16, 2))
+    sampled_curves(choose, values, [values[:, 0]], draws=3)
+    assert seen == {2, 3, 4, 6, 8, 12, 16}

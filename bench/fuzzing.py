@@ -1,0 +1,79 @@
+"""A hundred thousand recipes, journals and requests of strangers, in parts of a thousand."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+SHARES = {"recipes": 0.5, "journals": 0.2, "records": 0.1, "requests": 0.2}
+
+
+class Fuzz:
+    """Runs the properties of `tests/fuzz` on the real host in this process."""
+
+    def __init__(self, host):
+        from noise_search.tests.faults.lab import Lab
+        from noise_search.tests.fuzz.properties import sound_journal
+        from noise_search.tests.fuzz.requests import Door
+
+        self.host, self.lab = host, Lab(host)
+        self.scratch = tempfile.TemporaryDirectory(prefix="noise-search-fuzz-")
+        self.journal = Path(self.scratch.name) / "one.journal"
+        self.sound = sound_journal(self.journal)
+        if error := self.lab.run(self.lab.graph(), "fuzz").error:
+            raise RuntimeError(error)
+        self.door = Door(host)
+        self.known = {"search": [self.lab.panel().id], "candidate": ["0", "5"], "workflow": ["fuzz"], "size": ["small"], "place": ["0"]}
+
+    def part(self, number: int, examples: int) -> dict:
+        """Counts of what became of the examples; an example that breaks a promise raises, and hypothesis has made it small."""
+        found: Counter[str] = Counter()
+        before = self.door.files()
+        for name, check in self.checks(found).items():
+            self.many(check, name, number, round(examples * SHARES[name]), found)
+        assert self.door.files() == before, "a file elsewhere was touched"
+        return dict(found)
+
+    def many(self, check, name: str, number: int, examples: int, found: Counter) -> None:
+        from hypothesis import HealthCheck, Phase, given, seed, settings
+
+        strategy, use = check
+
+        @seed(number * 10 + sorted(SHARES).index(name))
+        @settings(max_examples=examples, database=None, deadline=None, suppress_health_check=list(HealthCheck),
+                  phases=[Phase.explicit, Phase.generate, Phase.shrink])
+        @given(strategy)
+        def run(example) -> None:
+            found[name] += 1
+            found[f"{name} {use(example)}"] += 1
+
+        run()
+
+    def checks(self, found: Counter) -> dict:
+        from noise_search.tests.fuzz import properties, strategies
+        from noise_search.tests.fuzz.requests import check_request, requests
+
+        memo, rollout = self.host.part("nodes.host.memo"), self.host.part("nodes.host.rollout")
+        import torch
+
+        sound = memo.record(rollout.Particles(torch.ones(1, 16, 8, 8), torch.zeros(1, 16, 8, 8), 0.0, (1,)), 4)
+        return {
+            "recipes": (strategies.recipe_texts, properties.check_recipe),
+            "journals": (strategies.changed_bytes(self.sound), lambda data: f"with {properties.check_journal(self.journal, data)} records"),
+            "records": (strategies.records(sound),
+                        lambda one: "used" if properties.check_remembered(memo, json.loads(json.dumps(one))) else "refused"),
+            "requests": (requests(self.door.routes, self.known), lambda request: check_request(self.door, request)),
+        }  # fmt: skip
+
+    def close(self) -> None:
+        self.door.close()
+        self.scratch.cleanup()
+
+
+def summary(parts: list[dict]) -> dict:
+    total: Counter[str] = Counter()
+    for part in parts:
+        total.update(part)
+    return {"examples": sum(total[name] for name in SHARES), "broken_promises": 0, "counts": dict(sorted(total.items()))}
