@@ -132,7 +132,8 @@ def costs(base: Baseline, unit: Unit, records: Sequence[dict]) -> dict:
 
 
 def rows(base: Baseline, store: Store, algorithms: Sequence[Algorithm]) -> list[dict]:
-    """A row per search and budget, over the cases that were measured; each against the best of N by the verifier that it searched with."""
+    """A row per search and budget, over the cases that were measured; each against the best of N by the verifier that it searched with,
+    which "by" names where it is not the one that all others were searched with."""
     kept = [store.read(case) for case in base.cases]
     views, found = {"": base}, []
     for name in dict.fromkeys(name for records in kept for name in records):
@@ -145,7 +146,7 @@ def rows(base: Baseline, store: Store, algorithms: Sequence[Algorithm]) -> list[
             pools = [seen_by(pool, view) for pool in base.pools]
             views[view] = baseline(pools, base.cases, choose=together if view == "ensemble" else None)
         places = [place for place, records in enumerate(kept) if name in records]
-        found.append(row(views[view].of(places), unit, [kept[place][name] for place in places]))
+        found.append(row(views[view].of(places), unit, [kept[place][name] for place in places]) | {"by": view})
     return sorted(found, key=lambda figures: (figures["algorithm"], figures["pictures"]))
 
 

@@ -24,7 +24,11 @@ def canvas(columns: int = 1) -> tuple[Figure, list[Axes]]:
 
 
 def score_against_cost(base: Baseline, rows: Sequence[Mapping], path: Path) -> Path:
-    """Every search's points over the curve of best of N: by the searched verifier, and by the exact judge where there is one."""
+    """Every search's points over the curve of best of N: by the searched verifier, and by the exact judge where there is one.
+
+    Searches by another verifier are left out: their scores, and their best of N, are others.
+    """
+    rows = [row for row in rows if not row.get("by")]
     wanted = [("searched", "searched verifier, sd of the prompt's pool"), ("checked", JUDGE)]
     shown = [(name, label) for name, label in wanted if np.isfinite(getattr(base, name)).all()]
     figure, panels = canvas(len(shown))
