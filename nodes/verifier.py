@@ -7,6 +7,7 @@ from comfy_api.latest import io
 from comfy_execution.graph import ExecutionBlocker
 
 from ..verifiers.catalogue import WITHOUT_FILES
+from ..verifiers.clips import EVENLY, HOW, MOST, Frames
 from ..verifiers.combine import COMBINATIONS
 from ..verifiers.ensemble import Ensemble
 from ..verifiers.focus import Adjusted
@@ -22,7 +23,7 @@ KNOWN = "; ".join(f"{known.name} ({known.about}; {known.licence})" for known in 
 
 SCALES = ("Higher is better. Values, typical spread among pictures of a prompt, tokens read: CLIP 15 to 40, 3, 75; SigLIP 0 to 20, 3, 63; "
           "ImageReward -2.3 to 2, 0.5, 33; PickScore 18 to 24, 0.8, 75; HPS 0.14 to 0.34, 0.02, 75; LAION 4 to 7, 0.4; "
-          "Aesthetic V2.5 1 to 10, 0.6; safety 0 to 1, 0.1; technical 0 or below, 0.5. All of these are light: milliseconds on a GPU.")
+          "Aesthetic V2.5 1 to 10, 0.6; safety 0 to 1, 0.1; technical 0 or below, 0.5; temporal consistency of videos 0 to 1, 0.1. All of these are light: milliseconds on a GPU.")
 
 
 class LoadVerifierNode(io.ComfyNode):
@@ -35,7 +36,7 @@ class LoadVerifierNode(io.ComfyNode):
             description="Loads what judges pictures, from models/verifiers. Nothing is downloaded: entries marked missing "
                         "say what to get.",
             search_aliases=["judge", "reward model", "clip score", "siglip", "image reward", "pickscore", "hps", "aesthetic score",
-                            "nsfw", "safety", "sharpness", "technical quality", "scorer"],
+                            "nsfw", "safety", "sharpness", "technical quality", "scorer", "video", "motion", "flicker"],
             inputs=[
                 io.ClipVision.Input("clip_vision", optional=True,
                                     tooltip="Only for LAION aesthetic: a CLIP ViT-L/14 that is loaded already."),
@@ -113,7 +114,7 @@ class VerifierSettingsNode(io.ComfyNode):
             display_name="Verifier Settings",
             category=CATEGORY,
             description="How much one verifier counts, what it must give at least, what it reads and where it looks.",
-            search_aliases=["verifier weight", "verifier gate", "threshold", "mask verifier", "judge region"],
+            search_aliases=["verifier weight", "verifier gate", "threshold", "mask verifier", "judge region", "video frames", "worst frame"],
             inputs=[
                 Verifier.Input("verifier", tooltip="What judges."),
                 io.Mask.Input("mask", optional=True,
@@ -126,14 +127,18 @@ class VerifierSettingsNode(io.ComfyNode):
                                tooltip="Least value to pass the gate, on the verifier's own scale."),
                 io.String.Input("prompt", default="", multiline=True,
                                 tooltip="What this verifier reads instead of the prompt. Empty = what the others read."),
+                io.Combo.Input("frames", options=list(HOW), default=EVENLY.how, optional=True, advanced=True,
+                               tooltip="Of a video: the mean or the worst of some frames spread over it, or one frame alone."),
+                io.Int.Input("judged_frames", default=EVENLY.count, min=1, max=MOST, optional=True, advanced=True,
+                             display_name="judged frames", tooltip="How many frames of a video are judged for the mean or the worst one."),
             ],
             outputs=[Verifier.Output(display_name="verifier")],
         )  # fmt: skip
 
     @classmethod
-    def execute(cls, verifier, weight, gate, floor, prompt, mask=None) -> io.NodeOutput:
+    def execute(cls, verifier, weight, gate, floor, prompt, mask=None, frames=EVENLY.how, judged_frames=EVENLY.count) -> io.NodeOutput:
         settings = {"weight": weight, "floor": floor if gate else None, "prompt": prompt, "focus": cropping(mask)}
-        return io.NodeOutput(Adjusted(verifier, **settings))
+        return io.NodeOutput(Adjusted(verifier, **settings, frames=Frames(frames, judged_frames)))
 
 
 class VerifierScoreNode(io.ComfyNode):

@@ -14,6 +14,8 @@ from .clip_model import ClipModel
 from .clip_score import ClipScore
 from .hps_score import HpsScore
 from .image_reward import ImageReward, is_image_reward
+from .motion import QUANTITIES as MOTIONS
+from .motion import Motion
 from .pick_score import PickScore
 from .published import OPENAI_CLIP_L, SIGLIP_SO400M, Published, licence_of
 from .safety import SafetyChecker, SafetyScore
@@ -93,6 +95,7 @@ SAFETY_CHECKER = Kind(lambda path, name, trunk: SafetyChecker.load(path))
 WITHOUT_FILES: dict[str, Callable[[], Verifier]] = {
     "technical quality": TechnicalQuality,
     **{name: lambda name=name: Technical(name) for name in QUANTITIES},
+    **{name: lambda name=name: Motion(name) for name in MOTIONS},
 }
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from .base import COSTS, Card, Verifier
+from .clips import measure_clips, sees_clips
 from .combine import COMBINATIONS, gated
 from .focus import Adjusted, is_focused, judge, measure, missed, no_final
 
@@ -34,11 +35,15 @@ class Ensemble:
         self.columns = _distinct([column for verifier in self.verifiers for column in verifier.columns])
         self.modules: tuple[nn.Module, ...] = tuple(module for verifier in self.verifiers for module in verifier.modules)
         self.estimate_at = _common_level(self.verifiers)
+        self.only_clips = any(sees_clips(verifier) for verifier in self.verifiers)
         self.focused = any(is_focused(verifier) for verifier in self.verifiers)
         self.card = _card(self.verifiers, self.weights, combination)
 
     def measure(self, images: Tensor, prompt: str, estimates: Tensor | None = None) -> Tensor:
         return torch.cat([measure(verifier, images, prompt, estimates) for verifier in self.verifiers], dim=1)
+
+    def measure_clips(self, clips: Sequence[Tensor], prompt: str, estimates: Sequence[Tensor] | None = None) -> Tensor:
+        return torch.cat([measure_clips(verifier, clips, prompt, estimates).double() for verifier in self.verifiers], dim=1)
 
     def combine(self, pool: Tensor) -> Tensor:
         return gated(self._combine, pool, self.missed(pool))

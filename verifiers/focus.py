@@ -1,7 +1,7 @@
 """One verifier with its own weight, gate, prompt and region: what it judges and how much that counts."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from .base import Verifier
+from .clips import EVENLY, Frames, by_frames, measure_clips, sees_clips
 from .combine import gated
 
 COVERED = 0.5  # least value of a mask that counts as covered
@@ -81,6 +82,7 @@ class Adjusted:
         floor: Least value that passes, in the verifier's own units: what is below ranks behind all that passes. None for no floor.
         prompt: What it reads instead of the prompt that all others read; "" for that one.
         focus: Crops pictures to the part that it judges, as `Focus` does; None for the whole.
+        frames: Which frames of a video it sees.
     """
 
     def __init__(
@@ -91,8 +93,10 @@ class Adjusted:
         floor: float | None = None,
         prompt: str = "",
         focus: Callable[[Tensor], Tensor] | None = None,
+        frames: Frames = EVENLY,
     ):
         self.verifier, self.weight, self.floor, self.prompt, self.focus = verifier, weight, floor, prompt.strip(), focus
+        self.frames, self.only_clips = frames, sees_clips(verifier)
         _check(self)
         self.estimate_at = getattr(verifier, "estimate_at", None)
         self.focused = focus is not None or is_focused(verifier)
@@ -111,6 +115,15 @@ class Adjusted:
         """Raw values of the part of the pictures that it judges; weight and floor are for `combine`."""
         seen = [part if part is None or self.focus is None else self.focus(part) for part in (images, estimates)]
         return measure(self.verifier, seen[0], self.prompt or prompt, seen[1])
+
+    def measure_clips(self, clips: Sequence[Tensor], prompt: str, estimates: Sequence[Tensor] | None = None) -> Tensor:
+        """Raw values `(n, k)` of clips, by the frames that it sees of them; the worst one is the one that it would rank last."""
+        focus = self.focus or (lambda images: images)
+        seen, expected = [[focus(clip) for clip in part] if part is not None else None for part in (clips, estimates)]
+        if self.frames == EVENLY:
+            return measure_clips(self.verifier, seen, self.prompt or prompt, expected)
+        score = self.combine if self.weight else self.verifier.combine
+        return by_frames(self.verifier, self.frames, seen, self.prompt or prompt, expected, score)
 
     @property
     def compares(self) -> bool:
@@ -177,5 +190,10 @@ def _check(adjusted: Adjusted) -> None:
         raise ValueError(f"floor must be finite, got {floor}")
     if floor is not None and not card.absolute:
         raise ValueError(f"a gate must be on a verifier with values of its own, got {card.name}, which only compares pictures")
+    if adjusted.frames != EVENLY and sees_clips(adjusted.verifier):
+        raise ValueError(
+            f"frames must be left at {EVENLY.how} of {EVENLY.count} for {card.name}, which judges whole videos, "
+            f"got {adjusted.frames.how} of {adjusted.frames.count}"
+        )
     if adjusted.focus is not None and is_focused(adjusted.verifier):
         raise ValueError(f"mask must be given once, and {card.name} has one already")

@@ -131,6 +131,8 @@ class Session:
         method = "GET" if body is None else "POST"
         async with self.client.request(method, url, json=body, allow_redirects=False) as response:
             text = (await _read(response)).decode("utf-8", errors="replace")
+            if self.line.key:  # a server that repeats it must not bring it into messages and logs
+                text = text.replace(self.line.key, "(your key)")
             _check_status(response, text, f"{label}: {url}")
         try:
             return json.loads(text)

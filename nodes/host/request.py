@@ -12,7 +12,7 @@ from .noise import Leaves, Resolved, describe, resolve
 from .pace import check_minutes
 from .region import Region
 from .sampling import Sampling
-from .verifiers import prompt_for
+from .verifiers import check_clips, prompt_for
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +65,7 @@ class Request:
         for judge in (self.verifier, self.held_out):
             if judge is not None:
                 prompt_for(judge, self.prompt, self.sampling.prompt)
+                check_clips(judge, self.sampling)
 
     @property
     def text(self) -> str:

@@ -1,27 +1,25 @@
 """How a noise becomes a picture: the value on the SAMPLING socket."""
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import comfy.model_sampling
-import comfy.sample
 import comfy.samplers
 import torch
 from torch import Tensor
 
 from ...search.noise import Shape
 from ...search.path import Schedule
+from .families import check_family, whole_only
 from .noise import Latent, joined, shapes_of, streams
 from .prompt import TracedPrompt
 from .two_stage import Hires, PairGuider, guider_with
+from .versions import with_channels_of
 
 # Conditioning whose own noise is drawn from the sampling seed, for the whole batch at once.
 SEEDED_CONDITIONING = ("unclip_conditioning", "noise_augmentation", "minimax_visual_cond_noise_aug",
                        "minimax_audio_cond_noise_aug")
-# Older hosts take fewer of the scales between an empty latent and the model's.
-SCALES_TAKEN = len(inspect.signature(comfy.sample.fix_empty_latent_channels).parameters) - 2
 UNCUTTABLE = (comfy.model_sampling.IMG_TO_IMG, comfy.model_sampling.IMG_TO_IMG_FLOW)
 # Conditioning with one row per picture, whatever the latent's dimensions.
 PER_PICTURE = ("cross_attn", "pooled_output", "attention_mask")
@@ -73,9 +71,11 @@ class Sampling:
     @property
     def pathless(self) -> str:
         """Why there is no path to be searched along; "" where there is one."""
-        kind = self.guider.model_patcher.get_model_object("model_sampling")
-        if isinstance(kind, UNCUTTABLE):
-            return f"a model that makes pictures from noise, got one of {type(kind).__name__}"
+        model = self.guider.model_patcher
+        if isinstance(model.get_model_object("model_sampling"), UNCUTTABLE):
+            return f"a model that makes pictures from noise, got one that changes a picture into another ({type(model.model).__name__})"
+        if reason := whole_only(model):
+            return reason
         if self.hires is not None:
             return "a setup without a hires pass, because that can only be judged as a whole (Random, Zero-Order or Local Search can)"
         if self.sigmas[-1] != 0:
@@ -162,6 +162,7 @@ def prepared(guider: Any, sampler: Any, sigmas: Tensor, latent: dict, vae: Any, 
     """
     if vae is None:
         raise ValueError("vae must be connected: the verifiers and the preview see decoded pictures, got none")
+    check_family(guider.model_patcher, vae)
     if sigmas.shape[-1] < 2:
         raise ValueError(f"sigmas must hold at least one step, got {sigmas.shape[-1]} levels (is denoise 0?)")
     fixed = fixed_latent(guider.model_patcher, latent)
@@ -184,8 +185,7 @@ def fixed_latent(patcher: Any, latent: dict) -> dict:
                          "Set batch_size to 1 or pick one with Latent From Batch")
     if any(not torch.isfinite(part).all() for part in streams(samples)):
         raise ValueError("latent_image must be finite, got NaN or infinite values")
-    scales = (latent.get("downscale_ratio_spacial"), latent.get("downscale_ratio_temporal"))[:SCALES_TAKEN]
-    samples = comfy.sample.fix_empty_latent_channels(patcher, samples, *scales)
+    samples = with_channels_of(patcher, latent)
     kept = {key: value for key, value in latent.items() if not key.startswith(("downscale_ratio_", "batch_index"))}
     return {**kept, "samples": samples}
 

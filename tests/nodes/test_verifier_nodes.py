@@ -1,6 +1,9 @@
 """The verifier nodes in the real host, as a user wires them."""
 
+import json
 import shutil
+import tempfile
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -201,7 +204,10 @@ def tiny_clip_vision():
     config = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_channels": 3, "patch_size": 14,
               "num_hidden_layers": 2, "hidden_act": "quick_gelu", "image_size": 28, "projection_dim": 16,
               "model_type": "clip_vision_model", "layer_norm_eps": 1e-5}  # fmt: skip
-    vision = ClipVisionModel(config)
+    with tempfile.TemporaryDirectory() as place:
+        path = Path(place) / "config.json"
+        path.write_text(json.dumps(config))
+        vision = ClipVisionModel(str(path))
     weights = {key: torch.randn_like(value, dtype=torch.float32) * 0.2 for key, value in vision.get_sd().items() if value.is_floating_point()}
     vision.load_sd({**vision.get_sd(), **weights})
     return vision

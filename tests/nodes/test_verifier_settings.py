@@ -105,7 +105,8 @@ def test_the_order_of_widgets_is_what_saved_workflows_rely_on(host):
     import nodes
 
     types = nodes.NODE_CLASS_MAPPINGS["VerifierSettings"].INPUT_TYPES()
-    assert list(types["required"]) == ["verifier", "weight", "gate", "floor", "prompt"] and list(types["optional"]) == ["mask"]
+    assert list(types["required"]) == ["verifier", "weight", "gate", "floor", "prompt"]
+    assert list(types["optional"]) == ["mask", "frames", "judged_frames"]
 
 
 # The held-out judge

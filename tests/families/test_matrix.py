@@ -1,0 +1,55 @@
+"""Every family of the host's models through the searches: what works is right, and what does not is refused with a reason."""
+
+import os
+from pathlib import Path
+
+import pytest
+from noise_search.tests.families.matrix import FAMILIES, NOT_SAMPLED, SEARCHES, Prompts, far, streams, table
+
+PAGE = Path(__file__).parents[2] / "docs" / "families.md"
+SAME = 2e-4  # of the largest value: what batching and cutting change in four steps
+
+
+@pytest.fixture(scope="module")
+def outcomes(host):
+    """Why each (family, search) was refused, "" where it works; filled by the tests of the families."""
+    return {}
+
+
+@pytest.mark.parametrize("one", FAMILIES, ids=lambda one: one.name)
+def test_a_family_is_searched_exactly_or_refused_before_anything_is_sampled(host, outcomes, one):
+    prompts = Prompts(host, one)
+    for search in SEARCHES:
+        found = prompts.outcome(search)
+        outcomes[one.name, search] = found.refused
+        if found.refused:
+            continue
+        latent = found.kept["latent"]["samples"]
+        shapes = (one.decoded,) if one.decoded else one.shapes
+        assert [part.shape for part in streams(latent)] == [(1, *shape) for shape in shapes], search
+        assert all(part.isfinite().all() for part in streams(latent)), search
+        assert found.kept["score"] == pytest.approx(found.kept["image"].mean().item(), abs=1e-5), search
+        assert found.kept["score"] >= found.kept["trace"].scores[0], search  # the own seed's
+        assert far(found.kept["replayed"]["samples"], latent) < SAME, search
+    if not outcomes[one.name, "NoiseSearch"]:
+        assert far(*prompts.stock()) < SAME
+
+
+def test_the_page_of_the_documentation_says_what_was_found(outcomes, host):
+    import nodes
+
+    for one in FAMILIES:  # those that no test above ran, where this one is run alone
+        if (one.name, "NoiseSearch") not in outcomes:
+            prompts = Prompts(host, one)
+            outcomes |= {(one.name, search): prompts.outcome(search, replayed=False).refused for search in SEARCHES}
+    found = table(outcomes, lambda search: nodes.NODE_DISPLAY_NAME_MAPPINGS[search])
+    if os.environ.get("NOISE_SEARCH_WRITE_DOCS"):
+        PAGE.write_text(found)
+    assert PAGE.read_text() == found, "docs/families.md is out of date: its first lines say how to write it anew"
+
+
+def test_no_class_of_the_host_is_forgotten(host):
+    import comfy.supported_models
+
+    listed = {name for one in FAMILIES for name in (one.config, *one.like)} | set(NOT_SAMPLED)
+    assert {known.__name__ for known in comfy.supported_models.models} <= listed
