@@ -3,7 +3,7 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .nodes import NODES
-from .nodes.host import routes
+from .nodes.host import book_routes, carrying, pick_routes, routes
 
 WEB_DIRECTORY = "./js"
 
@@ -15,4 +15,7 @@ class NoiseSearchExtension(ComfyExtension):
 
 async def comfy_entrypoint() -> NoiseSearchExtension:
     routes.register()
+    pick_routes.register()
+    carrying.register()
+    book_routes.register()
     return NoiseSearchExtension()

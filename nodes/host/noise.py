@@ -89,34 +89,36 @@ class VariedNoise:
 
 
 class RecipeNoise:
-    """The noise of a recipe, made again.
+    """The noises of recipes, made again, in their order.
 
     Args:
-        recipe: What to make.
-        source: The NOISE that the recipe began with, where that came in from elsewhere.
+        recipes: What to make, at least one.
+        source: The NOISE that the recipes began with, where that came in from elsewhere.
         region: The mask `(n, h, w)` that was searched in, where there was one.
     """
 
-    def __init__(self, recipe: Recipe, source: Any = None, region: Tensor | None = None):
-        self.recipe, self.source, self.region = recipe, source, region
+    def __init__(self, recipes: Sequence[Recipe], source: Any = None, region: Tensor | None = None):
+        self.candidates, self.source, self.region = tuple(recipe.candidate for recipe in recipes), source, region
+        self.recipes = tuple(recipes)
 
     @property
     def seed(self) -> int:
-        return self.recipe.candidate.sampler_seed
+        return self.candidates[0].sampler_seed
 
     def resolve(self, latent: Latent) -> Resolved:
-        check_shapes(self.recipe, shapes_of(latent))
+        for recipe in self.recipes:
+            check_shapes(recipe, shapes_of(latent))
         leaves = dict(resolve(self.source, latent).leaves) if self.source is not None else {}
         if self.region is not None:
             leaves |= region_leaves(self.region, shapes_of(latent))
-        return Resolved((self.recipe.candidate,), leaves)
+        return Resolved(self.candidates, leaves)
 
     def generate_noise(self, input_latent: dict) -> Latent:
         return rows(self, input_latent["samples"])
 
 
 class ReorderedNoise:
-    """The rows of another NOISE in another order."""
+    """Rows of another NOISE, all or some of them, in another order."""
 
     def __init__(self, source: Any, order: Sequence[int]):
         self.source, self.order = source, tuple(order)
@@ -127,7 +129,7 @@ class ReorderedNoise:
         return resolved.candidates[self.order[0]].sampler_seed if resolved else self.source.seed
 
     def resolve(self, latent: Latent) -> Resolved:
-        base = resolve(self.source, latent, len(self.order))
+        base = resolve(self.source, latent, max(self.order) + 1)
         return Resolved(tuple(base.candidates[index] for index in self.order), base.leaves)
 
     def generate_noise(self, input_latent: dict) -> Latent:

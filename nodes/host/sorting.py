@@ -1,4 +1,7 @@
-"""Pictures and what belongs to them, put in one order. What came as one batch leaves as one, what came as a list as a list."""
+"""Pictures and what belongs to them, put in one order. What came as one batch leaves as one, what came as a list as a list.
+
+An order names places among `of` pictures; without `of`, it names all of them.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -16,32 +19,32 @@ def pictures_in(images: Sequence[Tensor]) -> list[Tensor]:
     return [picture for batch in images for picture in batch.split(1)]
 
 
-def sort_images(images: Sequence[Tensor], order: Order) -> list[Tensor]:
-    return arrange(images, order, len, lambda batch, rows: batch[list(rows)], "images")
+def sort_images(images: Sequence[Tensor], order: Order, of: int = 0) -> list[Tensor]:
+    return arrange(images, order, len, lambda batch, rows: batch[list(rows)], "images", of)
 
 
-def sort_latents(latents: Sequence[dict], order: Order) -> list[dict]:
-    return arrange(latents, order, lambda latent: len(streams(latent["samples"])[0]), latent_rows, "latents")
+def sort_latents(latents: Sequence[dict], order: Order, of: int = 0) -> list[dict]:
+    return arrange(latents, order, lambda latent: len(streams(latent["samples"])[0]), latent_rows, "latents", of)
 
 
-def sort_noises(noises: Sequence[Any], order: Order) -> list[Any]:
+def sort_noises(noises: Sequence[Any], order: Order, of: int = 0) -> list[Any]:
     """NOISE objects: one that holds all the candidates, or one for each picture."""
     if len(noises) == 1:
-        return arrange(noises, order, lambda noise: held(noise, len(order)), ReorderedNoise, "noises")
-    return sort_values(noises, order, "noises")
+        return arrange(noises, order, lambda noise: held(noise, of or len(order)), ReorderedNoise, "noises", of)
+    return sort_values(noises, order, "noises", of)
 
 
-def sort_values(values: Sequence[Any], order: Order, name: str) -> list[Any]:
-    if len(values) != len(order):
-        raise ValueError(f"{name} must be as many as the pictures, {len(order)}, got {len(values)}")
+def sort_values(values: Sequence[Any], order: Order, name: str, of: int = 0) -> list[Any]:
+    if len(values) != (of or len(order)):
+        raise ValueError(f"{name} must be as many as the pictures, {of or len(order)}, got {len(values)}")
     return [values[index] for index in order]
 
 
-def arrange(batches: Sequence[Any], order: Order, count: Callable, take: Callable, name: str) -> list[Any]:
+def arrange(batches: Sequence[Any], order: Order, count: Callable, take: Callable, name: str, of: int) -> list[Any]:
     """Rows of batches in the given order: in one batch if there was one, else each on its own."""
     places = [(batch, row) for batch in batches for row in range(count(batch))]
-    if len(places) != len(order):
-        raise ValueError(f"{name} must be as many as the pictures, {len(order)}, got {len(places)}")
+    if len(places) != (of or len(order)):
+        raise ValueError(f"{name} must be as many as the pictures, {of or len(order)}, got {len(places)}")
     if len(batches) == 1:
         return [take(batches[0], order)]
     return [take(batch, [row]) for batch, row in (places[index] for index in order)]

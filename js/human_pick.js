@@ -1,0 +1,223 @@
+// The gallery of Human Pick: in its node, large, and as a note on top of the page while pictures wait out of sight.
+import { app } from "../../scripts/app.js";
+import { api } from "../../scripts/api.js";
+import { button, make, set } from "./panel/dom.js";
+import { nodeOf, rootGraph } from "./panel/page.js";
+import { ask, isInSight, nodesIn, tell } from "./pick/page.js";
+import { choiceText, isWaiting, newer, readChoice, toggled } from "./pick/state.js";
+import { createView } from "./pick/view.js";
+import { openZoom } from "./pick/zoom.js";
+
+const EVENT = "noise_search.pick"; // nodes/host/asking.py
+const ROOT = "/noise_search/picks"; // nodes/host/pick_routes.py
+const [IDLE_HEIGHT, HEIGHT, WIDTH] = [70, 520, 400];
+const galleries = new Map(); // workflow and node -> { pick, marks, busy, views, zoom }
+const panels = new WeakMap(); // node -> { view, gallery }
+const own = new Set(); // prompts that this page queued
+const note = { root: null, text: null, dialog: null };
+
+app.registerExtension({
+  name: "noise_search.human_pick",
+  setup() {
+    document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("./pick/pick.css", import.meta.url).href }));
+    note.text = make("span");
+    note.root = make("div", "np-note", { role: "status", hidden: true }, make("i", "np-lamp"), note.text, button("Pick now", "", () => open(waitingOutOfSight()), "np-go"));
+    document.body.append(note.root);
+    api.addEventListener(EVENT, ({ detail }) => receive(detail));
+    api.addEventListener("execution_start", ({ detail }) => own.add(detail.prompt_id));
+    for (const end of ["execution_interrupted", "execution_error"]) api.addEventListener(end, ({ detail }) => ended(detail.prompt_id));
+    api.addEventListener("reconnected", catchUp);
+    api.addEventListener("status", () => announce());
+    setInterval(tick, 500);
+  },
+  nodeCreated(node) {
+    if (node.comfyClass === "HumanPick") addView(node);
+  },
+  afterConfigureGraph: () => catchUp(),
+});
+
+function addView(node) {
+  const panel = { gallery: null, view: null };
+  panel.view = createView(actionsOf(() => panel.gallery, node));
+  panels.set(node, panel);
+  const getMinHeight = () => (panel.gallery ? HEIGHT : IDLE_HEIGHT);
+  const options = { serialize: false, hideOnZoom: false, margin: 6, getMinHeight, getValue: () => "", setValue: () => {} };
+  const widget = node.addDOMWidget("noise_search_pick", "NOISE_SEARCH_PICK", panel.view.root, options);
+  widget.serialize = false; // options.serialize: the prompt; this: the saved workflow
+  if (node.size[0] < WIDTH) node.setSize([WIDTH, node.size[1]]);
+  const choice = choiceWidget(node), before = choice?.callback;
+  if (choice) choice.callback = (...values) => { before?.apply(choice, values); draw(panel.gallery, node); };
+}
+
+// node: where the gallery is, if this page shows it.
+function actionsOf(galleryOf, node) {
+  const actions = {
+    picture: (pick, place, size) => api.apiURL(`${ROOT}/${pick.pick}/${place}/${size}`),
+    mark: (place) => mark(galleryOf(), place),
+    use: (place) => use(galleryOf(), place),
+    roll: () => answer(galleryOf(), { action: "roll" }),
+    leave: () => answer(galleryOf(), { action: "leave" }),
+    ask: () => { setChoice(node, ""); draw(galleryOf(), node); },
+    zoom: (place) => zoom(galleryOf(), place, actions, node),
+    enlarge: () => open(galleryOf()),
+    close: () => note.dialog?.close(),
+  };
+  return actions;
+}
+
+function receive(update) {
+  const key = `${update.workflow} ${update.node}`;
+  const gallery = galleries.get(key) ?? { pick: null, marks: [], busy: false, views: new Set(), zoom: null };
+  const pick = newer(gallery.pick, update);
+  if (pick !== update) return;
+  galleries.set(key, gallery);
+  if (pick.pick !== gallery.pick?.pick || !isWaiting(pick)) {
+    Object.assign(gallery, { marks: [], busy: false });
+    gallery.zoom?.close();
+  }
+  pick.ends = pick.seconds_left === null ? null : Date.now() + 1000 * pick.seconds_left;
+  gallery.pick = pick;
+  if (!isWaiting(pick) && pick.status !== "rolled" && note.gallery === gallery) note.dialog?.close();
+  attach(gallery);
+  draw(gallery);
+  tick();
+}
+
+// Shows it in its node, where this page has that one.
+function attach(gallery) {
+  const node = nodeOf(gallery.pick), panel = panels.get(node);
+  if (!panel || panel.gallery === gallery) return;
+  panel.gallery?.views.delete(panel.view);
+  const first = !panel.gallery;
+  panel.gallery = gallery;
+  gallery.views.add(panel.view);
+  if (first) node.setSize([node.size[0], Math.max(node.size[1], node.computeSize()[1])]);
+  app.graph?.setDirtyCanvas(true, true);
+}
+
+function draw(gallery, node = gallery && nodeOf(gallery.pick)) {
+  const fixed = readChoice(choiceWidget(node)?.value);
+  if (!gallery) return panels.get(node)?.view.show({ pick: null, marks: [], fixed, busy: false });
+  for (const view of gallery.views) view.show({ ...gallery, fixed });
+  gallery.zoom?.draw();
+}
+
+// Asks for the galleries of this workflow, and for what else waits for this page: after a reload, a new connection, another workflow.
+async function catchUp() {
+  for (const node of nodesIn(rootGraph())) if (panels.has(node)) draw(panels.get(node).gallery, node);
+  await announce(true);
+  const workflow = rootGraph()?.id;
+  const here = workflow && (await ask(`${ROOT}?workflow=${encodeURIComponent(workflow)}`));
+  const mine = api.clientId && (await ask(`${ROOT}?page=${encodeURIComponent(api.clientId)}`));
+  for (const { prompt_id } of mine?.picks ?? []) own.add(prompt_id);
+  if (here) forget(workflow, new Set(here.picks.map(({ pick }) => pick)));
+  for (const pick of [...(here?.picks ?? []), ...(mine?.picks ?? [])]) receive(pick);
+}
+
+// What the server knows no more waits for nobody; the rest goes to the nodes of the page, which may be others now.
+function forget(workflow, known) {
+  for (const gallery of galleries.values()) {
+    const { pick } = gallery;
+    if (pick.workflow !== workflow) continue;
+    attach(gallery);
+    draw(gallery);
+    if ((isWaiting(pick) || pick.status === "rolled") && !known.has(pick.pick)) cancel(pick);
+  }
+}
+
+const cancel = (pick) => receive({ ...pick, status: "cancelled", version: pick.version + 1 });
+
+// Tells the server that this page can be asked: it asks nobody else.
+async function announce(again = false) {
+  if (!api.clientId || (!again && note.announced === api.clientId)) return;
+  note.announced = api.clientId;
+  await ask(ROOT, { page: api.clientId });
+}
+
+// A prompt that ends while pictures are rolled again makes no more of them.
+function ended(prompt) {
+  own.delete(prompt);
+  for (const { pick } of galleries.values()) {
+    if (pick.prompt_id === prompt && pick.status === "rolled") cancel(pick);
+  }
+}
+
+function mark(gallery, place) {
+  const { pick } = gallery;
+  if (gallery.busy || (!isWaiting(pick) && pick.status !== "picked")) return;
+  gallery.marks = toggled(gallery.marks, place);
+  draw(gallery);
+}
+
+// While it waits: the answer. Afterwards: the same run again, as it was queued, with these; what is before the node comes from the host's cache.
+async function use(gallery, place) {
+  const { pick } = gallery;
+  const marks = gallery.marks.length || place === undefined ? gallery.marks : [place];
+  if (!marks.length || gallery.busy) return;
+  if (isWaiting(pick)) return answer(gallery, { action: "pick", picked: marks });
+  if (!gallery.marks.length) return;
+  const [, , prompt, extra] = (await ask(`/history/${pick.prompt_id}`))?.[pick.prompt_id]?.prompt ?? [];
+  if (!prompt?.[pick.node]) return tell("ComfyUI has forgotten that run: queue again, and pick then.");
+  for (const node of Object.values(prompt)) delete node.is_changed; // the host's own note
+  prompt[pick.node].inputs.choice = choiceText(pick.roll, marks);
+  gallery.busy = true;
+  draw(gallery);
+  await api.queuePrompt(0, { output: prompt, workflow: extra.extra_pnginfo?.workflow }).catch((error) => tell(error.message));
+  gallery.busy = false;
+  draw(gallery);
+}
+
+async function answer(gallery, body) {
+  Object.assign(gallery, { busy: true });
+  draw(gallery);
+  const state = await ask(`${ROOT}/${gallery.pick.pick}/answer`, body);
+  gallery.busy = false;
+  if (state) receive(state);
+  else catchUp();
+  draw(gallery);
+}
+
+function zoom(gallery, place, actions, node) {
+  const read = () => ({ ...gallery, fixed: readChoice(choiceWidget(node ?? nodeOf(gallery.pick))?.value) });
+  gallery.zoom = openZoom(read, place, actions);
+  gallery.zoom.root.addEventListener("close", () => { gallery.zoom = null; });
+}
+
+function open(gallery) {
+  if (!gallery || note.dialog) return;
+  const dialog = make("dialog", "np-dialog", { ariaLabel: "Pick pictures" });
+  const view = createView(actionsOf(() => gallery), { dialog: true });
+  dialog.append(view.root);
+  dialog.addEventListener("keydown", (event) => event.stopPropagation());
+  dialog.addEventListener("close", () => { gallery.views.delete(view); dialog.remove(); note.dialog = null; tick(); });
+  document.body.append(dialog);
+  Object.assign(note, { dialog, gallery });
+  gallery.views.add(view);
+  dialog.showModal();
+  draw(gallery);
+  view.grid.focus();
+  tick();
+}
+
+// Time left, and the note while the artist cannot see the gallery.
+function tick() {
+  for (const { views } of galleries.values()) for (const view of views) view.tick();
+  const gallery = note.dialog ? null : waitingOutOfSight();
+  note.root.hidden = !gallery;
+  if (gallery) set(note.text, gallery.pick.count > 1 ? `${gallery.pick.count} pictures wait for your pick` : "A picture waits for your word");
+}
+
+function waitingOutOfSight() {
+  return [...galleries.values()].find(({ pick, views }) => {
+    const here = rootGraph()?.id === pick.workflow || own.has(pick.prompt_id);
+    return here && isWaiting(pick) && ![...views].some(({ root }) => isInSight(root));
+  });
+}
+
+const choiceWidget = (node) => node?.widgets?.find(({ name }) => name === "choice");
+
+function setChoice(node, text) {
+  const widget = choiceWidget(node);
+  widget.value = text;
+  widget.callback?.(text);
+}

@@ -1,0 +1,106 @@
+// What a gallery shows and what may be done with it. Imports nothing of the page, so Node can test it.
+
+// Of two states of one node's galleries, the one to show: events may arrive late or twice.
+export function newer(present, update) {
+  if (!present) return update;
+  if (update.number !== present.number) return update.number > present.number ? update : present;
+  return update.version > present.version ? update : present;
+}
+
+export const isWaiting = (pick) => pick?.status === "waiting";
+
+// Marks are places in the order of clicking; a second click takes one back, and the later ones move up.
+export const toggled = (marks, place) => (marks.includes(place) ? marks.filter((one) => one !== place) : [...marks, place]);
+
+export const rankOf = (marks, place) => marks.indexOf(place) + 1; // 0: not marked
+
+export const names = (places) => places.map((place) => `#${place + 1}`).join(", ");
+
+export const several = (places) => (places.length > 3 ? `${places.length} pictures` : names(places));
+
+// As nodes/host/choice.py writes it.
+export const choiceText = (roll, places) => [roll ? `roll ${roll}:` : "", places.map((place) => place + 1).join(", ")].filter(Boolean).join(" ");
+
+// { roll, picked } of such a text, or null where it is empty or none.
+export function readChoice(text) {
+  const found = /^\s*(?:roll\s+(\d+)\s*:)?([\d\s,;]+)$/i.exec(text ?? "");
+  const picked = found ? found[2].match(/\d+/g)?.map((number) => Number(number) - 1) : null;
+  return picked?.length ? { roll: Number(found[1] ?? 0), picked } : null;
+}
+
+// What is picked as far as the page knows: marks of the artist, else the answer, else the fixed choice.
+export function shownMarks(pick, marks, fixed) {
+  if (!pick || marks.length || isWaiting(pick)) return marks;
+  return fixed ? (fixed.roll === pick.roll ? fixed.picked : []) : pick.picked;
+}
+
+const FALLBACK = { verifier: "the verifier's", scores: "the best score,", first: "the first," };
+const BECAUSE = { timeout: "nobody answered in time", closed: "the page was closed", left: "as you wished" };
+
+export function headline(pick, fixed) {
+  if (fixed && !isWaiting(pick)) return `Fixed: ${several(fixed.picked)}${fixed.roll ? ` of roll ${fixed.roll}` : ""}`;
+  if (!pick) return "";
+  if (pick.status === "waiting") return `${pick.count > 1 ? "Pick the best" : "Keep it?"}${pick.roll ? ` · roll ${pick.roll}` : ""}`;
+  if (pick.status === "rolled") return "Rolling again…";
+  if (pick.status === "cancelled") return "Cancelled";
+  const who = { artist: "You picked", verifier: "The verifier picked", scores: "Best score:", first: "The first went on:" }[pick.by];
+  return `${who} ${several(pick.picked)}`;
+}
+
+export function hint(pick, marks, fixed, seconds) {
+  if (fixed && !marks.length && !isWaiting(pick)) return "These go on, and you are not asked.";
+  if (!pick) return "Queue, and the run stops here for you to pick from the pictures.";
+  if (pick.status === "rolled") return "The new pictures show up here.";
+  if (pick.status === "cancelled") return "Nothing was picked.";
+  if (pick.status === "picked") {
+    if (marks.length) return "The same run again, with these.";
+    return BECAUSE[pick.why] ? `${BECAUSE[pick.why]}.` : "Click others to change your mind.";
+  }
+  const click = pick.count > 1 ? "Click one, or several in order." : "Click it.";
+  return seconds === null ? `${click} The run waits.` : `${click} In ${clock(seconds)} ${fallback(pick)} goes on.`;
+}
+
+export const fallback = (pick) => `${FALLBACK[pick.fallback[0]]} ${names(pick.fallback.slice(1))}`;
+
+export function clock(seconds) {
+  const rest = Math.max(0, Math.ceil(seconds)), hours = Math.floor(rest / 3600);
+  const two = (number) => String(number).padStart(2, "0");
+  return `${hours ? `${hours}:${two(Math.floor(rest / 60) % 60)}` : Math.floor(rest / 60)}:${two(rest % 60)}`;
+}
+
+// The place of the best score, or -1 without scores.
+export const bestOf = (pick) => (pick.scores.length ? pick.scores.indexOf(Math.max(...pick.scores)) : -1);
+
+// Everything known of one picture, a line each.
+export function about(pick, place) {
+  const [width, height] = pick.sizes[place];
+  const found = [`#${place + 1} of ${pick.count}`, `${width} × ${height}`];
+  if (pick.scores.length) found.push(`score ${short(pick.scores[place])}`);
+  if (pick.columns.length > 1) pick.columns.forEach((name, index) => found.push(`${name} ${short(pick.values[place][index])}`));
+  if (pick.seeds.length) found.push(`seed ${pick.seeds[place]}`);
+  return found;
+}
+
+export const short = (value) => String(Number(value.toPrecision(4)));
+
+// [columns, width of a tile] that make tiles of this shape (height / width) as large as they can be: without scrolling where that leaves
+// them at least `least` pixels wide.
+export function layout(width, height, count, shape, gap, least) {
+  let best = [0, 0];
+  for (let columns = 1; columns <= count; columns++) {
+    const rows = Math.ceil(count / columns);
+    const tile = Math.min((width - gap * (columns - 1)) / columns, (height - gap * (rows - 1)) / rows / shape);
+    if (tile > best[1]) best = [columns, tile];
+  }
+  if (best[1] >= least) return best;
+  const columns = Math.max(1, Math.min(count, Math.floor((width + gap) / (least + gap))));
+  return [columns, (width - gap * (columns - 1)) / columns];
+}
+
+// What a key means, or null: the keys of the grid, and of the large view.
+export function meaning(key, large) {
+  if (key === " ") return "mark";
+  if (key === "Enter") return "use";
+  if (large) return { ArrowRight: "next", ArrowDown: "next", ArrowLeft: "previous", ArrowUp: "previous" }[key] ?? null;
+  return key === "z" || key === "Z" ? "zoom" : null;
+}

@@ -1,0 +1,215 @@
+"""Pictures that wait for somebody to pick: who can be asked, for how long, and what was answered."""
+
+import asyncio
+import os
+import shutil
+import threading
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import comfy.model_management as memory
+import folder_paths
+from comfy_execution.utils import get_executing_context
+from PIL import Image
+from server import PromptServer
+from torch import Tensor
+
+from .pages import note_unanswered, page_open, queued_by_page
+from .pictures import to_pil
+from .upstream import signature, workflow_of
+
+EVENT = "noise_search.pick"  # js/human_pick.js
+SIZES = {"small": 384, "large": 2048}  # longer side of a shown picture, in pixels
+POLL = 0.1  # seconds between two looks at the host's interrupt
+GRACE = 60.0  # seconds without any open page before the node decides itself
+KEPT = 32  # answered picks that pages can still show, per server
+
+WHY = {
+    "alone": "no page of ComfyUI queued this, so nobody could be asked",
+    "closed": "the page was closed",
+    "timeout": "nobody answered in time",
+    "left": "you left it to the node",
+    "typed": "choice says so",
+}
+
+_picks: dict[str, "Pick"] = {}  # in the order of asking
+_lock = threading.Lock()
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was picked: places, best first; `roll` where other pictures are wanted.
+
+    Args:
+        by: "artist", "verifier", "scores" (that came in from elsewhere) or "first" (nothing to go by).
+        why: A key of `WHY`, or "".
+    """
+
+    picked: tuple[int, ...] = ()
+    by: str = "artist"
+    why: str = ""
+    roll: bool = False
+
+
+class Pick:
+    """One gallery, asked by the thread that runs the prompt, answered by the routes.
+
+    Args:
+        hidden: The node's hidden inputs.
+        node: The node that asks, and
+        shown: the one of the page that shows the gallery.
+        images: Pictures `(1, h, w, c)`.
+        facts: What the page shows beside them: scores, columns, values, seeds, roll, rollable, notes.
+        fallback: What is taken if nobody answers.
+    """
+
+    def __init__(self, hidden: Any, node: str, shown: str, images: Sequence[Tensor], facts: dict[str, Any], fallback: Answer):
+        context = get_executing_context()
+        self.id, self.number, self.version = uuid.uuid4().hex, next(_numbers), 0
+        self.prompt_id, self.workflow = context.prompt_id if context else "", workflow_of(hidden)
+        self.asking, self.node, self.page = node, shown, PromptServer.instance.client_id
+        self.made_from = made_from(hidden, node)
+        self.images, self.facts, self.fallback = images, {**facts, "count": len(images)}, fallback
+        self.status, self.answer, self.deadline = "waiting", fallback, 0.0
+        self._loop, self._answered = asyncio.get_running_loop(), asyncio.Event()
+
+    async def ask(self, minutes: float) -> Answer:
+        """The answer, or the fall-back with the reason. The host's interrupt ends it, and leaves nothing behind.
+
+        Args:
+            minutes: How long to wait, 0 = as long as a page is open.
+        """
+        if not self.workflow or not queued_by_page():
+            return Answer(self.fallback.picked, self.fallback.by, "alone")
+        self.deadline = time.monotonic() + minutes * 60 if minutes else 0.0
+        self.facts["sizes"] = [self._write(place, image) for place, image in enumerate(self.images)]
+        self.images = ()
+        remember(self)
+        try:
+            self.send()
+            await self._wait()
+        finally:
+            if self.status == "waiting":
+                self._forget()
+        return self.answer
+
+    def give(self, answer: Answer) -> bool:
+        """Answers; False where it was answered already."""
+        with _lock:
+            if self.status != "waiting":
+                return False
+            self.answer, self.status = answer, "rolled" if answer.roll else "picked"
+        self._loop.call_soon_threadsafe(self._answered.set)
+        self.send()
+        return True
+
+    def leave(self) -> bool:
+        return self.give(Answer(self.fallback.picked, self.fallback.by, "left"))
+
+    def change(self, answer: Answer) -> None:
+        """Afterwards the artist had others go on."""
+        self.answer = answer
+        self.send()
+
+    def state(self) -> dict[str, Any]:
+        """All that a page needs to show it."""
+        left = max(0.0, self.deadline - time.monotonic()) if self.deadline else None
+        given = self.answer if self.status == "picked" else Answer()
+        return {**self.facts, "pick": self.id, "number": self.number, "version": self.version, "node": self.node, "workflow": self.workflow,
+                "prompt_id": self.prompt_id, "status": self.status, "picked": given.picked, "by": given.by, "why": given.why,
+                "fallback": [self.fallback.by, *self.fallback.picked], "seconds_left": left}
+
+    def picture(self, place: int, size: str) -> str:
+        return os.path.join(self.folder(), f"{place}_{size}.jpg")
+
+    def folder(self) -> str:
+        return os.path.join(folder_paths.get_temp_directory(), "noise_search", "picks", self.id)
+
+    def send(self) -> None:
+        self.version += 1
+        PromptServer.instance.send_sync(EVENT, self.state())
+
+    async def _wait(self) -> None:
+        seen = time.monotonic()
+        while self.status == "waiting":
+            memory.throw_exception_if_processing_interrupted()
+            now = time.monotonic()
+            seen = now if page_open() else seen
+            why = "timeout" if self.deadline and now > self.deadline else "closed" if now - seen > GRACE else ""
+            if why and self.give(Answer(self.fallback.picked, self.fallback.by, why)):
+                note_unanswered(self.asking)
+            elif not why:
+                await asyncio.wait([waiting := asyncio.ensure_future(self._answered.wait())], timeout=POLL)
+                waiting.cancel()
+
+    def _forget(self) -> None:
+        self.status = "cancelled"
+        with _lock:
+            _picks.pop(self.id, None)
+        shutil.rmtree(self.folder(), ignore_errors=True)
+        self.send()
+
+    def _write(self, place: int, image: Tensor) -> tuple[int, int]:
+        """Its width and height."""
+        os.makedirs(self.folder(), exist_ok=True)
+        picture = to_pil(image[0]).convert("RGB")
+        for size, pixels in SIZES.items():
+            small = picture.copy()
+            small.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
+            small.save(self.picture(place, size), quality=90, subsampling=0)
+        return picture.size
+
+
+def remember(pick: Pick) -> None:
+    """Adds one, in the place of the node's last one; the oldest answered ones go."""
+    with _lock:
+        _picks[pick.id] = pick
+        answered = [old for old in _picks.values() if old.status != "waiting"]
+        same = [old for old in answered if (old.workflow, old.node) == (pick.workflow, pick.node)]
+        gone = {old.id: old for old in [*same, *answered[: max(0, len(_picks) - KEPT)]]}
+        for name in gone:
+            del _picks[name]
+    for old in gone.values():
+        shutil.rmtree(old.folder(), ignore_errors=True)
+
+
+def find(pick: str) -> Pick | None:
+    with _lock:
+        return _picks.get(pick)
+
+
+def of_workflow(workflow: str) -> list[Pick]:
+    with _lock:
+        return [pick for pick in _picks.values() if pick.workflow == workflow]
+
+
+def settle() -> None:
+    """Galleries whose other pictures will never come, since their prompt has ended, are cancelled."""
+    running = {entry[1] for entry in PromptServer.instance.prompt_queue.get_current_queue()[0]}
+    with _lock:
+        for pick in _picks.values():
+            if pick.status == "rolled" and pick.prompt_id not in running:
+                pick.status, pick.version = "cancelled", pick.version + 1
+
+
+def of_page(page: str) -> list[Pick]:
+    """What waits for the page that queued it, whatever workflow that shows now."""
+    with _lock:
+        return [pick for pick in _picks.values() if pick.page == page and pick.status == "waiting"]
+
+
+def changed(hidden: Any, node: str, roll: int, answer: Answer) -> None:
+    """Others were chosen than was answered: the gallery of the same pictures, if there is one, shows it."""
+    workflow, same = workflow_of(hidden), made_from(hidden, node)
+    for pick in of_workflow(workflow) if workflow else ():
+        if (pick.status, pick.asking, pick.facts["roll"], pick.made_from) == ("picked", node, roll, same):
+            pick.change(answer)
+
+
+def made_from(hidden: Any, node: str) -> str:
+    return signature(hidden.prompt, node, without=("choice", "timeout"))

@@ -1,0 +1,59 @@
+"""What a node is made from: its part of the prompt, told apart from others by a digest."""
+
+import hashlib
+import json
+from collections.abc import Collection
+from typing import Any
+
+# Inputs of a search node that decide what is tried and what is passed on, not what a noise looks like or how it is judged.
+CHOOSING = ("recipe", "seed", "pictures", "minutes", "keep", "keep_different", "save_found", "patience", "target", "search")
+
+
+def signature(prompt: Any, node: str, without: Collection[str] = ()) -> str:
+    """Digest of a node's inputs and of everything upstream of it: equal before and after the host has validated the prompt.
+
+    Args:
+        prompt: As it was queued; anything at all, the host may not have looked at it yet.
+        without: Inputs of the node itself that do not count.
+    """
+    parts = {}
+    for name, found in ancestry(prompt, node).items():
+        inputs = {key: settled(value) for key, value in inputs_of(found).items() if name != node or key not in without}
+        parts[name] = [found.get("class_type"), inputs]
+    return hashlib.blake2b(json.dumps([node, parts], sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def ancestry(prompt: Any, node: str) -> dict[str, dict[str, Any]]:
+    """A node and all that is upstream of it, as the prompt has them; whatever is not a node of a prompt is left out."""
+    graph = prompt if isinstance(prompt, dict) else {}
+    found: dict[str, dict[str, Any]] = {}
+    waiting = [node]
+    while waiting:
+        name = waiting.pop()
+        if name not in found and isinstance(graph.get(name), dict):
+            found[name] = graph[name]
+            waiting += [value[0] for value in inputs_of(graph[name]).values() if is_link(value)]
+    return found
+
+
+def inputs_of(node: dict[str, Any]) -> dict[str, Any]:
+    inputs = node.get("inputs")
+    return inputs if isinstance(inputs, dict) else {}
+
+
+def is_link(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
+
+
+def settled(value: Any) -> Any:
+    """A widget's value as text: the host's validation makes 7 of "7", and 7.0 of 7."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value) if isinstance(value, bool | int | float) else value
+
+
+def workflow_of(hidden: Any) -> str:
+    """The id of the workflow that the prompt was queued from, or ""."""
+    workflow = (hidden.extra_pnginfo or {}).get("workflow")
+    found = workflow.get("id") if isinstance(workflow, dict) else None
+    return found if isinstance(found, str) else ""
