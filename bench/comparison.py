@@ -21,6 +21,9 @@ from .searches import Unit
 from .workflow import BESIDE
 
 
+FAR = 16  # times the pool, beyond which no guess is made
+
+
 @dataclass(frozen=True)
 class Baseline:
     """Best of N of several prompts, for every N, chosen by the searched verifier.
@@ -179,6 +182,7 @@ def table(figures: Sequence[dict], most: int) -> str:
     """The rows as text; an equivalent N beyond the `most` pictures of the pool is a careful guess."""
     head = (f"{'search':22}{'pictures':>9}{'cost':>7}{'NFE':>7}{'seconds':>9}{'(best of N)':>12}  {'verifier, sd over best of N':30}"
             f"{'equivalent N':24}{'judge':>7}{'over best of N':>26}")  # fmt: skip
+    head += f"{'held out, sd over best of N':>30}" if any("held_out" in row for row in figures) else ""
     return "\n".join([head, *(_line(row, most) for row in figures)])
 
 
@@ -189,7 +193,9 @@ def _line(figures: dict, most: int) -> str:
     text += f"{seconds['best_of_n']:12.1f}  {interval(figures['searched']['gain']):30}{f'{value} ({low} to {high})':24}"
     if "checked" in figures:
         text += f"{figures['checked']['search'][0]:7.3f}{interval(figures['checked']['gain'], 3):>26}"
-    return text
+    elif "held_out" in figures:
+        text += " " * 33
+    return text + (f"{interval(figures['held_out']['gain']):>30}" if "held_out" in figures else "")
 
 
 def interval(three: Sequence[float], digits: int = 2) -> str:
@@ -199,4 +205,4 @@ def interval(three: Sequence[float], digits: int = 2) -> str:
 
 def count(number: float, most: int) -> str:
     """An equivalent N as text, "~" where it lies beyond the `most` pictures of the pool."""
-    return f"> {most}" if math.isinf(number) else f"~{number:.0f}" if number > most else f"{number:.1f}"
+    return f"> {FAR * most}" if number > FAR * most else f"~{number:.0f}" if number > most else f"{number:.1f}"

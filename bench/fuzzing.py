@@ -42,8 +42,13 @@ class Fuzz:
         strategy, use = check
 
         @seed(number * 10 + sorted(SHARES).index(name))
-        @settings(max_examples=examples, database=None, deadline=None, suppress_health_check=list(HealthCheck),
-                  phases=[Phase.explicit, Phase.generate, Phase.shrink])
+        @settings(
+            max_examples=examples,
+            database=None,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.explicit, Phase.generate, Phase.shrink],
+        )
         @given(strategy)
         def run(example) -> None:
             found[name] += 1
