@@ -1,15 +1,19 @@
-// The live panel of the search nodes: shows a search while it runs, steers it, and chooses from what it found.
+// The live panel of the search nodes: shows a search while it runs, steers it, and goes on from what it found.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
-import { plan, replace } from "./panel/ksampler.js";
-import { merge } from "./panel/search.js";
+import { goingOn } from "./panel/going_on.js";
+import { ask, nodeOf, openDialog, rootGraph, send, tell } from "./panel/page.js";
+import { listenForSaved } from "./panel/saving.js";
+import { isRunning, merge, resultOf } from "./panel/search.js";
+import { canStart, isVarying, stopVarying } from "./panel/start.js";
 import { createView } from "./panel/view.js";
+import { isLinked, setValue, typedInto, widgetOf } from "./panel/wiring.js";
 
 const TRACE = "NOISE_SEARCH_TRACE"; // nodes/sockets.py
 const EVENT = "noise_search.update"; // nodes/host/live.py
 const ROOT = "/noise_search/searches"; // nodes/host/routes.py
 const [IDLE_HEIGHT, HEIGHT, WIDTH] = [64, 540, 400];
-const panels = new WeakMap(); // node -> { search, chosen, before, views }
+const panels = new WeakMap(); // node -> { search, chosen, held, before, earlier, views }
 
 app.registerExtension({
   name: "noise_search.panel",
@@ -18,15 +22,16 @@ app.registerExtension({
     document.head.append(style);
     api.addEventListener(EVENT, ({ detail }) => receive(detail));
     api.addEventListener("reconnected", catchUp);
+    listenForSaved();
   },
   nodeCreated(node) {
-    if (node.outputs?.some(({ type }) => type === TRACE) && recipeWidget(node)) addPanel(node); // a search node
+    if (node.outputs?.some(({ type }) => type === TRACE) && widgetOf(node, "recipe")) addPanel(node); // a search node
   },
   afterConfigureGraph: () => catchUp(),
 });
 
 function addPanel(node) {
-  const panel = { search: null, chosen: -1, before: "", views: new Set() };
+  const panel = { search: null, chosen: -1, held: -1, before: "", earlier: "", views: new Set() };
   panels.set(node, panel);
   const view = createView(actionsOf(node));
   panel.views.add(view);
@@ -37,20 +42,33 @@ function addPanel(node) {
   node.hideOutputImages = true; // the panel shows them: Nodes 2.0
   node.onDrawBackground = () => {}; // the same on the canvas
   if (node.size[0] < WIDTH) node.setSize([WIDTH, node.size[1]]);
+  after(widgetOf(node, "recipe"), "callback", () => draw(node)); // typed in, or taken out
+  after(node, "onConfigure", () => draw(node)); // a workflow, or a picture dropped on the canvas, brought a recipe
+  after(node, "onConnectionsChange", () => draw(node));
+}
+
+function after(object, method, act) {
+  const before = object[method];
+  object[method] = function (...given) {
+    const result = before?.apply(this, given);
+    act();
+    return result;
+  };
 }
 
 function actionsOf(node) {
   const panel = panels.get(node);
+  const address = (id) => `${ROOT}/${panel.search.search}/${id}`;
   return {
-    picture: (id, size) => api.apiURL(`${ROOT}/${panel.search.search}/${id}/${size}`),
+    ...goingOn(node, panel, { address, fill: (recipe) => fill(node, recipe, {}) }),
+    picture: (id, size) => api.apiURL(`${address(id)}/${size}`),
     steer: (action) => control(node, { action }),
     pin: (candidate, on) => control(node, { action: on ? "pin" : "unpin", candidate }),
-    choose: (id) => choose(node, id),
+    choose: (id) => take(node, id, { chosen: id }),
     unchoose: () => unchoose(node),
+    hold: (id) => take(node, id, { held: id }),
+    release: () => release(node),
     queue: () => app.queuePrompt(0, 1),
-    copySeed: (id) => copy(panel.search.candidates[id].seed, "Seed copied"),
-    copyRecipe: async (id) => copy((await ask(`${ROOT}/${panel.search.search}/${id}/recipe`))?.recipe, "Recipe copied"),
-    convert: (id) => convert(node, id),
     enlarge: () => enlarge(node),
   };
 }
@@ -67,10 +85,19 @@ function receive(update) {
 function accept(node, search) {
   const panel = panels.get(node);
   const first = !panel.search;
+  if (panel.search && panel.search.search !== search.search) panel.earlier = earlier(node);
+  if (panel.search?.search !== search.search) panel.held = -1; // its numbers are others
   if (panel.search?.search !== search.search || search.result[0] === panel.chosen) panel.chosen = -1;
   panel.search = search;
   draw(node);
   if (first) grow(node);
+}
+
+// The address of the picture that a held noise is compared with: what it made last.
+function earlier(node) {
+  const { search, held } = panels.get(node);
+  const id = held >= 0 ? held : resultOf(search);
+  return id >= 0 && search.candidates[id].picture ? api.apiURL(`${ROOT}/${search.search}/${id}/large`) : "";
 }
 
 // Asks for the searches of this workflow: after a reload, a new connection, another workflow.
@@ -80,14 +107,26 @@ async function catchUp() {
   const answer = await ask(`${ROOT}?workflow=${encodeURIComponent(workflow)}`);
   for (const search of answer?.searches ?? []) {
     const node = nodeOf(search);
-    if (panels.has(node)) accept(node, search);
+    if (panels.has(node)) recognize(node, search);
   }
 }
 
+// A recipe that is filled in may be of another search than the node's last one: its pictures would mislead.
+async function recognize(node, search) {
+  const recipe = recipeWidget(node)?.value;
+  const found = recipe && !isRunning(search) ? (await send(`${ROOT}/${search.search}/find`, { recipe }))?.candidate : -1;
+  if (found === undefined || found === null) return;
+  accept(node, search);
+  panels.get(node).held = found;
+  draw(node);
+}
+
 function draw(node) {
-  const { search, chosen, views } = panels.get(node);
+  const { search, chosen, held, views } = panels.get(node);
   const replaying = Boolean(recipeWidget(node)?.value);
-  for (const view of views) view.show(search, { chosen, replaying, canConvert: node.comfyClass === "NoiseSearch" });
+  const about = { converts: node.comfyClass === "NoiseSearch", starts: canStart(node), judged: isLinked(node, "verifier"), replays: search?.pictures === 1 && replaying };
+  const shown = { chosen, held, replaying, varying: isVarying(node), earlier: panels.get(node).earlier, node: about };
+  for (const view of views) view.show(search, shown);
 }
 
 function grow(node) {
@@ -96,92 +135,37 @@ function grow(node) {
   app.graph?.setDirtyCanvas(true, true);
 }
 
-// Fills the recipe in: the next queueing makes that one picture, and nothing is searched.
-async function choose(node, id) {
-  const panel = panels.get(node);
-  const widget = recipeWidget(node);
-  if (linked(node, "recipe")) return tell("warn", "recipe is connected to another node: disconnect it to choose by hand");
-  const answer = await ask(`${ROOT}/${panel.search.search}/${id}/recipe`);
-  if (!answer) return;
+// Fills the recipe of a candidate in: the next queueing makes that one picture, and nothing is searched.
+async function take(node, id, how) {
+  const answer = await ask(`${ROOT}/${panels.get(node).search.search}/${id}/recipe`);
+  if (answer) fill(node, answer.recipe, how);
+}
+
+function fill(node, recipe, { chosen = -1, held = -1 }) {
+  const panel = panels.get(node), widget = recipeWidget(node);
+  if (!widget) return tell("warn", "recipe is connected to another node: disconnect it to choose by hand");
   if (panel.chosen < 0) panel.before = widget.value;
-  setValue(widget, answer.recipe);
-  panel.chosen = id;
+  Object.assign(panel, { chosen, held });
+  setValue(widget, recipe);
   draw(node);
 }
 
-function unchoose(node) {
-  const panel = panels.get(node);
-  setValue(recipeWidget(node), panel.chosen < 0 ? "" : panel.before);
-  panel.chosen = -1;
-  draw(node);
-}
+const unchoose = (node) => fill(node, panels.get(node).before, {});
 
-function convert(node, id) {
-  const { seed } = panels.get(node).search.candidates[id];
-  const { lost } = plan(node, seed);
-  const sampler = replace(node, seed, (type) => LiteGraph.createNode(type));
-  app.canvas.selectNode?.(sampler);
-  if (lost.length) tell("warn", `A KSampler has no ${lost.join(", ")}: what was connected there is not any more. Ctrl+Z brings the search back.`);
+// Back to searching, from a noise that was held or varied.
+function release(node) {
+  if (!recipeWidget(node)?.value) stopVarying(node);
+  fill(node, "", {});
 }
 
 function enlarge(node) {
   const panel = panels.get(node);
-  const dialog = Object.assign(document.createElement("dialog"), { className: "ns-dialog" });
   const view = createView({ ...actionsOf(node), close: () => dialog.close() }, { cell: 150, dialog: true });
-  dialog.append(view.root);
-  dialog.addEventListener("keydown", (event) => event.stopPropagation());
-  dialog.addEventListener("close", () => { panel.views.delete(view); dialog.remove(); });
-  document.body.append(dialog);
+  const dialog = openDialog(view.root, () => panel.views.delete(view));
   panel.views.add(view);
-  dialog.showModal();
   draw(node);
   view.grid.focus();
 }
 
-async function control(node, body) {
-  const request = { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  await ask(`${ROOT}/${panels.get(node).search.search}/control`, request);
-}
-
-// The answer as JSON, or undefined after telling why there is none.
-async function ask(path, request) {
-  const answer = await api.fetchApi(path, request).catch(() => null); // no connection: the page says so itself
-  const body = await answer?.json().catch(() => null);
-  if (answer?.ok) return body;
-  if (answer && answer.status !== 409) tell("warn", body?.error ?? `The server answered ${answer.status}`); // 409: it was over already
-}
-
-async function copy(text, said) {
-  if (!text) return;
-  try {
-    await navigator.clipboard.writeText(text);
-  } catch { // not allowed on plain http
-    const area = Object.assign(document.createElement("textarea"), { value: text });
-    (document.querySelector("dialog[open]") ?? document.body).append(area);
-    area.select();
-    document.execCommand("copy");
-    area.remove();
-  }
-  tell("success", said);
-}
-
-const tell = (severity, summary) => app.extensionManager?.toast?.add({ severity, summary: "Noise Search", detail: summary, life: 5000 });
-const rootGraph = () => app.rootGraph ?? app.graph;
-const recipeWidget = (node) => node.widgets?.find(({ name }) => name === "recipe");
-const linked = (node, name) => node.inputs.some((input) => input.name === name && input.link !== null && input.link !== undefined);
-
-function setValue(widget, value) {
-  widget.value = value;
-  widget.callback?.(value);
-}
-
-// "10:2" is node 2 in the subgraph of node 10; undefined where the page shows another workflow.
-function nodeOf({ workflow, node }) {
-  if (rootGraph()?.id !== workflow) return undefined;
-  let graph = rootGraph(), found;
-  for (const id of node.split(":")) {
-    found = graph?.getNodeById(id) ?? graph?.getNodeById(Number(id)) ?? undefined;
-    graph = found?.subgraph;
-  }
-  return found;
-}
+const control = (node, body) => send(`${ROOT}/${panels.get(node).search.search}/control`, body);
+const recipeWidget = (node) => typedInto(node, "recipe", rootGraph());

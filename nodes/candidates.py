@@ -88,10 +88,10 @@ class NoiseFromRecipeNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, recipe, noise=None, region=None) -> io.NodeOutput:
-        found = recipes.loads(recipe)
-        if found.schedule is not None:
+        found = recipes.loads_all(recipe)
+        if any(one.schedule is not None for one in found):
             raise ValueError("recipe must be one of a noise: this one walks along the sampling path. Put it into the recipe input of a search node")
-        return io.NodeOutput(RecipeNoise(found, noise, region), plain_seed(found.candidate))
+        return io.NodeOutput(RecipeNoise(found, noise, region), plain_seed(found[0].candidate))
 
 
 NODES = [NoiseCandidatesNode, NoiseVariationsNode, NoiseFromRecipeNode]

@@ -1,4 +1,5 @@
-// What becomes of a Noise Search node when a stock KSampler with the found seed takes its place. Imports nothing, so Node can test it.
+// What becomes of a Noise Search node when a stock KSampler with the found seed takes its place. Imports only what imports nothing, so Node can test it.
+import { moveOutput, reconnectInput, slot } from "./wiring.js";
 
 const SAME = ["model", "positive", "negative", "latent_image"];
 const WIDGETS = ["steps", "cfg", "sampler_name", "scheduler", "denoise"];
@@ -40,25 +41,3 @@ export function replace(node, seed, create) {
   graph.afterChange();
   return sampler;
 }
-
-const slot = (entries, name) => entries.findIndex((entry) => entry.name === name);
-
-function reconnectInput(from, to, name, target) {
-  const place = slot(from.inputs, name);
-  const link = linkOf(from.graph, from.inputs[place]?.link);
-  if (!link) return;
-  const source = from.graph.getNodeById(link.origin_id);
-  if (source) source.connect(link.origin_slot, to, slot(to.inputs, target));
-  else from.graph.inputNode?.slots?.[link.origin_slot]?.connect(to.inputs[slot(to.inputs, target)], to); // from the subgraph's own input
-}
-
-function moveOutput(from, name, to, place) {
-  for (const id of [...(from.outputs[slot(from.outputs, name)]?.links ?? [])]) {
-    const link = linkOf(from.graph, id);
-    const target = link && from.graph.getNodeById(link.target_id);
-    if (target) to.connect(place, target, link.target_slot);
-    else if (link) from.graph.outputNode?.slots?.[link.target_slot]?.connect(to.outputs[place], to);
-  }
-}
-
-const linkOf = (graph, id) => (id === null || id === undefined ? undefined : graph.getLink?.(id) ?? graph.links[id]);

@@ -55,6 +55,7 @@ export function statusText(search) {
   if (status === "finishing") return used ? "Finishing with the best so far" : "Finishing as soon as there is a picture";
   if (status === "interrupted") return `Cancelled after ${soFar}`;
   if (status === "failed") return `Stopped by an error after ${soFar}`;
+  if (status === "done" && pictures === 1) return "Done: 1 picture"; // a recipe's may cost less than one
   if (status === "done") return Number(number(used)) >= pictures ? `Done: ${count(pictures)}` : `Done: ${soFar}, ${ENDINGS[search.stopped] ?? "ended"}`;
   if (!used) return making ? `Making the first of ${count(pictures)}` : `Starting: ${count(pictures)}`;
   return search.seconds_left === null ? soFar : `${soFar}, ${spoken(search.seconds_left)} left`;
@@ -66,20 +67,21 @@ export function headline(search) {
   if (best < 0) return ["", ""];
   if (!isJudged(search)) return [isRunning(search) ? "No judge" : "Click the one you like", "Nothing is connected to verifier: you choose."];
   const first = search.candidates[0];
+  if (search.pictures === 1) return [`Score ${score(first.score)}`, ""];
   const gain = search.candidates[best].score - first.score;
   const large = `Best ${score(search.candidates[best].score)}`;
   return [large, best === 0 ? `${nameOf(first)} leads${isRunning(search) ? " so far" : ""}` : `${signed(gain)} over ${nameOf(first)} (${score(first.score)})`];
 }
 
-const OWN = { "own seed": "your seed", "own picture": "your picture" };
-export const nameOf = (candidate) => OWN[candidate.how] ?? `#${candidate.id}`;
+const OWN = { "own seed": "your seed", "own picture": "your picture", start: "the start", recipe: "the held noise" };
+export const nameOf = ({ id, how }) => (id === 0 && OWN[how]) || `#${id}`;
 
 // One line about a candidate, and its values by verifier.
 export function describe(search, id) {
   const { how, seed, parents, score: total } = search.candidates[id];
   const from = parents.length ? ` of #${parents.join(", #")}` : "";
   const values = search.columns.map((name, place) => [name, score(search.candidates[id].values[place])]);
-  return { title: `#${id} ${how}${from}`, seed: seed === null ? "mixed noise" : `seed ${seed}`, score: total === null ? "" : score(total),
+  return { title: `#${id} ${how === "recipe" ? "held noise" : how}${from}`, seed: seed === null ? "mixed noise" : `seed ${seed}`, score: total === null ? "" : score(total),
            values: values.length > 1 ? values : [] };
 }
 

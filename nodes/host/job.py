@@ -14,15 +14,20 @@ from torch import Tensor
 from ...search import recipe as recipes
 from ...search.noise import SeedStream
 from ...search.path import Path, Tried, stage
-from ...search.run import Budget, run
+from ...search.run import HOW, Budget, run
 from ...search.selection import keep_different
 from ...search.trace import Measured, Trace, Trial
-from .judging import held_out
+from .carrying import carry
+from .failures import DECODING, JUDGING, SECOND_JUDGE, failing
+from .identity import identity_of
+from .judging import held_out, ranked
+from .keeping import Pictures
 from .live import Live
 from .measuring import Measurer
+from .memo import Memo
 from .noise import CandidateNoise, Latent, Leaves, joined, streams
 from .pace import remember
-from .pictures import as_batch, captioned, distances, save, to_pil
+from .pictures import as_batch, distances
 from .progress import SearchProgress
 from .report import facts, headline, summary
 from .request import Request
@@ -34,6 +39,7 @@ log = logging.getLogger("noise_search")
 NO_SCORE = "There is no score: connect a verifier to the search."
 NO_PLAIN_SEED = ("The winner is not the noise of a plain seed (it was mixed from several). "
                  "Use the noise or recipe output instead of the seed.")
+FINISHED = "finished"  # what the memo notes of a search that the artist ended
 POOL = 4  # pictures that different ones are chosen from, per one that is kept
 NO_SEED_ON_PATH = ("The winner was refined or found along the path, so that no plain seed makes it. "
                    "Use the recipe output; or a random search, whose winner is a plain seed.")
@@ -72,37 +78,44 @@ class SearchJob:
         sampling = request.sampling
         write = partial(recipes.dumps, shapes=sampling.shapes, settings=sampling.settings,
                         schedule=None if sampling.pathless else sampling.schedule)  # no tensors: it outlives the search
-        self.live = Live(hidden, self.columns(), write)
+        waits = getattr(request.verifier, "estimate_at", None) is not None  # its judge sees more than the picture
+        self.memo = Memo(identity_of(hidden, request), self.columns(), judged_only=waits)
+        self.live = Live(hidden, self.columns(), write, self.memo)
         self.progress = SearchProgress(str(hidden.unique_id or ""), request.budget.pictures, self.live)
-        self.measurer = Measurer(request, self.start.leaves, self.progress.after_step)
+        self.measurer = Measurer(request, self.start.leaves, self.progress.after_step, self.memo)
         self.best: Tried | None = None
+        self.pictures = Pictures(hidden, self.recipe_of)
         self.shown: list[dict[str, str]] = []
         self.notes = [*request.sampling.notes, *judged_by(request)]
         self.first_image: Tensor | None = None  # of the candidate that all others are compared with
         self.pooled = max(request.keep * (POOL if request.keep_different else 1), getattr(request.verifier, "finalists", 0))
         self.summary = ""
+        self.replayed: tuple[Tried, ...] = ()
 
     def search(self, make: Callable[[Tried, SeedStream], Any]) -> Trace:
         """All rounds. Nothing is kept in memory but the winners, what the search goes on from, and numbers."""
         how = "own picture" if self.request.refines else "own seed" if self.request.noise is None else "start"
-        first = [(candidate, how) for candidate in self.start.candidates]
+        first = [(candidate, HOW["mix"] if place and candidate.operation == "mix" else how) for place, candidate in enumerate(self.start.candidates)]
         if self.request.refines:
             first = [(Path(None, (0.0,)), how)]
         seeds = SeedStream(self.request.seed)
         return self.run(make(first[0][0], seeds), self.request.budget, first)
 
     def replay(self, text: str) -> Trace:
-        """The noise of a recipe instead of a search."""
-        found = recipes.loads(text)
-        recipes.check_shapes(found, self.request.sampling.shapes)
-        if isinstance(found.candidate, Path):
-            recipes.check_schedule(found, self.request.sampling.schedule)
-        self.progress.pictures = 1
-        return self.run(Single(), Budget(pictures=1), [(found.candidate, "recipe")], replayed=found.candidate)
+        """The noise of a recipe instead of a search; of several, as many as leave the node."""
+        found = recipes.loads_all(text)[: self.request.keep]
+        for recipe in found:
+            recipes.check_shapes(recipe, self.request.sampling.shapes)
+            if isinstance(recipe.candidate, Path):
+                recipes.check_schedule(recipe, self.request.sampling.schedule)
+        self.replayed = tuple(dict.fromkeys(recipe.candidate for recipe in found))
+        self.progress.pictures = len(self.replayed)
+        return self.run(Single(), Budget(pictures=len(self.replayed)), [(candidate, "recipe") for candidate in self.replayed], self.replayed)
 
-    def run(self, search: Any, budget: Budget, first: Sequence[tuple[Tried, str]], replayed: Tried | None = None) -> Trace:
+    def run(self, search: Any, budget: Budget, first: Sequence[tuple[Tried, str]], replayed: Sequence[Tried] = ()) -> Trace:
         self.live.begin(budget, self.notes, replayed)
         began, trace = self.live.clock(), Trace(self.columns())
+        finished = 0 if replayed else self.memo.noted(FINISHED).get("trials", 0)  # by the artist, when this very search ran before
         with self.live.searching(trace):
             for found in run(search, self.measure, self.combine, budget, group=self.measurer.group, trace=trace, first=first,
                              cost=self.measurer.cost, clock=self.live.clock):
@@ -111,8 +124,12 @@ class SearchJob:
                 self.kept.only(winners)
                 self.measurer.walker.keep(getattr(search, "alive", ()))
                 self.show(trace, winners[0])
+                if len(trace.trials) == finished:
+                    trace.stopped = "you"
                 if not trace.stopped:
                     self.live.check()
+        if trace.stopped == "you":
+            self.memo.note(FINISHED, {"trials": len(trace.trials)})
         remember(trace, self.request.sampling)
         self.summary = " ".join([summary(trace, self.live.clock() - began), *told_by(search)])
         return trace
@@ -128,15 +145,12 @@ class SearchJob:
         for seen in pictures:
             self.kept.add(seen.tried, seen.latent, seen.image)
         if self.request.verifier is None:  # the artist chooses: every picture stays visible in the node, under its seed
-            self.shown += [self.preview_file(seen.tried, seen.image, name_of(seen.tried)) for seen in pictures]
+            for seen in pictures:
+                self.shown += self.pictures.shown(seen.tried, seen.image, name_of(seen.tried))
         return measured
 
-    def preview_file(self, candidate: Tried, image: Tensor, caption: str) -> dict[str, str]:
-        name = f"noise_search_{self.hidden.unique_id}".replace(":", "_")
-        return save(captioned(to_pil(image), caption), name, "temp", self.hidden, self.recipe_of(candidate))
-
     def combine(self, pool: Tensor) -> Tensor:
-        return self.request.verifier.combine(pool) if self.request.verifier else torch.zeros(len(pool))
+        return ranked(self.request.verifier, pool) if self.request.verifier else torch.zeros(len(pool))
 
     def show(self, trace: Trace, winner: Trial) -> None:
         new = winner.candidate != self.best
@@ -144,7 +158,7 @@ class SearchJob:
         image = self.kept.images.get(winner.candidate.key) if new else None
         self.progress.after_round(trace.pictures, headline(trace), image if trace.columns else None)
         if image is not None and self.request.save_found:
-            save(to_pil(image), "noise_search/found", "output", self.hidden, self.recipe_of(winner.candidate))
+            self.pictures.found(winner.candidate, image)
 
     def report(self, trace: Trace, winners: Sequence[Trial], images: Sequence[Tensor]) -> None:
         """Says what was found, in the node and in the log."""
@@ -152,17 +166,23 @@ class SearchJob:
             self.notes.append(f"Walks that were cut used {SUBSTITUTE}: {self.request.sampling.sampler_name} cannot be cut.")
         if self.request.held_out is not None:
             own = self.first_image if winners[0].id != 0 else None
-            self.notes += held_out(self.request.held_out, images, own, self.request.held_out_text)[1]
-        self.progress.finish("\n".join([self.summary, *self.notes]))
+            with failing(self.request.held_out.card.name, [trial.candidate for trial in winners], SECOND_JUDGE):
+                self.notes += held_out(self.request.held_out, images, own, self.request.held_out_text)[1]
+        self.notes += [self.pictures.problem] * bool(self.pictures.problem)
+        self.progress.finish("\n".join([self.summary, *self.notes, *self.memo.notes]))
         log.info("%s", self.summary)
 
     def winners(self, trace: Trace) -> list[Trial]:
-        """The best, best first: as the judge's own comparison has it where it makes one, and different ones where that was asked for."""
+        """The best, best first: as the judge's own comparison has it where it makes one, and different ones where that was asked for;
+        those of recipes as they are."""
+        if self.replayed:
+            return [trial for trial in trace.trials if trial.candidate in self.replayed]
         best = trace.best(self.pooled)
         finalists = getattr(self.request.verifier, "finalists", 0)
         if finalists > 1 and len(best) > 1:
             images = torch.stack([self.picture_of(trial.candidate)[1] for trial in best[:finalists]])
-            best[:finalists] = [best[place] for place in self.request.verifier.knockout(images, self.request.text)]
+            with failing(self.request.verifier.card.name, [trial.candidate for trial in best[:finalists]], JUDGING):
+                best[:finalists] = [best[place] for place in self.request.verifier.knockout(images, self.request.text)]
         if not self.request.keep_different:
             return best[: self.request.keep]
         images = [self.picture_of(trial.candidate)[1] for trial in best]
@@ -178,7 +198,8 @@ class SearchJob:
         if candidate.key not in self.kept.latents:
             self.measurer.walker.keep(())
             reached = next(self.measurer.walker.reached([candidate]))
-            self.kept.add(candidate, reached.latents, self.measurer.rollout.decode(reached.latents)[0])
+            with failing("The VAE", [candidate], DECODING):
+                self.kept.add(candidate, reached.latents, self.measurer.rollout.decode(reached.latents)[0])
         return self.kept.latents[candidate.key], self.kept.images[candidate.key]
 
     def outputs(self, trace: Trace) -> io.NodeOutput:
@@ -190,14 +211,15 @@ class SearchJob:
         parts = [streams(latent) for latent, _ in pictures]
         samples = joined([torch.cat(rows) for rows in zip(*parts)])
         images = [self.request.finish(trial.candidate, image) for trial, (_, image) in zip(winners, pictures)]
+        for trial, image in zip(winners, images if not self.shown else ()):
+            self.shown += self.pictures.shown(trial.candidate, image, f"{trace.scores[trial.id]:.4g}, {trial.how}")
         self.report(trace, winners, [image for _, image in pictures])
         score = trace.scores[winners[0].id] if self.request.verifier else ExecutionBlocker(NO_SCORE)
         noise = noise_of([trial.candidate for trial in winners], self.start.leaves)
-        shown = self.shown or [self.preview_file(trial.candidate, image, f"{trace.scores[trial.id]:.4g}, {trial.how}")
-                               for trial, image in zip(winners, images)]
         latent, recipe = {**self.request.sampling.latent, "samples": samples}, self.recipe_of(best)
+        carry(self.hidden, [self.recipe_of(trial.candidate) for trial in winners])
         return io.NodeOutput(latent, as_batch(images), plain_seed(best), score, noise, recipe, trace,
-                             ui={"images": shown, "text": [self.progress.said], "noise_search": [facts(trace, winners[0], recipe)]})
+                             ui={"images": self.shown, "text": [self.progress.said], "noise_search": [facts(trace, winners[0], recipe)]})
 
 
 def judged_by(request: Request) -> list[str]:

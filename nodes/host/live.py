@@ -19,10 +19,14 @@ from torch import Tensor
 
 from ...search.run import Budget
 from ...search.trace import Trace, Trial
+from .memo import Memo
+from .again import SEARCH as AGAIN
 from .pictures import to_pil
+from .upstream import CHOOSING, signature, workflow_of
 
 log = logging.getLogger("noise_search")
 
+PINNED = "pinned"  # what the memo notes of a search whose candidates the artist pinned
 EVENT = "noise_search.update"  # js/search_panel.js
 SIZES = {"small": 192, "large": 1024}  # longer side of a kept picture, in pixels
 PICTURES = 2000  # kept per search, as files; beyond that the worst ones go
@@ -48,35 +52,40 @@ class Live:
         hidden: The node's hidden inputs.
         columns: Names of the raw values.
         recipe: Writes a candidate's recipe; must hold on to no tensors.
+        memo: Where what the artist pins is kept for the next time that this search runs.
     """
 
-    def __init__(self, hidden: Any, columns: Sequence[str], recipe: Callable[[Any], str]):
+    def __init__(self, hidden: Any, columns: Sequence[str], recipe: Callable[[Any], str], memo: Memo | None = None):
         context = get_executing_context()
         self.id, self.prompt_id = uuid.uuid4().hex, context.prompt_id if context else ""
         self.node, self.workflow = str(hidden.unique_id or ""), workflow_of(hidden)
+        self.queued = (hidden.prompt, hidden.extra_pnginfo)
+        self.made_from = signature(hidden.prompt, self.node, without=CHOOSING)
         self.columns, self.recipe, self.budget = tuple(columns), recipe, Budget(pictures=1)
         self.status, self.stopped, self.version, self.used = "running", "", 0, 0.0
         self.notes: list[str] = []
         self.rows: list[dict[str, Any]] = []
         self.tried: list[Any] = []
+        self.memo = memo or Memo()
         self.pinned: list[int] = []
+        self._pinned_before = frozenset(self.memo.noted(PINNED).get("keys", ()))
         self.result: list[int] = []
         self.wake = threading.Condition()
         self._began, self._paused_at, self._lost = time.monotonic(), 0.0, 0.0
         self._told, self._unwritable, self._searching = 0.0, False, False
         self._earlier: Live | None = None
 
-    def begin(self, budget: Budget, notes: Sequence[str] = (), replayed: Any = None) -> None:
+    def begin(self, budget: Budget, notes: Sequence[str] = (), replayed: Sequence[Any] = ()) -> None:
         """Shows the search in the pages, in the place of the node's last one.
 
         Args:
             notes: What the scores mean, and what the artist should know.
-            replayed: The candidate of a recipe, where nothing is searched. If it is one of the node's last search, that one stays and
-                learns that this is its result now.
+            replayed: The candidates of recipes, where nothing is searched. If they are of the node's last search, made from the same,
+                that one stays and learns that these are its result now.
         """
         self.budget, self.notes = budget, list(notes)
-        before = latest(self.workflow, self.node) if replayed is not None else None
-        if before and before.status not in RUNNING and replayed in before.tried:
+        before = latest(self.workflow, self.node) if replayed else None
+        if before and before.status not in RUNNING and before.made_from == self.made_from and set(replayed) <= set(before.tried):
             self._earlier = before
         else:
             remember(self)
@@ -96,6 +105,8 @@ class Live:
             changed: dict[str, Any] = {"candidates": new, "used": self.used, "making": 0.0, "seconds_left": self.seconds_left()}
             if self._rescored(trace):
                 changed["scores"] = [row["score"] for row in self.rows]
+            if again := [trial.id for trial in trials if trial.candidate.key in self._pinned_before]:
+                changed["pinned"] = self.pinned = self.pinned + again
             if gone := self._forget_the_worst():
                 changed["gone"] = gone
         self.send(changed)
@@ -135,7 +146,7 @@ class Live:
     def done(self, trace: Trace, winners: Sequence[Trial]) -> None:
         """The search is over, and these, best first, are its result."""
         if self._earlier:
-            self._earlier.choose(winners[0].candidate)
+            self._earlier.choose([trial.candidate for trial in winners])
             return
         with self.wake:
             self.status, self.stopped, self.result = "done", trace.stopped, [trial.id for trial in winners]
@@ -172,11 +183,12 @@ class Live:
         """Keeps a candidate in front of the others in every browser. It has no effect on the result."""
         with self.wake:
             self.pinned = [*(other for other in self.pinned if other != candidate), *([candidate] if on else [])]
+            self.memo.note(PINNED, {"keys": [self.tried[number].key for number in self.pinned]})
         self.send({"pinned": self.pinned})
 
-    def choose(self, candidate: Any) -> None:
-        """The node's result is this candidate now."""
-        self.result, self.stopped = [self.tried.index(candidate)], "choice"
+    def choose(self, candidates: Sequence[Any]) -> None:
+        """The node's result is these candidates now."""
+        self.result, self.stopped = [self.tried.index(candidate) for candidate in candidates], "choice"
         self.send({"result": self.result, "stopped": self.stopped})
 
     def state(self) -> dict[str, Any]:
@@ -240,7 +252,7 @@ class Live:
                 small.save(self.picture(number, size), quality=90, subsampling=0)
         except OSError as error:  # a full disk must not cost the search
             if not self._unwritable:
-                log.warning("The panel's pictures cannot be written: %s", error)
+                log.warning("The panel's pictures cannot be written: %s", str(error))  # not the error: it holds the search
             self._unwritable = True
             return False
         return True
@@ -268,10 +280,10 @@ class Live:
 
 
 def remember(live: Live) -> None:
-    """Adds a search, and forgets the oldest ones that are over and too many."""
+    """Adds a search, and forgets the oldest ones that are over and too many; first those that only saved a picture, which no page shows."""
     with _known_lock:
         _known[live.id] = live
-        over = [old for old in _known.values() if old.status not in RUNNING]
+        over = sorted((old for old in _known.values() if old.status not in RUNNING), key=lambda old: old.node != AGAIN)
         while over and (len(_known) > SEARCHES or sum(len(old.rows) for old in _known.values()) > ROWS):
             forgotten = _known.pop(over.pop(0).id)
             shutil.rmtree(forgotten.folder(), ignore_errors=True)
@@ -291,10 +303,3 @@ def of_workflow(workflow: str) -> list[Live]:
 def latest(workflow: str, node: str) -> Live | None:
     """The latest search of a node. Prompts that did not come from a page have no workflow and are never the same."""
     return next((live for live in of_workflow(workflow) if live.node == node), None) if workflow else None
-
-
-def workflow_of(hidden: Any) -> str:
-    """The id of the workflow that the prompt was queued from, or ""."""
-    workflow = (hidden.extra_pnginfo or {}).get("workflow")
-    found = workflow.get("id") if isinstance(workflow, dict) else None
-    return found if isinstance(found, str) else ""

@@ -13,18 +13,15 @@ from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-JUDGED_FRAMES = 4  # of a video, evenly spaced
+from .carrying import carried
+
 PREVIEW_SIZE = 512
 CAPTION_WIDTH = 256  # pixels that a caption needs
 
 
-def frames_of(image: Tensor) -> Tensor:
-    """What the verifiers see of one rollout, `(frames, h, w, c)`: the picture, or some frames of a video."""
-    if image.ndim == 3:
-        return image[None]
-    count = image.shape[0]
-    picked = torch.linspace(0, count - 1, min(count, JUDGED_FRAMES)).round().long()
-    return image[picked]
+def clip_of(image: Tensor) -> Tensor:
+    """One rollout as verifiers take it, `(frames, h, w, c)`: a video, or a picture as one of one frame."""
+    return image if image.ndim == 4 else image[None]
 
 
 def distances(images: list[Tensor]) -> Tensor:
@@ -59,16 +56,14 @@ def preview(image: Tensor) -> tuple[str, Image.Image, int]:
 
 
 def metadata(hidden: Any, recipe: str) -> PngInfo | None:
-    """The workflow, as the host writes it, and the recipe of this picture."""
+    """The prompt and the workflow, as the host writes them, with the recipe of this picture filled in."""
     if args.disable_metadata:
         return None
-    info = PngInfo()
+    info, extra = PngInfo(), hidden.extra_pnginfo or {}
     if hidden.prompt:
         info.add_text("prompt", json.dumps(hidden.prompt))
-    for key, value in (hidden.extra_pnginfo or {}).items():
+    for key, value in (carried(extra, str(hidden.unique_id or ""), recipe) if recipe else extra).items():
         info.add_text(key, json.dumps(value))
-    if recipe:
-        info.add_text("noise_search", recipe)
     return info
 
 

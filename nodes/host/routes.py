@@ -8,12 +8,15 @@ from typing import Any
 from aiohttp import web
 from server import PromptServer
 
-from .live import SIZES, Live, find, of_workflow
+from ...search import recipe as recipes
+from ...search.path import Path
+from .again import again
+from .live import RUNNING, SIZES, Live, find, of_workflow
 
 ROOT = "/noise_search/searches"
 BODY = 1000  # bytes
 NAME = 100  # characters of a workflow's id
-ACTIONS = ("finish", "pause", "continue", "pin", "unpin")
+ACTIONS = ("finish", "pause", "continue", "pin", "unpin", "forget")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -32,8 +35,10 @@ def register() -> None:
     routes.get(ROOT)(answered(searches))
     routes.get(ROOT + "/{search}")(answered(state))
     routes.get(ROOT + "/{search}/{candidate}/recipe")(answered(recipe))
+    routes.get(ROOT + "/{search}/{candidate}/saving")(answered(saving))
     routes.get(ROOT + "/{search}/{candidate}/{size}")(answered(picture))
     routes.post(ROOT + "/{search}/control")(answered(control))
+    routes.post(ROOT + "/{search}/find")(answered(find_recipe))
 
 
 def answered(handler: Handler) -> Handler:
@@ -61,7 +66,33 @@ async def state(request: web.Request) -> web.StreamResponse:
 async def recipe(request: web.Request) -> web.StreamResponse:
     live = asked(request)
     number = known(live, request.match_info["candidate"])
-    return web.json_response({"recipe": live.recipe(live.tried[number]), "seed": live.rows[number]["seed"]})
+    tried = live.tried[number]
+    began = tried.noise if isinstance(tried, Path) else tried
+    return web.json_response({"recipe": live.recipe(tried), "seed": live.rows[number]["seed"],
+                              "noise": live.recipe(began) if began else None})
+
+
+async def find_recipe(request: web.Request) -> web.StreamResponse:
+    """`{"recipe": text}`: the number of the candidate that it, or the first of several, makes; null where there is none."""
+    live, body = asked(request), await body_of(request, 2 * recipes.MAX_LENGTH)
+    if set(body) != {"recipe"} or not isinstance(body["recipe"], str):
+        raise Refused(400, f"body must have a recipe, a text, got {short(body)}")
+    try:
+        wanted = recipes.loads_all(body["recipe"])[0].candidate
+    except recipes.RecipeError:
+        return web.json_response({"candidate": None})  # what is typed in may be anything
+    return web.json_response({"candidate": live.tried.index(wanted) if wanted in live.tried else None})
+
+
+async def saving(request: web.Request) -> web.StreamResponse:
+    """What to queue so that a candidate is saved in full: nodes/host/again.py."""
+    live = asked(request)
+    number = known(live, request.match_info["candidate"])
+    if not live.rows[number]["finished"]:
+        raise Refused(400, f"candidate must be a finished picture, got {number}, a draft")
+    if live.node not in live.queued[0]:
+        raise Refused(400, f"search must be of a node of the queued prompt, got one of {short(live.node)}")
+    return web.json_response(again(*live.queued, live.node, live.recipe(live.tried[number])))
 
 
 async def picture(request: web.Request) -> web.StreamResponse:
@@ -84,9 +115,18 @@ async def control(request: web.Request) -> web.StreamResponse:
         raise Refused(400, f"{action} must come with {'a candidate' if pinning else 'nothing else'}, got {short(sorted(body))}")
     if pinning:
         live.pin(known(live, body["candidate"]), action == "pin")
+    elif action == "forget":
+        return web.json_response({"freed": forgotten(live)})
     elif not live.steer(action):
         raise Refused(409, f"the search must be running, got one that is {live.status}")
     return web.json_response({"status": live.status, "pinned": live.pinned})
+
+
+def forgotten(live: Live) -> int:
+    """Removes what the disk remembers for another run of this search; how many bytes that frees."""
+    if live.status in RUNNING:
+        raise Refused(409, f"the search must be over before it is forgotten, got one that is {live.status}")
+    return live.memo.forget()
 
 
 def asked(request: web.Request) -> Live:
@@ -104,18 +144,18 @@ def known(live: Live, candidate: Any) -> int:
     return number
 
 
-async def body_of(request: web.Request) -> dict[str, Any]:
+async def body_of(request: web.Request, limit: int = BODY) -> dict[str, Any]:
     if request.content_type != "application/json":
         raise Refused(415, f"content type must be application/json, got {short(request.content_type)}")
-    data = b""
-    async for part in request.content.iter_chunked(BODY):
+    data = bytearray()
+    async for part in request.content.iter_chunked(limit):
         data += part
-        if len(data) > BODY:
-            raise Refused(413, f"body must be at most {BODY} bytes, got more")
+        if len(data) > limit:
+            raise Refused(413, f"body must be at most {limit} bytes, got more")
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):
-        raise Refused(400, f"body must be JSON, got {short(data)}") from None
+        raise Refused(400, f"body must be JSON, got {short(bytes(data[:100]))}") from None
     if not isinstance(body, dict):
         raise Refused(400, f"body must be a JSON object, got {short(body)}")
     return body

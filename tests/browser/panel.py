@@ -62,8 +62,9 @@ def cells(page, count: int) -> None:
 
 
 def search_on_server(page) -> dict:
-    workflow = page.raw.evaluate("() => (app.rootGraph ?? app.graph).id")
-    return page.client.json(f"/noise_search/searches?workflow={workflow}")["searches"][0]
+    workflow, node = page.raw.evaluate(f"() => [(app.rootGraph ?? app.graph).id, String({SEARCH}.id)]")
+    searches = page.client.json(f"/noise_search/searches?workflow={workflow}")["searches"]
+    return next(search for search in searches if search["node"] == node)
 
 
 def pixels(page, result) -> np.ndarray:

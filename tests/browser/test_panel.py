@@ -1,80 +1,20 @@
 """The live panel in the real page, in both renderers: it shows a search, steers it, and chooses from what it found."""
 
-import io
-import json
-
 import numpy as np
-import pytest
-from noise_search.demo.examples import EXAMPLES, with_tiny_model
-from PIL import Image
-
-WAIT = 120_000  # milliseconds
-BOTH = pytest.mark.parametrize("page", ["canvas", "vue"], indirect=True)
-OURS = ("noise-search", "noise_search")
-SEARCH = "app.graph.nodes.find((node) => node.type === 'NoiseSearch')"
-
-
-def drop_in(*, seed: int, pictures: int) -> dict:
-    """The published drop-in on the tiny model, in few steps; its search in the middle of the view."""
-    workflow = with_tiny_model(json.loads((EXAMPLES / "noise_search_swap_the_ksampler.json").read_text(encoding="utf-8")))
-    values = next(node for node in workflow["nodes"] if node["type"] == "NoiseSearch")["widgets_values"]
-    values[0], values[2], values[7] = seed, 3, pictures
-    return workflow
-
-
-def show(page, workflow: dict) -> None:
-    """Loads a workflow and moves the canvas so that the panel is in sight."""
-    page.load(workflow)
-    page.raw.wait_for_selector(".ns-panel", state="attached")
-    page.raw.evaluate(f"""() => {{
-        const node = {SEARCH}, {{ ds }} = app.canvas;
-        ds.scale = 1;
-        ds.offset = [400 - node.pos[0], 60 - node.pos[1] - node.computeSize()[1] + 80];
-        app.canvas.setDirty(true, true);
-    }}""")
-
-
-def look_down(page) -> None:
-    """Moves the canvas until the panel, which grows with a search, is in the middle of the window."""
-    page.raw.wait_for_function(
-        """() => {
-            const { x, y } = document.querySelector(".ns-panel").getBoundingClientRect(), { ds } = app.canvas;
-            if (Math.abs(x - 400) < 2 && Math.abs(y - 110) < 2) return true;
-            ds.offset = [ds.offset[0] + (400 - x) / ds.scale, ds.offset[1] + (110 - y) / ds.scale];
-            app.canvas.setDirty(true, true);
-        }""",
-        polling=500,
-        timeout=WAIT,
-    )
-
-
-def press(page, name: str) -> None:
-    page.raw.locator(".ns-panel").get_by_role("button", name=name).click(timeout=WAIT)
-
-
-def status(page, text: str) -> None:
-    """Waits until the line on top of the panel begins with the text."""
-    page.raw.wait_for_function("(text) => document.querySelector('.ns-status')?.textContent.startsWith(text)", arg=text, timeout=WAIT)
-
-
-def cells(page, count: int) -> None:
-    page.raw.wait_for_function("(count) => document.querySelectorAll('.ns-cell').length >= count", arg=count, timeout=WAIT)
-
-
-def search_on_server(page) -> dict:
-    workflow = page.raw.evaluate("() => (app.rootGraph ?? app.graph).id")
-    return page.client.json(f"/noise_search/searches?workflow={workflow}")["searches"][0]
-
-
-def pixels(page, result) -> np.ndarray:
-    """The picture that the workflow saved."""
-    (entry,) = (entry for output in result.outputs.values() for entry in output.get("images", ()) if entry["type"] == "output")
-    return np.asarray(Image.open(io.BytesIO(page.client.image(entry))))
-
-
-def complaints(page) -> list[str]:
-    """Errors of the page, and warnings that come from our files or name them."""
-    return page.errors + [text for kind, text in page.console if kind == "warning" and any(word in text for word in OURS)]
+from noise_search.tests.browser.panel import (
+    BOTH,
+    WAIT,
+    cells,
+    choose_in_menu,
+    complaints,
+    drop_in,
+    look_down,
+    pixels,
+    press,
+    search_on_server,
+    show,
+    status,
+)
 
 
 @BOTH
@@ -133,7 +73,7 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
     assert state["candidates"] == before["candidates"], "the search stays in sight"
     assert page.raw.locator(".ns-cell.ns-best").get_attribute("data-id") == str(other["id"])
 
-    press(page, "To KSampler")
+    choose_in_menu(page, "Save", "To KSampler")
     types = [node["type"] for node in page.workflow()["nodes"]]
     assert "KSampler" in types
     assert "NoiseSearch" not in types

@@ -1,14 +1,17 @@
 """What a page may ask of a search on the server, and that nothing hostile gets an answer or an effect."""
 
+import io
 import json
 import time
 import urllib.error
 import urllib.request
 
 import pytest
+from PIL import Image
 
 SOURCES = {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
 KSAMPLER = {"steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
+RECIPE = 11  # place of the recipe among the saved values
 ROOT = "/noise_search/searches"
 HUGE = 10_000  # pictures: no test waits for them
 
@@ -18,6 +21,14 @@ def prompt(**inputs):
     return {"1": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 1}},
             "2": {"class_type": "NoiseSearch", "inputs": {**SOURCES, **KSAMPLER, **budget, **inputs}},
             "3": {"class_type": "ToyKeep", "inputs": {"value": ["2", 5], "name": "recipe"}}}  # fmt: skip
+
+
+def workflow_of(seed):
+    values = [seed, "fixed", 2, 3.0, "euler", "simple", 1.0, 4, 0.0, 1, "", "", False, 0, 0.0, False, "auto"]
+    return {
+        "id": "test_any_candidate_can_be_saved_in_full_with_a_workflow_that_makes_it",
+        "nodes": [{"id": 2, "type": "NoiseSearch", "widgets_values": values}],
+    }
 
 
 class Driver:
@@ -101,6 +112,52 @@ def test_the_recipe_of_any_candidate_makes_it_the_result_and_the_search_stays_in
     assert after["candidates"] == before["candidates"]
 
 
+def test_any_candidate_can_be_saved_in_full_with_a_workflow_that_makes_it(drive):
+    page = drive()
+    assert page.client.run(prompt(seed=43), workflow_of(43)).ok
+    before = page.state()
+    job = page.client.json(f"{ROOT}/{before['search']}/2/saving")
+    result = page.client.run(job["prompt"], job["workflow"])
+    assert result.ok, result.error
+    (entry,) = result.outputs["noise_search_saved"]["images"]
+    assert (entry["type"], entry["subfolder"]) == ("output", "noise_search")
+    carried = json.loads(Image.open(io.BytesIO(page.client.image(entry))).text["workflow"])["nodes"][0]["widgets_values"][RECIPE]
+    assert carried == page.client.json(f"{ROOT}/{before['search']}/2/recipe")["recipe"]
+    after = page.client.json(f"{ROOT}/{before['search']}")
+    assert (after["result"], after["candidates"]) == (before["result"], before["candidates"]), "the node's own result stays"
+
+
+def test_saving_picture_after_picture_forgets_no_search(drive):
+    page = drive()
+    assert page.run(seed=47, pictures=20).ok
+    before = page.state()
+    for number in range(20):
+        job = page.client.json(f"{ROOT}/{before['search']}/{number}/saving")
+        assert page.client.run(job["prompt"], {"id": page.workflow}).ok
+    assert page.client.json(f"{ROOT}/{before['search']}") == before
+
+
+def test_the_candidate_of_a_recipe_is_found_again_and_no_other(drive):
+    page = drive()
+    assert page.run(seed=44).ok
+    search = page.state()["search"]
+    recipe = page.client.json(f"{ROOT}/{search}/3/recipe")["recipe"]
+    other = recipe.replace('"fresh",', '"fresh",1')
+    for text, number in ((recipe, 3), (f"{recipe} {other}", 3), (other, None), ("nonsense", None), ("", None)):
+        assert page.client.json(f"{ROOT}/{search}/find", {"recipe": text}) == {"candidate": number}
+
+
+def test_a_held_noise_under_other_settings_is_shown_with_its_new_picture(drive):
+    page = drive()
+    assert page.run(seed=42).ok
+    before = page.state()
+    held = page.client.json(f"{ROOT}/{before['search']}/1/recipe")["recipe"]
+    assert page.run(seed=42, recipe=held, cfg=5.0).ok
+    after = page.state()
+    assert after["search"] != before["search"], "the pictures of that search are of the old settings"
+    assert [candidate["seed"] for candidate in after["candidates"]] == [before["candidates"][1]["seed"]]
+
+
 def test_finish_now_takes_the_best_so_far_and_queueing_again_returns_it_at_once(drive):
     page = drive()
     prompt_id = page.queue(seed=23, pictures=HUGE)
@@ -132,10 +189,13 @@ def test_a_paused_search_makes_no_pictures_until_another_browser_lets_it_go_on(d
     time.sleep(0.5)
     assert other.state()["used"] == paused["used"]
     assert other.state()["seconds_left"] == pytest.approx(paused["seconds_left"]), "the time stands still"
+    with pytest.raises(urllib.error.HTTPError, match="409"):
+        other.control("forget")  # of what runs, nothing can be forgotten
     other.control("continue")
     other.until(lambda now: now["used"] > paused["used"])
     other.control("finish")
     assert page.client.wait(prompt_id).ok
+    assert other.control("forget") == {"freed": 0}, "these tests keep no journal"
 
 
 def test_cancelling_a_paused_search_ends_it_at_once(drive):
@@ -190,6 +250,12 @@ WRONG = [
     ("/{search}/%C2%B2/recipe", None, 404, "candidate must be"),
     ("/{search}/99999999999999999999/recipe", None, 404, "candidate must be"),
     ("/{search}/..%2F..%2F0/small", None, 404, "candidate must be"),
+    ("/{search}/find", b"{}", 400, "must have a recipe"),
+    ("/{search}/find", b'{"recipe": 5}', 400, "must have a recipe"),
+    ("/{search}/find", b'{"recipe": "' + b"x" * 3_000_000 + b'"}', 413, "at most 2000000 bytes"),
+    ("/unknown/find", b'{"recipe": ""}', 404, "got 'unknown'"),
+    ("/{search}/4/saving", None, 404, "below 4, got '4'"),
+    ("/unknown/0/saving", None, 404, "got 'unknown'"),
     ("/{search}/0/..%2Fsmall", None, 404, "must be one of small, large"),
     ("/{search}/0/enormous", None, 404, "must be one of small, large"),
     ("?workflow=", None, 400, "got ''"),

@@ -1,0 +1,91 @@
+// The seed book as a dialog: look, search, use, delete, export, import.
+import { api } from "../../../scripts/api.js";
+import { button, make, set } from "../panel/dom.js";
+import { ask, openDialog, tell } from "../panel/page.js";
+import { counted, describe, isWalk } from "./entries.js";
+
+const ROOT = "/noise_search/book"; // nodes/host/book_routes.py
+const PATIENCE = 250; // milliseconds after a key
+const EMPTY = "Nothing is kept yet. In a search node's panel: Save ▾, Keep in seed book.";
+
+// use(recipe): what a chosen noise is for. walks: whether it may be a walk along the sampling path.
+export function openBook({ use, walks }) {
+  const book = { use, walks, query: "", noises: [], count: 0 };
+  build(book);
+  book.dialog = openDialog(book.root);
+  book.dialog.classList.add("ns-book-dialog");
+  book.search.focus();
+  return load(book);
+}
+
+function build(book) {
+  book.search = make("input", "ns-book-search", { type: "search", placeholder: "Search prompt, model, seed…", ariaLabel: "Search the seed book", maxLength: 200 });
+  let waiting;
+  book.search.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(() => load(book), PATIENCE); });
+  book.count = make("span", "ns-book-count", { ariaLive: "polite" });
+  const file = make("input", "", { type: "file", accept: ".json,application/json", hidden: true });
+  file.addEventListener("change", () => takeIn(book, file));
+  const out = make("a", "ns-button", { textContent: "Export", href: api.apiURL(`${ROOT}/export`), download: "seed_book.json", title: "All of it as one file" });
+  book.list = make("div", "ns-book-list", { role: "list" });
+  book.more = button("Show more", "", () => load(book, true));
+  book.empty = make("div", "ns-idle");
+  book.root = make("div", "ns-panel ns-book", {},
+    make("div", "ns-head", {}, make("b", "ns-status", { textContent: "Seed book" }), book.count, out,
+      button("Import…", "Add the noises of an exported book", () => file.click()), file, button("✕", "Close (Esc)", () => book.dialog.close())),
+    book.search, book.empty, book.list, book.more);
+}
+
+async function load(book, further = false) {
+  const query = book.search.value.trim();
+  const offset = further ? book.noises.length : 0;
+  const answer = await ask(`${ROOT}?${new URLSearchParams({ query, offset })}`);
+  if (!answer || query !== book.search.value.trim()) return; // typed on
+  book.noises = further ? [...book.noises, ...answer.noises] : answer.noises;
+  if (!further) book.list.replaceChildren();
+  book.list.append(...answer.noises.map((noise) => card(book, noise)));
+  set(book.count, counted(answer.count, query));
+  book.more.hidden = book.noises.length >= answer.count;
+  book.empty.hidden = answer.count > 0;
+  set(book.empty, query ? "Nothing in the book has all these words." : EMPTY);
+}
+
+function card(book, noise) {
+  const { title, facts } = describe(noise);
+  const walk = isWalk(noise) && !book.walks;
+  const picture = make("img", "", { alt: "", loading: "lazy" });
+  if (noise.picture) picture.src = api.apiURL(`${ROOT}/${noise.id}/picture`);
+  const use = button("Use", walk ? "It walks along the sampling path: use it in the recipe input of a search node" : "Fill its recipe in", () => {
+    book.dialog.close();
+    book.use(noise.recipe);
+  }, "ns-go");
+  use.disabled = walk;
+  const drop = button("Delete", "Forget this noise", () => (drop.dataset.sure ? forget(book, noise, root) : surely(drop)));
+  const texts = make("div", "ns-book-texts", {}, make("b", "", { textContent: title, title }), make("span", "", { textContent: facts.join(" · ") }));
+  const root = make("div", "ns-book-card", { role: "listitem" }, picture, texts, make("div", "ns-buttons", {}, use, drop));
+  return root;
+}
+
+// The first click asks, the second one does it.
+function surely(drop) {
+  drop.dataset.sure = "yes";
+  set(drop, "Delete?");
+  drop.addEventListener("blur", () => { delete drop.dataset.sure; set(drop, "Delete"); }, { once: true });
+}
+
+async function forget(book, noise, root) {
+  if (!(await ask(`${ROOT}/${noise.id}`, { method: "DELETE" }))) return;
+  const next = (root.nextElementSibling ?? root.previousElementSibling)?.querySelector("button") ?? book.search;
+  root.remove();
+  book.noises = book.noises.filter(({ id }) => id !== noise.id);
+  next.focus();
+  if (!book.noises.length) load(book);
+}
+
+async function takeIn(book, file) {
+  const [chosen] = file.files;
+  file.value = ""; // so that the same file can be chosen again
+  if (!chosen) return;
+  const body = await ask(`${ROOT}/import`, { method: "POST", headers: { "Content-Type": "application/json" }, body: chosen });
+  if (body) tell("success", `${counted(body.noises)} from the file are in the book`);
+  load(book);
+}

@@ -1,0 +1,23 @@
+// What is said of a noise in the seed book: plain data, as nodes/host/seed_book.py has it. Imports only what imports nothing, so Node can test it.
+import { score } from "../panel/search.js";
+
+// { title, facts: [text, …] }
+export function describe(noise) {
+  const judged = noise.score === null ? "" : `${noise.judge ? `${noise.judge} ` : ""}${score(noise.score)}`;
+  const made = noise.made ? new Date(noise.made * 1000).toISOString().slice(0, 10) : "";
+  return { title: noise.prompt || "No prompt known", facts: [judged, noise.seed === null ? "mixed noise" : `seed ${noise.seed}`, shortModel(noise.model), made].filter(Boolean) };
+}
+
+// "models/sdxl/base_1.0.safetensors" -> "base_1.0"
+export const shortModel = (model) => model.split(", ").map((file) => file.split(/[\\/]/).at(-1).replace(/\.(safetensors|ckpt|pt|pth|gguf|sft)$/, "")).join(", ");
+
+// A walk along the sampling path is more than a noise: only search nodes can follow it.
+export function isWalk({ recipe }) {
+  try {
+    return JSON.parse(recipe).schedule !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+export const counted = (count, query) => `${count} ${count === 1 ? "noise" : "noises"}${query ? " found" : ""}`;

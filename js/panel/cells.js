@@ -1,0 +1,49 @@
+// The small pictures of the grid: only those in sight exist.
+import { make, set } from "./dom.js";
+import { inSight, placeOf } from "./grid.js";
+import { describe, isJudged, nameOf, resultOf, score } from "./search.js";
+
+export function drawCells(view) {
+  if (!view.search) return;
+  const [first, last] = inSight(view.layout, view.scroller.scrollTop, view.scroller.clientHeight);
+  const wanted = new Set(view.order.slice(first, last));
+  for (const [id, cell] of view.cells) {
+    if (wanted.has(id) && cell.dataset.search === view.search.search) continue;
+    cell.remove();
+    view.cells.delete(id);
+  }
+  for (let index = first; index < last; index++) drawCell(view, view.order[index], index);
+}
+
+function drawCell(view, id, index) {
+  const { search } = view;
+  const candidate = search.candidates[id];
+  let cell = view.cells.get(id);
+  if (!cell) {
+    cell = make("div", "ns-cell", { role: "option", id: `${search.search}-${id}-${view.cell}` });
+    Object.assign(cell.dataset, { id, search: search.search });
+    cell.append(picture(view, id), make("span", "ns-score"), make("span", "ns-mark"));
+    view.cells.set(id, cell);
+    view.space.append(cell);
+  }
+  const [x, y] = placeOf(view.layout, index);
+  const style = `transform:translate(${x}px,${y}px);width:${view.layout.side}px;height:${view.layout.side}px`;
+  if (cell.style.cssText !== style) cell.style.cssText = style;
+  set(cell.children[1], candidate.score === null ? nameOf(candidate) : score(candidate.score));
+  set(cell.children[2], [search.pinned.includes(id) && "★", isJudged(search) && search.pictures > 1 && id === 0 && candidate.how !== "random" && nameOf(candidate)].filter(Boolean).join(" "));
+  cell.classList.toggle("ns-best", id === resultOf(search) && (isJudged(search) || search.status === "done"));
+  cell.classList.toggle("ns-chosen", id === view.chosen);
+  cell.classList.toggle("ns-focused", id === view.focused);
+  cell.classList.toggle("ns-draft", !candidate.finished);
+  cell.setAttribute("aria-selected", String(id === view.chosen));
+  const about = describe(search, id);
+  const label = `${about.title}, ${about.seed}${about.score && `, score ${about.score}`}`;
+  if (cell.ariaLabel !== label) cell.ariaLabel = label;
+}
+
+function picture(view, id) {
+  const image = make("img", "", { alt: "", draggable: false, decoding: "async" });
+  if (view.search.candidates[id].picture) image.src = view.actions.picture(id, "small");
+  image.addEventListener("error", () => image.remove()); // the server was restarted, or kept better ones only
+  return image;
+}

@@ -1,0 +1,38 @@
+// What is known of the picture that is looked at, and what can be done with it.
+import { button, make, set } from "./dom.js";
+import { isOpen, menu } from "./menu.js";
+import { offers } from "./offers.js";
+import { describe, isRunning, resultOf } from "./search.js";
+
+export function drawFoot(view) {
+  const { search } = view;
+  set(view.hint, isRunning(search) ? `${search.candidates.length} tried` : search.pictures > 1 ? "Click a picture to choose it" : "");
+  const looked = [view.focused, view.chosen, resultOf(search)].find((one) => one >= 0) ?? -1;
+  drawDetail(view, view.hovered >= 0 ? view.hovered : looked);
+  drawButtons(view, looked);
+}
+
+function drawDetail({ search, detail }, id) {
+  detail.replaceChildren();
+  if (id < 0) return;
+  const about = describe(search, id);
+  detail.append(make("b", "", { textContent: about.title }), make("span", "", { textContent: about.seed }));
+  if (about.score) detail.append(make("span", "ns-value", { textContent: about.score, title: search.notes.join("\n") }));
+  for (const [name, value] of about.values) detail.append(make("span", "ns-value ns-part", { textContent: `${name} ${value}` }));
+}
+
+// Made anew only where something else is offered: a menu that is open must stay, and the keyboard where it is.
+function drawButtons(view, id) {
+  if (id < 0) return void view.buttons.replaceChildren();
+  const { search, actions, buttons } = view;
+  const offered = offers(search, id, view.node);
+  const pinned = search.pinned.includes(id);
+  const key = JSON.stringify([search.search, id, pinned, offered]);
+  if (buttons.dataset.key === key || isOpen(buttons)) return;
+  buttons.dataset.key = key;
+  const items = (wanted) => wanted.map(({ act: [name, ...more], label, title }) => ({ label, title, act: () => actions[name](id, ...more) }));
+  buttons.replaceChildren(make("span", "ns-which", { textContent: `#${id}` }), button(pinned ? "Unpin" : "Pin", "Keep in front (P)", () => actions.pin(id, !pinned)));
+  if (offered.hold) buttons.append(button("Hold", "Use this noise from now on, while you change the prompt", () => actions.hold(id)));
+  if (offered.more.length) buttons.append(menu("More like this", "Search around this picture", items(offered.more)));
+  buttons.append(menu("Save", "Save, remember, copy", items(offered.keep)));
+}

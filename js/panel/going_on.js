@@ -1,0 +1,58 @@
+// What the panel does with a found picture: searches around it, keeps it, hands it on.
+import { app } from "../../../scripts/app.js";
+import { openBook } from "../book/dialog.js";
+import { plan, replace } from "./ksampler.js";
+import { STRENGTHS } from "./offers.js";
+import { ask, copy, send, tell } from "./page.js";
+import { save } from "./saving.js";
+import { goOn, vary } from "./start.js";
+import { widgetOf } from "./wiring.js";
+
+const BOOK = "/noise_search/book"; // nodes/host/book_routes.py
+
+// panel: the node's, with its search. address(id): of a candidate on the server. fill(recipe): holds it, or with "" nothing.
+export function goingOn(node, panel, { address, fill }) {
+  return {
+    vary: (id, strength) => varyAround(node, panel, address(id), STRENGTHS[strength], fill),
+    goOn: (id, type) => searchOn(node, address(id), id, type),
+    save: (id) => save(address(id)),
+    keep: async (id) => (await send(BOOK, { search: panel.search.search, candidate: id })) && tell("success", `#${id} is in the seed book`),
+    openBook: () => openBook({ use: fill, walks: true }),
+    copySeed: (id) => copy(panel.search.candidates[id].seed, "Seed copied"),
+    copyRecipe: async (id) => copy((await ask(`${address(id)}/recipe`))?.recipe, "Recipe copied"),
+    convert: (id) => convert(node, panel.search.candidates[id].seed),
+  };
+}
+
+// The recipe of the noise that a candidate began with.
+async function beginning(address) {
+  const answer = await ask(`${address}/recipe`);
+  if (answer && !answer.noise) tell("warn", "It began with a picture, not with noise: there is no noise to go on from.");
+  return answer?.noise;
+}
+
+async function varyAround(node, panel, address, similarity, fill) {
+  const recipe = await beginning(address);
+  if (!recipe) return;
+  const lost = vary(node, recipe, similarity, widgetOf(node, "pictures")?.value ?? panel.search.pictures, create);
+  if (lost) tell("warn", `noise was connected to ${lost}. Release brings that back.`);
+  fill("");
+  await app.queuePrompt(0, 1);
+}
+
+async function searchOn(node, address, id, type) {
+  const recipe = await beginning(address);
+  if (!recipe) return;
+  const next = goOn(node, type, recipe, create);
+  app.canvas.selectNode?.(next);
+  app.canvas.centerOnNode?.(next);
+  tell("info", `${next.title} begins at #${id}. Queue when you like.`);
+}
+
+function convert(node, seed) {
+  const { lost } = plan(node, seed);
+  app.canvas.selectNode?.(replace(node, seed, create));
+  if (lost.length) tell("warn", `A KSampler has no ${lost.join(", ")}: what was connected there is not any more. Ctrl+Z brings the search back.`);
+}
+
+const create = (type) => LiteGraph.createNode(type);

@@ -1,0 +1,43 @@
+// What can be done with one picture of a search. Imports only what imports nothing, so Node can test it.
+import { isRunning } from "./search.js";
+
+// How near variations stay to their picture: the cosine of their noises.
+export const STRENGTHS = { subtle: 0.95, strong: 0.8 };
+const STAYS = "Change the prompt and queue: the noise stays.";
+const GO_ON = [["ZeroOrderSearch", "Zero-Order Search"], ["LocalSearch", "Local Search"], ["RefineSearch", "Refine Search"]];
+
+// node: { converts, starts, judged, replays }: whether it can become a KSampler, begin at a noise, has a verifier, and makes one recipe's picture.
+// { hold, more: [{ act, label, title }, …], keep: […] }; `act` names an action of the view, with further arguments.
+export function offers(search, id, node) {
+  const { finished, seed } = search.candidates[id];
+  const over = !isRunning(search);
+  return { hold: finished && over && !node.replays, more: over && node.starts ? like(search, node) : [], keep: keeping(finished, seed !== null, over && node.converts) };
+}
+
+function like(search, node) {
+  const count = search.pictures > 1 ? `${search.pictures} pictures` : "pictures";
+  return [
+    { act: ["vary", "subtle"], label: "Subtle variations", title: `Queues ${count} near this one: the composition stays, details change` },
+    { act: ["vary", "strong"], label: "Strong variations", title: `Queues ${count} like this one, with more freedom` },
+    ...(node.judged ? GO_ON.map(([type, name]) => ({ act: ["goOn", type], label: `Go on with ${name}`, title: `Puts a ${name} below, which begins at this noise` })) : []),
+  ];
+}
+
+function keeping(finished, plain, converts) {
+  return [
+    ...(finished ? [{ act: ["save"], label: "Save as PNG", title: "Makes it once more in full and saves it with a workflow that makes it again" },
+                    { act: ["keep"], label: "Keep in seed book", title: "Remembers its noise, with prompt and model" }] : []),
+    { act: ["openBook"], label: "Open seed book…", title: "All noises that were kept" },
+    ...(plain ? [{ act: ["copySeed"], label: "Copy seed", title: "" }] : []),
+    { act: ["copyRecipe"], label: "Copy recipe", title: "The short text that makes it again" },
+    ...(plain && converts ? [{ act: ["convert"], label: "To KSampler", title: "Replace this node by a stock KSampler with this seed" }] : []),
+  ];
+}
+
+// What is said where queueing does not simply search, or null. begun: there is a search to be seen; replaying: a recipe is filled in;
+// varying: a noise to vary is connected; chosen, held: ids or -1.
+export function holding({ begun, replaying, varying, chosen, held }) {
+  if (chosen >= 0) return null;
+  if (replaying) return { title: held >= 0 ? `Holding #${held}. ` : "Holding a found noise. ", text: begun ? STAYS : `Queue to make its picture again. ${STAYS}` };
+  return varying ? { title: "Staying near a found noise. ", text: "Every search begins there." } : null;
+}

@@ -1,0 +1,17 @@
+// Saves a found picture in full: the server says what to queue (nodes/host/again.py).
+import { api } from "../../../scripts/api.js";
+import { ask, tell } from "./page.js";
+
+const SAVER = "noise_search_saved"; // nodes/host/again.py
+
+export async function save(address) {
+  const job = await ask(`${address}/saving`);
+  if (!job) return;
+  await api.queuePrompt(0, { output: job.prompt, workflow: job.workflow });
+  tell("info", "Making it once more to save it in full…");
+}
+
+export const listenForSaved = () => api.addEventListener("executed", ({ detail }) => {
+  const [file] = (detail.node === SAVER && detail.output?.images) || [];
+  if (file) tell("success", `Saved as ${[file.subfolder, file.filename].filter(Boolean).join("/")}`);
+});

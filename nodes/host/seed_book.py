@@ -1,0 +1,192 @@
+"""The seed book: found noises kept for good, in a small database in the host's user directory."""
+
+import base64
+import binascii
+import io
+import math
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, fields
+from typing import Any
+
+import folder_paths
+from PIL import Image, UnidentifiedImageError
+
+from ...search import recipe as recipes
+
+FORMAT = 1
+LIMITS = {"prompt": 4000, "model": 300, "judge": 300, "how": 100}  # characters
+MAX_RECIPE = 100_000  # characters; the host takes longer ones as input, but a book holds thousands
+PICTURE = 192  # longer side of a thumbnail, in pixels
+MAX_PICTURE = 200_000  # bytes of an imported one
+MAX_ENTRIES = 100_000
+MAX_SIDE = 4096  # of an imported thumbnail before it is made small
+TABLE = """CREATE TABLE IF NOT EXISTS noises (id INTEGER PRIMARY KEY AUTOINCREMENT, recipe TEXT NOT NULL UNIQUE, seed TEXT, score REAL,
+           judge TEXT NOT NULL, prompt TEXT NOT NULL, model TEXT NOT NULL, how TEXT NOT NULL, made REAL NOT NULL, picture BLOB)"""
+
+_lock = threading.Lock()
+
+
+class BookError(ValueError):
+    """What was to be kept is no entry of a seed book."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A found noise and what is worth knowing about it.
+
+    Args:
+        recipe: One recipe.
+        seed: Its plain seed as text, or None.
+        score: What the judge gave it, or None.
+        judge: Name of the verifier, or "".
+        prompt: Positive text that it was found with.
+        model: File names of the model that it was found with.
+        how: How the search made it.
+        made: When it was kept, in seconds since 1970.
+        picture: A small JPEG, or None.
+    """
+
+    recipe: str
+    seed: str | None = None
+    score: float | None = None
+    judge: str = ""
+    prompt: str = ""
+    model: str = ""
+    how: str = ""
+    made: float = 0.0
+    picture: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.recipe, str) or len(self.recipe) > MAX_RECIPE:
+            raise BookError(f"recipe must be a text of at most {MAX_RECIPE} characters, got {short(self.recipe)}")
+        recipes.loads(self.recipe)
+        for name, limit in LIMITS.items():
+            if not isinstance(value := getattr(self, name), str) or len(value) > limit or not is_unicode(value):
+                raise BookError(f"{name} must be a text of at most {limit} characters, got {short(value)}")
+        if self.seed is not None and not (isinstance(self.seed, str) and self.seed.isascii() and self.seed.isdigit() and len(self.seed) <= 20):
+            raise BookError(f"seed must be a whole number as text, got {short(self.seed)}")
+        for name, value in (("score", self.score if self.score is not None else 0), ("made", self.made)):
+            if not is_finite(value):
+                raise BookError(f"{name} must be a finite number, got {short(value)}")
+
+
+def path() -> str:
+    return os.path.join(folder_paths.get_user_directory(), "noise_search", "seed_book.sqlite3")
+
+
+@contextmanager
+def opened() -> Iterator[sqlite3.Connection]:
+    """The database, written to as a whole or not at all."""
+    os.makedirs(os.path.dirname(path()), exist_ok=True)
+    with _lock, closing(sqlite3.connect(path(), timeout=30)) as book, book:
+        book.row_factory = sqlite3.Row
+        book.execute(TABLE)
+        book.create_function("folded", 1, str.casefold, deterministic=True)
+        yield book
+
+
+def keep(entries: Sequence[Entry]) -> list[int]:
+    """Adds entries; one whose recipe is there already stays as it is. The ids of all of them."""
+    names = [field.name for field in fields(Entry)]
+    insert = f"INSERT OR IGNORE INTO noises ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+    with opened() as book:
+        (held,) = book.execute("SELECT count(*) FROM noises").fetchone()
+        if held + len(entries) > MAX_ENTRIES:
+            raise BookError(f"seed book must hold at most {MAX_ENTRIES} noises, got {len(entries)} more than its {held}")
+        for entry in entries:
+            book.execute(insert, [getattr(entry, name) for name in names])
+        return [book.execute("SELECT id FROM noises WHERE recipe = ?", [entry.recipe]).fetchone()["id"] for entry in entries]
+
+
+def listed(query: str = "", limit: int = 100, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """Entries whose texts hold every word of the query, newest first, without their pictures; and how many there are in all."""
+    words = query.casefold().split()
+    text = "folded(prompt || ' ' || model || ' ' || judge || ' ' || how || ' ' || coalesce(seed, ''))"
+    where = " AND ".join([f"instr({text}, ?) > 0"] * len(words)) or "1"
+    with opened() as book:
+        (count,) = book.execute(f"SELECT count(*) FROM noises WHERE {where}", words).fetchone()
+        rows = book.execute(f"SELECT id, recipe, seed, score, judge, prompt, model, how, made, picture IS NOT NULL AS picture FROM noises "
+                            f"WHERE {where} ORDER BY made DESC, id DESC LIMIT ? OFFSET ?", [*words, limit, offset]).fetchall()
+    return [{**dict(row), "picture": bool(row["picture"])} for row in rows], count
+
+
+def picture(number: int) -> bytes | None:
+    with opened() as book:
+        row = book.execute("SELECT picture FROM noises WHERE id = ?", [number]).fetchone()
+    return row["picture"] if row else None
+
+
+def forget(number: int) -> bool:
+    """Deletes an entry; False where there is none."""
+    with opened() as book:
+        return book.execute("DELETE FROM noises WHERE id = ?", [number]).rowcount > 0
+
+
+def exported() -> dict[str, Any]:
+    """The whole book as plain JSON, oldest first."""
+    names = [field.name for field in fields(Entry)]
+    with opened() as book:
+        rows = book.execute(f"SELECT {', '.join(names)} FROM noises ORDER BY id").fetchall()
+    entries = [{**dict(row), "picture": base64.b64encode(row["picture"]).decode() if row["picture"] else None} for row in rows]
+    return {"noise_search_book": FORMAT, "noises": entries}
+
+
+def imported(body: Any) -> list[Entry]:
+    """The entries of an exported book. Whatever is wrong with one of them refuses them all, by its number."""
+    if not isinstance(body, Mapping) or body.get("noise_search_book") != FORMAT or not isinstance(body.get("noises"), list):
+        raise BookError(f"file must be a seed book that Noise Search exported, got {short(body)}")
+    entries = []
+    for number, given in enumerate(body["noises"], 1):
+        try:
+            entries.append(entry_of(given))
+        except ValueError as error:
+            raise BookError(f"noise {number} of the file: {error}") from error
+    return entries
+
+
+def entry_of(given: Any) -> Entry:
+    names = {field.name for field in fields(Entry)}
+    if not isinstance(given, dict) or not {"recipe"} <= set(given) <= names:
+        raise BookError(f"a noise must have a recipe and of {', '.join(sorted(names))} what is known, got {short(given)}")
+    return Entry(**{**given, "picture": small_picture(given.get("picture"))})
+
+
+def small_picture(text: Any) -> bytes | None:
+    """A thumbnail from a file, written anew: nothing of the file's own bytes is kept."""
+    if text is None:
+        return None
+    if not isinstance(text, str) or len(text) > MAX_PICTURE * 4 // 3:
+        raise BookError(f"picture must be a JPEG of at most {MAX_PICTURE} bytes in base64, got {short(text)}")
+    try:
+        found = Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=["JPEG"])
+        if max(found.size) > MAX_SIDE:
+            raise BookError(f"picture must be at most {MAX_SIDE} pixels wide and high, got {found.size}")
+        return jpeg(found)
+    except (binascii.Error, UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError) as error:
+        raise BookError(f"picture must be a JPEG in base64, got {short(text)}") from error
+
+
+def jpeg(picture: Image.Image) -> bytes:
+    small = picture.convert("RGB")
+    small.thumbnail((PICTURE, PICTURE), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    small.save(file, "JPEG", quality=88)
+    return file.getvalue()
+
+
+def is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 and math.isfinite(value)
+
+
+def is_unicode(text: str) -> bool:
+    """Whether it can be stored: JSON may hold halves of characters."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in text)
+
+
+def short(value: Any) -> str:
+    text = repr(value) if not isinstance(value, str | bytes) else repr(value[:100])
+    return text if len(text) <= 80 else f"{text[:77]}..."

@@ -1,0 +1,207 @@
+"""The seed book on the server: noises are kept, found, forgotten, taken out and in; nothing hostile gets in."""
+
+import base64
+import io
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+
+import pytest
+from PIL import Image
+
+SOURCES = {"model": ["1", 0], "positive": ["4", 0], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
+KSAMPLER = {"steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
+ROOT = "/noise_search/book"
+RECIPE = '{"noise_search":1,"shapes":[[16,8,8]],"noise":[["fresh",%s]],"settings":{}}'
+
+
+def prompt(seed):
+    budget = {"seed": seed, "pictures": 3, "minutes": 0.0, "keep": 1}
+    return {"1": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 1}},
+            "4": {"class_type": "ToyConditioning", "inputs": {"family": "sd3", "seed": 1, "batch": 1, "text": "a red fox"}},
+            "2": {"class_type": "NoiseSearch", "inputs": {**SOURCES, **KSAMPLER, **budget}},
+            "3": {"class_type": "ToyKeep", "inputs": {"value": ["2", 5], "name": "recipe"}}}  # fmt: skip
+
+
+@pytest.fixture
+def client(server):
+    """A client of a server whose book is empty."""
+    client = server.client()
+    while noises := client.json(ROOT)["noises"]:
+        for noise in noises:
+            client.request(f"{ROOT}/{noise['id']}", method="DELETE")
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def search(client, request):
+    """The id of a finished search of three pictures."""
+    result = client.run(prompt(50), {"id": "book"})
+    assert result.ok, result.error
+    return client.json("/noise_search/searches?workflow=book")["searches"][0]["search"]
+
+
+def refusal(client, path, data=None, method=None, kind="application/json"):
+    request = urllib.request.Request(client.url + path, data=data, headers={"Content-Type": kind}, method=method)
+    with pytest.raises(urllib.error.HTTPError) as answer:
+        urllib.request.urlopen(request, timeout=60)
+    return answer.value.code, json.loads(answer.value.read())["error"]
+
+
+def book(*noises):
+    return {"noise_search_book": 1, "noises": list(noises)}
+
+
+def fresh(seed, **more):
+    return {"recipe": RECIPE % seed, "seed": str(seed), **more}
+
+
+def picture(size=(20, 10), form="JPEG"):
+    file = io.BytesIO()
+    Image.new("RGB", size, "red").save(file, form)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def test_a_kept_noise_is_listed_with_what_is_known_of_it(client, search):
+    number = client.json(ROOT, {"search": search, "candidate": 2})["noise"]
+    (noise,) = client.json(ROOT)["noises"]
+    candidate = client.json(f"/noise_search/searches/{search}")["candidates"][2]
+    found = client.json(f"/noise_search/searches/{search}/2/recipe")
+    assert (noise["id"], noise["recipe"], noise["seed"]) == (number, found["recipe"], candidate["seed"])
+    assert (noise["prompt"], noise["how"], noise["score"]) == ("a red fox", "random", None)
+    thumbnail = Image.open(io.BytesIO(client.request(f"{ROOT}/{number}/picture")))
+    assert (thumbnail.format, max(thumbnail.size)) == ("JPEG", 64)
+
+
+def test_a_noise_is_kept_once(client, search):
+    first = client.json(ROOT, {"search": search, "candidate": 1})
+    assert client.json(ROOT, {"search": search, "candidate": 1}) == first
+    assert client.json(ROOT)["count"] == 1
+
+
+def test_every_word_of_a_query_is_looked_for_and_the_newest_come_first(client):
+    client.json(f"{ROOT}/import", book(fresh(1, prompt="Ein ÄPFEL baum", made=1.0), fresh(2, prompt="red fox", model="flux", made=3.0),
+                                       fresh(3, prompt="red car", made=2.0)))  # fmt: skip
+
+    def seeds(query):
+        return [noise["seed"] for noise in client.json(f"{ROOT}?query={urllib.parse.quote(query)}")["noises"]]
+
+    assert seeds("") == ["2", "3", "1"]
+    assert seeds("red") == ["2", "3"]
+    assert seeds("FLUX red") == ["2"]
+    assert seeds("äpfel") == ["1"]
+    assert seeds("' OR 1=1 --") == seeds("%") == []
+
+
+def test_many_are_listed_page_by_page(client):
+    client.json(f"{ROOT}/import", book(*(fresh(seed, made=seed) for seed in range(130))))
+    pages = [client.json(f"{ROOT}?offset={offset}") for offset in (0, 60, 120)]
+    assert [len(page["noises"]) for page in pages] == [60, 60, 10]
+    assert [page["count"] for page in pages] == [130] * 3
+    assert [noise["seed"] for page in pages for noise in page["noises"]] == [str(seed) for seed in reversed(range(130))]
+
+
+def test_a_forgotten_noise_is_gone_and_its_number_is_not_given_again(client):
+    client.json(f"{ROOT}/import", book(fresh(1)))
+    number = client.json(ROOT)["noises"][0]["id"]
+    client.request(f"{ROOT}/{number}", method="DELETE")
+    assert client.json(ROOT) == {"noises": [], "count": 0}
+    assert refusal(client, f"{ROOT}/{number}", method="DELETE")[0] == 404
+    client.json(f"{ROOT}/import", book(fresh(2)))
+    assert client.json(ROOT)["noises"][0]["id"] > number
+
+
+def test_an_exported_book_comes_back_whole_and_nothing_twice(client, search):
+    client.json(ROOT, {"search": search, "candidate": 0})
+    client.json(f"{ROOT}/import", book(fresh(7, score=1.5, judge="CLIP", picture=picture())))
+    exported, before = client.json(f"{ROOT}/export"), client.json(ROOT)
+    assert client.json(f"{ROOT}/import", exported)["noises"] == 2
+    assert client.json(ROOT) == before, "they were there already"
+    for noise in before["noises"]:
+        client.request(f"{ROOT}/{noise['id']}", method="DELETE")
+    client.json(f"{ROOT}/import", exported)
+    known = [{name: value for name, value in noise.items() if name != "id"} for noise in client.json(ROOT)["noises"]]
+    assert known == [{name: value for name, value in noise.items() if name != "id"} for noise in before["noises"]]
+
+
+def test_an_imported_picture_is_made_small_and_written_anew(client):
+    client.json(f"{ROOT}/import", book(fresh(1, picture=picture((800, 400)))))
+    (noise,) = client.json(ROOT)["noises"]
+    assert Image.open(io.BytesIO(client.request(f"{ROOT}/{noise['id']}/picture"))).size == (192, 96)
+
+
+BAD = {
+    "no book": [],
+    "another format": {"noise_search_book": 2, "noises": []},
+    "no noises": {"noise_search_book": 1},
+    "a noise that is none": book(5),
+    "no recipe": book({"seed": "1"}),
+    "an unknown field": book(fresh(1, id=5)),
+    "a recipe that is none": book({"recipe": "rm -rf /"}),
+    "a recipe with a tensor": book({"recipe": RECIPE.replace('["fresh",%s]', '["tensor",[1,2]]')}),
+    "a recipe that is no text": book({"recipe": {"noise_search": 1}}),
+    "a huge recipe": book({"recipe": RECIPE % 1 + " " * 200_000}),
+    "several recipes": book({"recipe": RECIPE % 1 + RECIPE % 2}),
+    "a seed that is code": book(fresh(1) | {"seed": "<img onerror=1>"}),
+    "a seed that is a number": book(fresh(1) | {"seed": 1}),
+    "a score that is text": book(fresh(1, score="9")),
+    "a score without end": book(fresh(1, score=float("inf"))),
+    "a date that is none": book(fresh(1, made=None)),
+    "a prompt that is a list": book(fresh(1, prompt=["x"])),
+    "a huge prompt": book(fresh(1, prompt="x" * 5000)),
+    "half a character": book(fresh(1, prompt="\ud800")),
+    "a picture that is text": book(fresh(1, picture="hello")),
+    "a picture that is a PNG": book(fresh(1, picture=picture(form="PNG"))),
+    "half a picture": book(fresh(1, picture=picture((300, 300))[:400])),
+    "a picture that is too wide": book(fresh(1, picture=picture((5000, 10)))),
+    "a good one before a bad one": book(fresh(1), fresh(2, score="9")),
+}
+
+
+@pytest.mark.parametrize("body", BAD.values(), ids=BAD)
+def test_a_wrong_file_is_told_why_and_nothing_of_it_is_taken_in(client, body):
+    status, message = refusal(client, f"{ROOT}/import", json.dumps(body).encode())
+    assert status == 400
+    assert "must" in message
+    assert len(message) < 400
+    assert client.json(ROOT)["count"] == 0
+
+
+WRONG = [
+    ("", b"[]", "POST", 400, "must be a JSON object"),
+    ("", b"{}", "POST", 400, "must have a search and a candidate"),
+    ("", b'{"search": "unknown", "candidate": 1}', "POST", 404, "got 'unknown'"),
+    ("", b'{"search": ["x"], "candidate": 1}', "POST", 404, "search must be"),
+    ("", b'{"search": "' + b"x" * 5000 + b'", "candidate": 1}', "POST", 413, "at most 1000 bytes"),
+    ("?query=" + "x" * 201, None, "GET", 400, "at most 200 characters"),
+    ("?offset=-1", None, "GET", 400, "whole number"),
+    ("?offset=99999999999999999999", None, "GET", 400, "whole number"),
+    ("/..%2F..%2Fsettings", None, "DELETE", 404, "whole number"),
+    ("/1%20OR%201", None, "DELETE", 404, "whole number"),
+    ("/999999", None, "DELETE", 404, "one of the seed book"),
+    ("/..%2F1/picture", None, "GET", 404, "whole number"),
+    ("/%C2%B2/picture", None, "GET", 404, "whole number"),
+    ("/999999/picture", None, "GET", 404, "with a picture"),
+    ("/import", b"not json", "POST", 400, "must be JSON"),
+    ("/import", b"[" * 100_000, "POST", 400, "must be JSON"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "method", "status", "message"), WRONG, ids=range(len(WRONG)))
+def test_a_wrong_request_is_told_why(client, path, body, method, status, message):
+    code, text = refusal(client, ROOT + path, body, method)
+    assert code == status
+    assert message in text
+    assert len(text) < 300
+
+
+def test_a_form_of_another_site_is_refused(client):
+    assert refusal(client, f"{ROOT}/import", json.dumps(book(fresh(1))).encode(), kind="text/plain")[0] == 415
+    assert client.json(ROOT)["count"] == 0
+
+
+def test_a_candidate_that_is_none_is_refused(client, search):
+    for candidate in (3, -1, True, "../1", 1.0):
+        assert refusal(client, ROOT, json.dumps({"search": search, "candidate": candidate}).encode())[0] == 404
