@@ -1,6 +1,7 @@
 // The live panel of the search nodes: shows a search while it runs, steers it, and goes on from what it found.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { forgetting } from "./panel/forget.js";
 import { goingOn } from "./panel/going_on.js";
 import { ask, nodeOf, openDialog, rootGraph, send, tell } from "./panel/page.js";
 import { listenForSaved } from "./panel/saving.js";
@@ -28,6 +29,10 @@ app.registerExtension({
     if (node.outputs?.some(({ type }) => type === TRACE) && widgetOf(node, "recipe")) addPanel(node); // a search node
   },
   afterConfigureGraph: () => catchUp(),
+  getNodeMenuItems(node) {
+    const search = panels.get(node)?.search;
+    return search && !isRunning(search) ? [forgetting(`${ROOT}/${search.search}`)] : [];
+  },
 });
 
 function addPanel(node) {

@@ -104,7 +104,7 @@ async def booked(call: Callable, *arguments: Any) -> Any:
 def entry_of(live: Live, number: int) -> Entry:
     """What is known of a candidate of a search."""
     row, (prompt, _) = live.rows[number], live.queued
-    file = live.picture(number, "small")
+    file = live.thumbnails.path(number, "small")
     thumbnail = None
     if os.path.isfile(file):
         with open(file, "rb") as opened:

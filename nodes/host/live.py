@@ -1,8 +1,5 @@
 """Searches as a browser sees them: what is found so far, and what the artist wants of the one that runs."""
 
-import logging
-import os
-import shutil
 import threading
 import time
 import uuid
@@ -11,25 +8,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import comfy.model_management as memory
-import folder_paths
 from comfy_execution.utils import get_executing_context
-from PIL import Image
 from server import PromptServer
 from torch import Tensor
 
 from ...search.run import Budget
 from ...search.trace import Trace, Trial
-from .memo import Memo
 from .again import SEARCH as AGAIN
-from .pictures import to_pil
+from .memo import Memo
+from .thumbnails import Thumbnails, too_many
 from .upstream import CHOOSING, signature, workflow_of
-
-log = logging.getLogger("noise_search")
 
 PINNED = "pinned"  # what the memo notes of a search whose candidates the artist pinned
 EVENT = "noise_search.update"  # js/search_panel.js
-SIZES = {"small": 192, "large": 1024}  # longer side of a kept picture, in pixels
-PICTURES = 2000  # kept per search, as files; beyond that the worst ones go
 SEARCHES = 16  # kept per server, and in all so many candidates (running searches are always kept):
 ROWS = 200_000
 PROGRESS_SECONDS = 0.25  # between two events that only say how far the pictures in the making are
@@ -62,17 +53,18 @@ class Live:
         self.queued = (hidden.prompt, hidden.extra_pnginfo)
         self.made_from = signature(hidden.prompt, self.node, without=CHOOSING)
         self.columns, self.recipe, self.budget = tuple(columns), recipe, Budget(pictures=1)
-        self.status, self.stopped, self.version, self.used = "running", "", 0, 0.0
+        self.status, self.stopped, self.version = "running", "", 0
+        self.used, self.remembered = 0.0, 0.0  # pictures' worth
         self.notes: list[str] = []
         self.rows: list[dict[str, Any]] = []
         self.tried: list[Any] = []
-        self.memo = memo or Memo()
+        self.memo, self.thumbnails = memo or Memo(), Thumbnails(self.id)
         self.pinned: list[int] = []
         self._pinned_before = frozenset(self.memo.noted(PINNED).get("keys", ()))
         self.result: list[int] = []
         self.wake = threading.Condition()
         self._began, self._paused_at, self._lost = time.monotonic(), 0.0, 0.0
-        self._told, self._unwritable, self._searching = 0.0, False, False
+        self._told, self._searching = 0.0, False
         self._earlier: Live | None = None
 
     def begin(self, budget: Budget, notes: Sequence[str] = (), replayed: Sequence[Any] = ()) -> None:
@@ -102,6 +94,7 @@ class Live:
             self.rows += new
             self.tried += [trial.candidate for trial in trials]
             self.used = trace.pictures
+            self.remembered += sum(trial.cost for trial in trials if trial.remembered)
             changed: dict[str, Any] = {"candidates": new, "used": self.used, "making": 0.0, "seconds_left": self.seconds_left()}
             if self._rescored(trace):
                 changed["scores"] = [row["score"] for row in self.rows]
@@ -202,21 +195,14 @@ class Live:
     def name(self) -> dict[str, Any]:
         return {"search": self.id, "node": self.node, "workflow": self.workflow, "version": self.version}
 
-    def picture(self, candidate: int, size: str) -> str:
-        """Path of a kept picture's file, which may be gone."""
-        return os.path.join(self.folder(), f"{candidate}_{size}.jpg")
-
     # Inside
 
-    def folder(self) -> str:
-        return os.path.join(folder_paths.get_temp_directory(), "noise_search", self.id)
-
     def seconds_left(self, making: float = 0.0) -> float | None:
-        """By the pace so far, within the limit in minutes; None while nothing is known."""
-        spent, used = self.clock() - self._began, self.used + making
-        if used < 0.2:
+        """By the pace so far of what no earlier run had paid for, within the limit in minutes; None while nothing is known."""
+        spent, paid = self.clock() - self._began, self.used - self.remembered + making
+        if paid < 0.2:
             return None
-        left = spent / used * max(0.0, self.budget.pictures - used)
+        left = spent / paid * max(0.0, self.budget.pictures - self.used - making)
         return min(left, max(0.0, self.budget.minutes * 60 - spent)) if self.budget.minutes else left
 
     def send(self, changed: dict[str, Any]) -> None:
@@ -230,7 +216,7 @@ class Live:
         seed = trial.candidate.plain_seed
         return {"id": trial.id, "how": trial.how, "parents": trial.parents, "cost": trial.cost, "values": trial.values,
                 "score": self._score(trace, trial.id), "seed": None if seed is None else str(seed), "finished": trial.finished,
-                "picture": image is not None and self._keep(trial.id, image)}
+                "picture": image is not None and self.thumbnails.keep(trial.id, image)}
 
     def _score(self, trace: Trace, number: int) -> float | None:
         return trace.scores[number] if self.columns else None
@@ -242,34 +228,12 @@ class Live:
             row["score"] = self._score(trace, row["id"])
         return before != [row["score"] for row in self.rows]
 
-    def _keep(self, number: int, image: Tensor) -> bool:
-        try:
-            os.makedirs(self.folder(), exist_ok=True)
-            picture = to_pil(image).convert("RGB")
-            for size, pixels in SIZES.items():
-                small = picture.copy()
-                small.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
-                small.save(self.picture(number, size), quality=90, subsampling=0)
-        except OSError as error:  # a full disk must not cost the search
-            if not self._unwritable:
-                log.warning("The panel's pictures cannot be written: %s", str(error))  # not the error: it holds the search
-            self._unwritable = True
-            return False
-        return True
-
     def _forget_the_worst(self) -> list[int]:
-        """Once a tenth above the limit, the files of the worst pictures go; never the own seed's or a pinned one's."""
-        kept = [row for row in self.rows if row["picture"]]
-        if len(kept) <= PICTURES * 1.1:
-            return []
-        spare = [row for row in kept if row["id"] and row["id"] not in self.pinned]
-        spare.sort(key=lambda row: (row["finished"], row["score"] or 0.0))
-        for row in (gone := spare[:len(kept) - PICTURES]):
-            row["picture"] = False
-            for size in SIZES:
-                if os.path.exists(path := self.picture(row["id"], size)):
-                    os.remove(path)
-        return [row["id"] for row in gone]
+        gone = too_many(self.rows, self.pinned)
+        self.thumbnails.drop(gone)
+        for number in gone:
+            self.rows[number]["picture"] = False
+        return gone
 
     def _pause(self, on: bool) -> None:
         if on and not self._paused_at:
@@ -285,8 +249,7 @@ def remember(live: Live) -> None:
         _known[live.id] = live
         over = sorted((old for old in _known.values() if old.status not in RUNNING), key=lambda old: old.node != AGAIN)
         while over and (len(_known) > SEARCHES or sum(len(old.rows) for old in _known.values()) > ROWS):
-            forgotten = _known.pop(over.pop(0).id)
-            shutil.rmtree(forgotten.folder(), ignore_errors=True)
+            _known.pop(over.pop(0).id).thumbnails.remove()
 
 
 def find(search: str) -> Live | None:

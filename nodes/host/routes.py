@@ -11,7 +11,8 @@ from server import PromptServer
 from ...search import recipe as recipes
 from ...search.path import Path
 from .again import again
-from .live import RUNNING, SIZES, Live, find, of_workflow
+from .live import RUNNING, Live, find, of_workflow
+from .thumbnails import SIZES
 
 ROOT = "/noise_search/searches"
 BODY = 1000  # bytes
@@ -100,7 +101,7 @@ async def picture(request: web.Request) -> web.StreamResponse:
     number = known(live, request.match_info["candidate"])
     if size not in SIZES:
         raise Refused(404, f"size must be one of {', '.join(SIZES)}, got {short(size)}")
-    if not os.path.isfile(path := live.picture(number, size)):
+    if not os.path.isfile(path := live.thumbnails.path(number, size)):
         raise Refused(404, f"candidate must be one whose picture is still kept, got {number}")
     return web.FileResponse(path, headers={"Cache-Control": "private, max-age=86400, immutable"})
 

@@ -3,6 +3,7 @@
 import numpy as np
 from noise_search.tests.browser.panel import (
     BOTH,
+    SEARCH,
     WAIT,
     cells,
     choose_in_menu,
@@ -72,6 +73,10 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
     assert (state["search"], state["result"]) == (before["search"], [other["id"]])
     assert state["candidates"] == before["candidates"], "the search stays in sight"
     assert page.raw.locator(".ns-cell.ns-best").get_attribute("data-id") == str(other["id"])
+
+    with page.raw.expect_response(lambda answer: answer.url.endswith("/control")) as forgotten:
+        page.raw.evaluate(f"() => app.extensions.find(({{ name }}) => name === 'noise_search.panel').getNodeMenuItems({SEARCH})[0].callback()")
+    assert forgotten.value.json() == {"freed": 0}, "these tests keep no journal"
 
     choose_in_menu(page, "Save", "To KSampler")
     types = [node["type"] for node in page.workflow()["nodes"]]

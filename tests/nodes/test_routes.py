@@ -179,13 +179,22 @@ def test_finish_now_takes_the_best_so_far_and_queueing_again_returns_it_at_once(
     assert page.until(lambda now: now["search"] != state["search"])["status"] == "running", "changed inputs are searched anew"
 
 
+def settled(page, quiet=1.5):
+    """The state when nothing has arrived for a while: what was being measured when the pause began may still come."""
+    state, since = page.state(), time.monotonic()
+    while time.monotonic() - since < quiet:
+        time.sleep(0.1)
+        if (now := page.state())["used"] != state["used"]:
+            state, since = now, time.monotonic()
+    return state
+
+
 def test_a_paused_search_makes_no_pictures_until_another_browser_lets_it_go_on(drive):
     page, other = drive(), drive()
     prompt_id = page.queue(seed=25, pictures=HUGE)
     page.until(some)
     assert page.control("pause")["status"] == "paused"
-    time.sleep(0.3)  # what was being measured may still arrive
-    paused = other.state()
+    paused = settled(other)
     time.sleep(0.5)
     assert other.state()["used"] == paused["used"]
     assert other.state()["seconds_left"] == pytest.approx(paused["seconds_left"]), "the time stands still"
