@@ -114,7 +114,7 @@ def run_search(cls: type[io.ComfyNode], make: Callable, *, sampling: Any, seed: 
     budget = Budget(pictures=pictures, minutes=minutes, target=target or None, patience=patience)
     request = Request(sampling, verifier, prompt, noise, seed, budget, keep, save_found=save_found, **special)
     job = SearchJob(request, cls.hidden)
-    with job.live:
+    with job.live, job.memo:
         return job.outputs(job.replay(recipe) if recipe.strip() else job.search(make))
 
 

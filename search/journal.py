@@ -103,6 +103,7 @@ class Journal:
     def close(self) -> None:
         with self._lock:
             self._file.close()
+            self._places = {}  # a closed one may be held for long
 
     def _read(self) -> bool:
         """Finds all whole transactions; whether the file ends within a line."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,20 @@ def loads(text: str) -> Recipe:
         raise RecipeError(str(error)) from error
     schedule = _schedule(body.get("schedule")) if isinstance(found, Path) else None
     return Recipe(found, _shapes(body["shapes"]), body["settings"], schedule)
+
+
+def loads_all(text: str) -> list[Recipe]:
+    """Read several recipes that follow each other, best first; at least one."""
+    _check_length(text)
+    found, place, text = [], 0, text.strip()
+    while place < len(text) or not found:
+        try:
+            _, end = json.JSONDecoder().raw_decode(text, place)
+        except (ValueError, RecursionError):
+            end = len(text)  # which `loads` explains
+        found.append(loads(text[place:end]))
+        place = re.compile(r"\s*").match(text, end).end()
+    return found
 
 
 def version_of(candidate: Tried) -> int:
@@ -159,10 +174,9 @@ def _is_number(value: Any) -> bool:
 
 
 def _body(text: str) -> dict[str, Any]:
-    if len(text) > MAX_LENGTH:
-        raise RecipeError(f"recipe must have at most {MAX_LENGTH} characters, got {len(text)}")
+    _check_length(text)
     try:
-        body = json.loads(text, parse_float=_finite, parse_constant=_finite)
+        body = json.loads(text, parse_float=_finite, parse_int=_whole, parse_constant=_finite)
     except RecipeError:
         raise
     except (ValueError, RecursionError) as error:
@@ -174,10 +188,20 @@ def _body(text: str) -> dict[str, Any]:
     return body
 
 
+def _check_length(text: str) -> None:
+    if len(text) > MAX_LENGTH:
+        raise RecipeError(f"recipe must have at most {MAX_LENGTH} characters, got {len(text)}")
+
+
 def _finite(number: str) -> float:
     if not math.isfinite(float(number)):
         raise RecipeError(f"recipe must have finite numbers, got {_short(number)}")
     return float(number)
+
+
+def _whole(number: str) -> int:
+    _finite(number)  # whole numbers beyond the range of a float as well
+    return int(number)
 
 
 def _shapes(shapes: list) -> tuple[Shape, ...]:

@@ -15,6 +15,7 @@ import comfy.model_management as memory
 import comfyui_version
 import folder_paths
 import torch
+from comfy.cli_args import args
 from torch import Tensor
 
 from .noise import streams
@@ -23,6 +24,7 @@ from .prompt import Graph, is_link
 VERSION = 1  # of what a candidate means and of how it is sampled: raised where an old journal would give other pictures
 RUN_ONLY = ("seed", "pictures", "minutes", "keep", "noise", "held_out", "recipe", "save_found", "patience", "target", "keep_different")
 JUDGING = ("verifier", "prompt")
+SWITCHES = ("force_", "fp", "bf", "use_", "fast", "deterministic", "cpu", "directml", "oneapi", "supports_")  # of the host's command line
 LONGEST_NAME = 300  # characters of a text that may name a file
 FILES = 1000  # looked at in a folder
 
@@ -60,8 +62,9 @@ def digest(*parts: Any) -> str:
 
 
 def surroundings() -> list[str]:
-    """Where the same inputs give the same picture to the last bit."""
-    return [comfyui_version.__version__, torch.__version__, platform.machine(), str(memory.get_torch_device())]
+    """Where the same inputs give the same picture to the last bit: versions, devices, and the host's switches for precision and attention."""
+    switches = {name: value for name, value in vars(args).items() if name.startswith(SWITCHES)}
+    return [comfyui_version.__version__, torch.__version__, platform.machine(), str(memory.get_torch_device()), repr(sorted(switches.items()))]
 
 
 @dataclass(frozen=True)

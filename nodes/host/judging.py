@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...verifiers.clips import measure_clips
 from ...verifiers.focus import Focus, missed
-from .pictures import frames_of
+from .failures import COMBINING, failing
+from .pictures import clip_of
 from .prompt import TracedPrompt
 from .verifiers import prompt_for, warn
 
@@ -24,7 +26,7 @@ def judged(
     prompt = prompt_for(judge, typed, traced)
     notes = warn(judge, prompt)
     values = measured(pictures, judge, prompt)
-    return values.tolist(), judge.combine(values).tolist(), [*notes, *below_floors(judge, values)]
+    return values.tolist(), ranked(judge, values).tolist(), [*notes, *below_floors(judge, values)]
 
 
 def measured(pictures: list[Tensor], judge: Any, prompt: str) -> Tensor:
@@ -34,6 +36,17 @@ def measured(pictures: list[Tensor], judge: Any, prompt: str) -> Tensor:
         rows = [row for row, picture in enumerate(pictures) if picture.shape == shape]
         values[rows] = judge.measure(torch.cat([pictures[row] for row in rows]), prompt)
     return values
+
+
+def ranked(judge: Any, pool: Tensor) -> Tensor:
+    """One score `(m,)` per row of raw values `(m, k)`, checked."""
+    with failing(f"The combination of {judge.card.name}", (), COMBINING):
+        scores = judge.combine(pool)
+        if tuple(scores.shape) != (len(pool),):
+            raise ValueError(f"it must give one score for each of {len(pool)} pictures, got {' x '.join(map(str, scores.shape))}")
+        if not scores.isfinite().all():
+            raise ValueError(f"its scores must be finite, got {float(scores[~scores.isfinite()][0])}")
+    return scores
 
 
 def below_floors(judge: Any, values: Tensor) -> list[str]:
@@ -47,24 +60,18 @@ def held_out(judge: Any, images: Sequence[Tensor], own: Tensor | None, prompt: s
 
     Args:
         judge: Not the one that was searched on.
-        images: Winners, best first: pictures `(h, w, c)` or videos `(frames, h, w, c)`, judged by the mean over some frames.
+        images: Winners, best first: pictures `(h, w, c)` or videos `(frames, h, w, c)`, of any sizes.
         own: The picture of the user's own seed, or None.
         prompt: What the judge reads.
     """
-    frames = [frames_of(image) for image in [*images, *([] if own is None else [own])]]
-    values = torch.stack([part.double().mean(0) for part in _frame_values(judge, frames, prompt)])
-    scores = judge.combine(values.float()).tolist()
+    clips = [clip_of(image) for image in [*images, *([] if own is None else [own])]]
+    values = torch.cat([measure_clips(judge, [clip], prompt).double() for clip in clips])
+    scores = ranked(judge, values.float()).tolist()
     found, before = scores[: len(images)], scores[len(images) :]
     line = f"held out: {judge.card.name} {', '.join(f'{value:.4g}' for value in found)}"
     compared = [f" (own seed {value:.4g}, {found[0] - value:+.2g})" for value in before]
     doubts = [f"{judge.card.name}, which was not searched on, likes the own seed better." for value in before if found[0] < value]
     return found, [*warn(judge, prompt), line + "".join(compared), *doubts]
-
-
-def _frame_values(judge: Any, frames: Sequence[Tensor], prompt: str) -> list[Tensor]:
-    """Raw values `(frames, k)` of each picture's frames; the pictures may differ in size."""
-    values = measured([frame[None] for part in frames for frame in part], judge, prompt)
-    return list(values.split([len(part) for part in frames]))
 
 
 def cropping(mask: Tensor | None) -> Callable[[Tensor], Tensor] | None:

@@ -1,7 +1,7 @@
 """Candidates and walks to raw values: sampled, decoded, judged, each for a whole round, so that models take turns only once."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,8 +10,11 @@ from torch import Tensor
 
 from ...search.path import Path, Tried, stage
 from ...search.trace import Measured
+from ...verifiers.clips import measure_clips
+from .failures import DECODING, JUDGING, failing
+from .memo import Memo
 from .noise import Latent, Leaves, joined, streams
-from .pictures import frames_of
+from .pictures import clip_of
 from .request import Request
 from .rollout import Rollout
 from .walk import Reached, Walker
@@ -33,14 +36,15 @@ class Measurer:
         request: What to sample, decode and judge with.
         leaves: Tensors that the candidates' leaves name.
         on_step: As of `Rollout`.
+        memo: What earlier runs paid for, and where this one keeps what it pays for.
     """
 
-    def __init__(self, request: Request, leaves: Leaves, on_step: Callable[[int, int, int], None] | None = None):
-        self.request = request
+    def __init__(self, request: Request, leaves: Leaves, on_step: Callable[[int, int, int], None] | None = None, memo: Memo | None = None):
+        self.request, self.memo = request, memo or Memo()
         self.rollout = Rollout(request.sampling, leaves, on_step)
         self.rollout.estimate_at = getattr(request.verifier, "estimate_at", None)
         draft = Rollout(request.draft, leaves, on_step) if request.draft else None
-        self.walker = Walker(self.rollout, draft)
+        self.walker = Walker(self.rollout, draft, self.memo)
         self.seen: list[Seen] = []  # the last round
 
     @property
@@ -54,33 +58,43 @@ class Measurer:
         clock.append(time.monotonic())
         images, estimates = self.decoded(tried, batches)
         clock.append(time.monotonic())
-        values = self.judged(images, estimates)
+        with failing(judge_name(self.request.verifier), tried, JUDGING):
+            values = self.judged(tried, images, estimates)
         clock.append(time.monotonic())
         latents = in_order((batch.rows, rows_of(batch.latents)) for batch in batches)
         self.seen = [Seen(*parts) for parts in zip(tried, latents, images)]
         nfe = in_order((batch.rows, [batch.nfe] * len(batch.rows)) for batch in batches)
-        return Measured(values, tuple(nfe), *(end - begin for begin, end in zip(clock, clock[1:])))
+        remembered = in_order((batch.rows, [batch.remembered] * len(batch.rows)) for batch in batches)
+        return Measured(values, tuple(nfe), *(end - begin for begin, end in zip(clock, clock[1:])), tuple(remembered))
 
-    def decoded(self, tried: Sequence[Tried], batches: Sequence[Reached]) -> tuple[list[Tensor], list[Tensor] | None]:
-        """Pictures in the order that was asked for, and what was expected of them at `estimate_at`, if that was remembered."""
-        images, estimates = [], []
+    def decoded(self, tried: Sequence[Tried], batches: Sequence[Reached]) -> tuple[list[Tensor], dict[int, Tensor]]:
+        """Pictures in the order that was asked for, and by their place what was expected of them at `estimate_at`, where that is known."""
+        images, estimates = [], {}
         for batch in batches:
             preview = bool(stage(tried[batch.rows[0]])) and self.request.preview_vae is not None
-            images.append((batch.rows, self.rollout.decode(batch.latents, self.request.preview_vae if preview else None)))
-            if self.rollout.estimate_at:
-                seen = batch.latents if batch.estimates is None else batch.estimates
-                estimates.append((batch.rows, self.rollout.decode(seen)))
-        return in_order(images), in_order(estimates) if estimates else None
+            with failing("The preview VAE" if preview else "The VAE", [tried[row] for row in batch.rows], DECODING):
+                images.append((batch.rows, self.rollout.decode(batch.latents, self.request.preview_vae if preview else None)))
+                if self.rollout.estimate_at and not batch.remembered:
+                    seen = batch.latents if batch.estimates is None else batch.estimates
+                    estimates |= zip(batch.rows, self.rollout.decode(seen))
+        return in_order(images), estimates
 
-    def judged(self, images: Sequence[Tensor], estimates: Sequence[Tensor] | None) -> tuple[tuple[float, ...], ...]:
-        """Raw values of each rollout, a video's as the mean over its judged frames."""
+    def judged(self, tried: Sequence[Tried], images: Sequence[Tensor], estimates: Mapping[int, Tensor]) -> tuple[tuple[float, ...], ...]:
+        """Raw values of each rollout; only what no earlier run judged is judged."""
+        known = {row: values for row, one in enumerate(tried) if (values := self.memo.values(one)) is not None}
+        if new := [row for row in range(len(tried)) if row not in known]:
+            found = self.values([images[row] for row in new], [estimates[row] for row in new if row in estimates])
+            self.memo.keep_values([tried[row] for row in new], found)
+            known |= zip(new, found)
+        return tuple(known[row] for row in range(len(tried)))
+
+    def values(self, images: Sequence[Tensor], estimates: Sequence[Tensor]) -> tuple[tuple[float, ...], ...]:
+        """Raw values of pictures and videos, these by the frames that the verifier sees of them."""
         if self.request.verifier is None:
             return tuple(() for _ in images)
-        frames = [frames_of(image) for image in images]
-        expected = {"estimates": torch.cat([frames_of(image) for image in estimates])} if estimates else {}
-        values = self.request.verifier.measure(torch.cat(frames), self.request.text, **expected)
-        parts = values.split([len(part) for part in frames])
-        return tuple(tuple(part.double().mean(0).tolist()) for part in parts)
+        clips, expected = ([clip_of(image) for image in part] for part in (images, estimates))
+        values = measure_clips(self.request.verifier, clips, self.request.text, expected or None)
+        return tuple(tuple(row) for row in values.double().tolist())
 
     def cost(self, tried: Tried) -> float:
         """Full pictures' worth of denoising: its steps, those of another setup by the model calls of a step."""
@@ -90,6 +104,10 @@ class Measurer:
         if tried.draft and self.request.draft:
             return tried.steps / steps * calls(self.request.draft.guider) / calls(self.request.sampling.guider)
         return tried.steps / steps
+
+
+def judge_name(verifier: Any) -> str:
+    return verifier.card.name if verifier is not None else "Judging"
 
 
 def calls(guider: Any) -> int:

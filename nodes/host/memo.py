@@ -176,9 +176,10 @@ def particles(found: dict[str, Any]) -> tuple[Particles, int] | None:
         sigma, seed, nfe = float(found["sigma"]), int(found["seed"]), int(found["nfe"])
         x0 = latent(named, "x0")
         eps = latent(named, "eps") if sigma else joined([torch.zeros_like(part) for part in streams(x0)])
-    except (KeyError, TypeError, ValueError, SafetensorError):
+    except (KeyError, TypeError, ValueError, OverflowError, SafetensorError):
         return None
-    return Particles(x0, eps, sigma, (seed,)), nfe
+    sound = all(part.is_floating_point() and part.shape[:1] == (1,) and part.isfinite().all() for part in (*streams(x0), *streams(eps)))
+    return (Particles(x0, eps, sigma, (seed,)), nfe) if sound and math.isfinite(sigma) and 0 <= seed < 2**64 else None
 
 
 def latent(named: dict[str, torch.Tensor], name: str) -> Latent:

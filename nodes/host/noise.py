@@ -161,7 +161,8 @@ def resolve(noise: Any, latent: Latent, count: int = 1) -> Resolved:
         return noise.resolve(latent)
     shapes = shapes_of(latent)
     batch = joined([part[:1].expand(count, *part.shape[1:]).contiguous() for part in streams(latent)])
-    drawn = streams(noise.generate_noise({"samples": batch}))
+    with failing("The noise that comes in", (), "Check the node that it comes from."):
+        drawn = streams(noise.generate_noise({"samples": batch}))
     check_drawn(drawn, shapes)
     single = [tuple(part[row:row + 1].float() for part in drawn) for row in range(drawn[0].shape[0])]
     candidates, leaves = [], {}

@@ -13,15 +13,19 @@ import torch
 from torch import Tensor
 
 from ...search.noise import Candidate, materialize
+from .chunks import Chunks
+from .families import takes_one_row
 from .noise import Latent, Leaves, joined, streams
 from .rows import is_row_by_row, with_row_noise
 from .sampling import Sampling, has_seeded_conditioning, repeated
 from .two_stage import guider_with
+from .versions import as_sampled_by_ksampler, is_out_of_memory
 
 log = logging.getLogger("noise_search")
 
 MAX_BATCH = {"cpu": 8, "cuda": 16}
 COUNTER = "noise_search"
+MOST_DECODED = 1024  # pictures per call of a VAE, before the memory runs out: the host divides them itself
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,10 +65,11 @@ class Rollout:
                  on_step: Callable[[int, int, int], None] | None = None):
         self.sampling, self.leaves, self.on_step = sampling, leaves or {}, on_step
         self.nfe = 0
+        self.decoding = Chunks("Decoding", MOST_DECODED)
         self.batch = sampling.batch or fitting_batch(sampling)
         samplers = [sampling.sampler, *([sampling.hires.sampler] if sampling.hires else [])]
         alone = not all(is_row_by_row(sampler, sampling.mask is not None) for sampler in samplers)
-        if alone or has_seeded_conditioning(sampling.guider):
+        if alone or has_seeded_conditioning(sampling.guider) or takes_one_row(sampling.guider.model_patcher):
             self.batch = 1
 
     def start(self, candidates: Sequence[Candidate]) -> Particles:
@@ -152,18 +157,24 @@ class Rollout:
         return after_step
 
     def host_type(self, latent: Latent) -> Latent:
-        device = memory.intermediate_device()
-        if not self.sampling.intermediate_type or not hasattr(memory, "intermediate_dtype"):
-            return latent.to(device)
-        return latent.to(device=device, dtype=memory.intermediate_dtype())
+        latent = latent.to(memory.intermediate_device())
+        return as_sampled_by_ksampler(latent) if self.sampling.intermediate_type else latent
 
     def decode(self, latents: Latent, vae: Any = None) -> Tensor:
         """Pictures `(n, h, w, c)` in 0..1, or `(n, frames, h, w, c)` of a video, by the setup's VAE if no other is given."""
-        memory.throw_exception_if_processing_interrupted()
-        images = (vae or self.sampling.vae).decode(streams(latents)[0])
+        used, rows = vae or self.sampling.vae, streams(latents)[0]
+        images = self.decoding.over(len(rows), lambda part: checked_pictures(used.decode(rows[part]), part.stop - part.start))
         if not torch.isfinite(images).all():
             raise ValueError("The VAE must give finite pictures, got NaN or infinite values (try a VAE in full precision)")
         return images
+
+
+def checked_pictures(images: Tensor, count: int) -> Tensor:
+    """What a VAE gave for `count` latents, if it is one picture or video for each."""
+    if images.ndim not in (4, 5) or len(images) != count:
+        raise ValueError(f"The VAE must give one picture for each latent, {count} x height x width x colours, "
+                         f"got {' x '.join(map(str, images.shape))}")
+    return images
 
 
 def fitting_batch(sampling: Sampling) -> int:
@@ -185,12 +196,6 @@ def seed_like_the_host(seed: int, sampling: Sampling) -> None:
     generator = torch.manual_seed(seed)
     for shape in sampling.shapes:
         torch.randn((1, *shape), generator=generator)
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    if hasattr(memory, "is_oom"):
-        return memory.is_oom(error)
-    return isinstance(error, memory.OOM_EXCEPTION)
 
 
 def check_finite(latent: Latent) -> None:

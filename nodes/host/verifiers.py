@@ -10,11 +10,13 @@ from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
 from ...verifiers.base import Card, Verifier, home
+from ...verifiers.clips import EVENLY, by_frames, sees_clips
 from ...verifiers.ensemble import members
 from ...verifiers.images import Pixels, are_finite, rgb
 from ...verifiers.prompt import plain
+from .chunks import Chunks
+from .failures import judging
 from .prompt import TracedPrompt
-from .rollout import is_out_of_memory
 
 log = logging.getLogger("noise_search")
 
@@ -41,6 +43,7 @@ class HostVerifier:
     def __init__(self, verifier: Verifier, device: str = "auto"):
         self.verifier = verifier
         self.patcher = patch(verifier.modules, device) if verifier.modules else None
+        self.chunks = Chunks(verifier.card.name, AT_ONCE)
 
     @property
     def card(self) -> Card:
@@ -75,7 +78,23 @@ class HostVerifier:
             return self.verifier.measure(pictures[part], text, expected[part])
 
         values = self._in_chunks(len(pictures), some)
+        check_values(values, len(pictures), self)
         self._check(values.isfinite().all(1), "must give finite values, got NaN or infinity for picture {}")
+        return values
+
+    @property
+    def only_clips(self) -> bool:
+        """Whether it judges videos as such and no single pictures."""
+        return sees_clips(self.verifier)
+
+    def measure_clips(self, clips: Sequence[Tensor], prompt: str, estimates: Sequence[Tensor] | None = None) -> Tensor:
+        """Values `(n, k)` of videos, IMAGE batches `(frames, h, w, c)`; a picture is one of one frame."""
+        if not self.only_clips:
+            return by_frames(self, EVENLY, clips, prompt, estimates)
+        seen, text = [self._pictures(clip) for clip in clips], readable(self, prompt)
+        values = self._in_chunks(len(seen), lambda part: self.verifier.measure_clips(seen[part], text))
+        check_values(values, len(seen), self)
+        self._check(values.isfinite().all(1), "must give finite values, got NaN or infinity for video {}")
         return values
 
     @property
@@ -101,28 +120,12 @@ class HostVerifier:
 
     @torch.inference_mode()
     def _in_chunks(self, count: int, work: Callable[[slice], Tensor]) -> Tensor:
-        values, done, size = [], 0, AT_ONCE
-        while done < count:
-            memory.throw_exception_if_processing_interrupted()
-            end = min(count, done + size)
-            if (part := self._attempt(slice(done, end), work)) is not None:
-                values.append(part)
-                done = end
-                continue
-            memory.soft_empty_cache()
-            size = max(1, (end - done) // 2)
-        return torch.cat(values)
-
-    def _attempt(self, part: slice, work: Callable[[slice], Tensor]) -> Tensor | None:
-        """Values of some pictures, or None if they were too many for the memory."""
-        count = part.stop - part.start
-        try:
-            self._load(count)
+        def loaded(part: slice) -> Tensor:
+            self._load(part.stop - part.start)
             return work(part)
-        except RuntimeError as error:
-            if count == 1 or not is_out_of_memory(error):
-                raise
-        return None
+
+        with judging(self.card.name):
+            return self.chunks.over(count, loaded)
 
     def _load(self, count: int) -> None:
         if self.patcher is not None:
@@ -133,6 +136,14 @@ class HostVerifier:
         if not good.all():
             index = int((~good).nonzero()[0])
             raise ValueError(f"{self.card.name} {problem.format(f'{index + 1} of {len(good)}')}")
+
+
+def check_values(values: Tensor, count: int, verifier: Any) -> None:
+    """Refuses values that are not one row per picture with one number per column."""
+    wanted = (count, len(verifier.columns))
+    if tuple(getattr(values, "shape", ())) != wanted:
+        raise ValueError(f"{verifier.card.name} must give {wanted[1]} value(s) for each of {count} pictures, {wanted[0]} x {wanted[1]}, "
+                         f"got {' x '.join(map(str, getattr(values, 'shape', ()))) or type(values).__name__}")
 
 
 def patch(modules: Sequence[nn.Module], device: str) -> ModelPatcher:
@@ -192,3 +203,10 @@ def warn(verifier: Verifier, prompt: str) -> list[str]:
     for text in texts:
         log.warning(text)
     return texts
+
+
+def check_clips(verifier: Verifier, sampling: Any) -> None:
+    """Refuses a verifier of videos where pictures are made."""
+    shape = sampling.shapes[0]
+    if sees_clips(verifier) and (len(shape) < 4 or shape[1] < 2 or getattr(sampling.vae, "latent_dim", 3) < 3):
+        raise ValueError(f"{verifier.card.name} must be used on videos, because it judges how they move, got a setup that makes pictures")

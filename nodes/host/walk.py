@@ -1,7 +1,7 @@
 """Candidates and walks along the path, brought to where they end: the states between are kept for as long as a search needs them."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,10 +11,13 @@ from torch import Tensor
 
 from ...search.noise import Candidate, draw
 from ...search.path import Path, Tried
-from .noise import Latent, joined, streams
-from .rollout import Particles, Rollout, is_out_of_memory
+from .failures import SAMPLING, failing
+from .memo import Memo
+from .noise import Latent, joined, shapes_of, streams
+from .rollout import Particles, Rollout
 from .rows import with_row_noise
 from .sampling import Sampling, repeated
+from .versions import is_out_of_memory
 
 CUTTABLE = ("sample_euler", "sample_heun", "sample_dpm_2")  # deterministic, and no step looks back at the one before
 SUBSTITUTE = "euler"
@@ -29,12 +32,14 @@ class Reached:
         latents: Clean latents where they end, `(n, …)`: pictures, or the estimates of them.
         estimates: What was expected at the rollout's `estimate_at`, `(n, …)`, or None.
         nfe: Forward passes of the denoiser of each.
+        remembered: Whether they were sampled by an earlier run, and cost nothing now.
     """
 
     rows: tuple[int, ...]
     latents: Latent
     estimates: Latent | None
     nfe: int
+    remembered: bool = False
 
 
 class Walker:
@@ -43,10 +48,11 @@ class Walker:
     Args:
         rollout: Of the setup; counts what is paid.
         draft: Of a cheaper setup, for drafts; None where the same one is drafted with, in fewer steps.
+        memo: What was sampled before, and where what is sampled now is kept.
     """
 
-    def __init__(self, rollout: Rollout, draft: Rollout | None = None):
-        self.rollout, self.draft = rollout, draft
+    def __init__(self, rollout: Rollout, draft: Rollout | None = None, memo: Memo | None = None):
+        self.rollout, self.draft, self.memo = rollout, draft, memo or Memo()
         self.levels = tuple(rollout.sampling.sigmas.tolist())
         self.states: dict[str, Particles] = {}
         self.replaced = False  # whether walks were cut where the setup's sampler could not be
@@ -59,15 +65,38 @@ class Walker:
         """Batch by batch, what can be sampled together at once; every state stays until `keep`."""
         for rows in alike(tried):
             while rows:
-                part, before = rows[: self.rollout.batch], self.nfe
-                found = self.attempt([tried[row] for row in part])
-                if found is None:
-                    self.rollout.halve(len(part))
-                    continue
-                rows = rows[len(part):]
-                for place, row in enumerate(part):
-                    self.states[self.known_as(tried[row]).key] = row_of(found, place)
-                yield Reached(tuple(part), self.rollout.host_type(found.x0), found.estimates, round(self.nfe - before))
+                part, rows = rows[: self.rollout.batch], rows[self.rollout.batch :]
+                known = {row: found for row in part if (found := self.recalled(tried[row]))}
+                if known:
+                    yield self.again(known, tried)
+                if new := [row for row in part if row not in known]:
+                    together, before = [tried[row] for row in new], self.nfe
+                    with failing("Sampling", together, SAMPLING):
+                        found = self.attempt(together)
+                    if found is None:
+                        self.rollout.halve(len(new))
+                        rows = new + rows
+                        continue
+                    yield self.arrived(new, tried, found, round(self.nfe - before))
+
+    def recalled(self, tried: Tried) -> tuple[Particles, int] | None:
+        """Where an earlier run left it, and the model calls that it took."""
+        found = self.memo.sampled(self.known_as(tried))
+        return found if found and shapes_of(found[0].x0) == self.rollout.sampling.shapes else None
+
+    def again(self, known: Mapping[int, tuple[Particles, int]], tried: Sequence[Tried]) -> Reached:
+        """What an earlier run sampled, of walks that are alike and so took the same calls."""
+        states = [state for state, _ in known.values()]
+        self.states |= {self.known_as(tried[row]).key: state for row, state in zip(known, states)}
+        return Reached(tuple(known), self.rollout.host_type(merged(states).x0), None, next(iter(known.values()))[1], remembered=True)
+
+    def arrived(self, rows: Sequence[int], tried: Sequence[Tried], found: Particles, nfe: int) -> Reached:
+        """Keeps where a batch ended, here and on the disk."""
+        ends = [self.known_as(tried[row]) for row in rows]
+        states = [row_of(found, place) for place in range(len(rows))]
+        self.states |= {end.key: state for end, state in zip(ends, states)}
+        self.memo.keep_sampled(ends, states, nfe)
+        return Reached(tuple(rows), self.rollout.host_type(found.x0), found.estimates, nfe)
 
     def keep(self, tried: Sequence[Tried]) -> None:
         """Drops the states of all others; what stays no longer keeps the batch alive that it was a row of."""

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 from noise_search.search.noise import fresh, leaf, materialize, mix, span
-from noise_search.search.recipe import MAX_LENGTH, RecipeError, check_shapes, dumps, loads
+from noise_search.search.recipe import MAX_LENGTH, RecipeError, check_shapes, dumps, loads, loads_all
 
 SHAPES = [(16, 8, 8)]
 CANDIDATES = {
@@ -73,7 +73,7 @@ BAD = {
     "prose": ("a cat on a mat", "must be JSON, got a cat on a mat"),
     "cut off": (json.dumps(GOOD)[:-5], "must be JSON"),
     "deep": ("[" * 100_000, "must be JSON"),
-    "huge integer": ("1" * 100_000, "must be"),
+    "huge integer": ("1" * 100_000, "must have finite numbers, got 1111"),
     "a list": ("[1, 2]", "must be one that Noise Search wrote"),
     "of another program": ('{"steps": 20}', "must be one that Noise Search wrote"),
     "newer": (json.dumps({**GOOD, "noise_search": 3}), "must be of version 1 or 2, got version 3"),
@@ -106,6 +106,7 @@ BAD = {
     "rho beyond one": (with_noise(["fresh", 1], ["mix", 0, 2, 1.5]), r"rho must be in \[0, 1\]"),
     "rho as text": (with_noise(["fresh", 1], ["mix", 0, 2, "0.5"]), "entry 1 must be an operation"),
     "rho not a number": (with_noise(["fresh", 1], ["mix", 0, 2, float("nan")]), "finite numbers, got NaN"),
+    "weight beyond all floats": (with_noise(["fresh", 1], ["span", [0], [10**400]]), "finite numbers, got 1000"),
     "mask as number": (with_noise(["fresh", 1], ["mix", 0, 2, 0.5, 7]), "entry 1 must be an operation"),
     "band as text": (with_noise(["fresh", 1], ["mix", 0, 2, 0.5, ["0", 1]]), "entry 1 must be an operation"),
     "band that goes down": (with_noise(["fresh", 1], ["mix", 0, 2, 0.5, [0.5, 0.2]]), "band must go up"),
@@ -127,3 +128,15 @@ def test_a_recipe_for_another_shape_names_both():
     with pytest.raises(RecipeError, match=r"16x8x8 \+ 4x3, got one for 16x16x8"):
         check_shapes(loads(dumps(fresh(1), [(16, 16, 8)], {})), [(16, 8, 8), (4, 3)])
     check_shapes(loads(dumps(fresh(1), SHAPES, {})), SHAPES)
+
+
+def test_several_recipes_follow_each_other_in_their_order():
+    texts = [dumps(fresh(seed), [(4, 8, 8)], {}) for seed in (3, 1, 2)]
+    for between in (" ", "\n", ""):
+        assert [found.candidate.seed for found in loads_all(between.join(texts))] == [3, 1, 2]
+
+
+@pytest.mark.parametrize("text", ["", "  ", "{} {}", '{"noise_search":1', "[1] 2"])
+def test_what_is_not_a_row_of_recipes_is_refused(text):
+    with pytest.raises(RecipeError, match="recipe must be"):
+        loads_all(text)
