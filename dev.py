@@ -9,6 +9,8 @@
                 --with-weights PATH     and the verifiers' published values, for the weights in that folder
     python dev.py serve [ARGS]     a ComfyUI with this pack and the tiny model; ARGS go to ComfyUI
     python dev.py bench SECTION    a benchmark (--quick: under five minutes)
+    python dev.py pictures [NAMES] takes the pictures of the help pages, the documentation and the template browser anew, from real runs
+    python dev.py locales          writes locales/en anew, from the nodes
 
 Environment variables, all optional:
     COMFYUI_PATH          the ComfyUI to use; else the one that this folder lies in, else a pinned copy is obtained
@@ -59,7 +61,7 @@ def main(arguments: list[str]) -> int:
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
-    commands = {"demo": demo, "test": test, "serve": serve, "bench": bench}
+    commands = {"demo": demo, "test": test, "serve": serve, "bench": bench, "pictures": pictures, "locales": locales}
     if not arguments or arguments[0] not in commands:
         print(__doc__.strip())
         return 0 if arguments in ([], ["-h"], ["--help"]) else 2
@@ -86,6 +88,21 @@ def bench(arguments: list[str]) -> int:
     host = find_host()
     python = environment(host)
     return run([python, "-m", f"bench.{arguments[0]}", *arguments[1:]], known(host, python))
+
+
+def pictures(arguments: list[str]) -> int:
+    host = find_host()
+    python = environment(host)
+    browser = find_chromium(python)
+    if browser is None:
+        raise SystemExit("no Chromium could be found or installed, and the pictures are taken with one")
+    return run([python, "-m", "demo.pictures", *arguments], {**known(host, python), "CHROMIUM_PATH": browser})
+
+
+def locales(arguments: list[str]) -> int:
+    host = find_host()
+    python = environment(host)
+    return run([python, "-m", "demo.locales", *arguments], known(host, python))
 
 
 def test(arguments: list[str]) -> int:

@@ -1,10 +1,16 @@
 """Every example workflow: as published it loads in the real frontend, and with the tiny models it runs on the real server."""
 
+import io
 import json
 import struct
+from pathlib import Path
 
+import numpy as np
 import pytest
-from noise_search.demo.examples import CAPTION, EXAMPLES, with_tiny_model
+from noise_search.demo.client import Result
+from noise_search.demo.examples import CAPTION, CAPTIONS, EXAMPLES, PICTURE, with_tiny_model
+from PIL import Image
+from scipy import ndimage
 
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.json"))
 SDXL = {"steps": 25, "cfg": 7, "sampler_name": "dpmpp_2m", "scheduler": "karras", "denoise": 1}
@@ -13,6 +19,7 @@ CLIP = {"verifier": "vit_large_patch14_clip_224.openai", "device": "auto"}
 HEAD = {"verifier": "sac+logos+ava1-l14-linearMSE.pth", "device": "auto"}
 CHECKPOINT = {"ckpt_name": "sd_xl_base_1.0.safetensors"}
 LATENT = {"width": 1024, "height": 1024}
+LORA = {"lora_name": "sd_xl_offset_example-lora_1.0.safetensors"}
 
 # What the published examples set, by node and widget; widgets of the same node type in the order of the nodes.
 PUBLISHED = {
@@ -21,6 +28,57 @@ PUBLISHED = {
         "LoadVerifier": [CLIP],
         "EmptyLatentImage": [{**LATENT, "batch_size": 1}],
         "NoiseSearch": [{**SDXL, **SEARCH, "pictures": 8, "keep": 1}],
+    },
+    "noise_search_fix_this_hand": {
+        "CheckpointLoaderSimple": [CHECKPOINT],
+        "LoadImage": [{"image": "example.png"}],
+        "LoadVerifier": [CLIP],
+        "SamplingSetup": [{**SDXL, "batch_size": 0}],
+        "RefineSearch": [
+            {**SEARCH, "image": ["2", 0], "mask": ["2", 1], "pictures": 12, "keep": 1, "depth": 0.6, "size": 1024, "context": 2.5}
+        ],
+    },
+    "noise_search_overnight_list_flux": {
+        "CheckpointLoaderSimple": [{"ckpt_name": "flux1-dev-fp8.safetensors"}],
+        "LoadVerifier": [{**CLIP, "device": "cpu"}],
+        "SamplingSetup": [{"steps": 20, "cfg": 1, "sampler_name": "euler", "scheduler": "simple", "denoise": 1, "batch_size": 1}],
+        "AutoSearch": [{**SEARCH, "prompt": ["9", 0], "pictures": 24, "minutes": 60, "keep": 1, "save_found": True}],
+    },
+    "noise_search_seed_list": {
+        "LoadVerifier": [CLIP],
+        "NoiseCandidates": [{"seed": 42, "count": 4}],
+        "EmptyLatentImage": [{**LATENT, "batch_size": 1}],
+        "KSampler": [
+            {**SDXL, "seed": ["7", 1]},
+            {**SDXL, "seed": ["7", 1], "steps": 12, "denoise": 0.5},
+            {**SDXL, "seed": ["7", 1], "steps": 12, "denoise": 0.35},
+        ],
+        "LatentUpscaleBy": [{"upscale_method": "bislerp", "scale_by": 1.5}],
+        "ImageCrop": [{"width": 512, "height": 512, "x": 512, "y": 128}],
+        "ImageCompositeMasked": [{"x": 512, "y": 128}],
+    },
+    "noise_search_lora_strengths": {
+        "LoraLoaderModelOnly": [{**LORA, "strength_model": 0.5}, {**LORA, "strength_model": 1}],
+        "NoiseCandidates": [{"seed": 42, "count": 4}],
+        "KSampler": [{**SDXL, "seed": ["9", 1]}] * 3,
+        "ImageGrid": [{"columns": 4}],
+    },
+    "noise_search_three_stages": {
+        "SamplingSetup": [{**SDXL, "batch_size": 0}],
+        "DraftSearch": [{**SEARCH, "pictures": 16, "keep": 1}],
+        "LocalSearch": [{**SEARCH, "seed": 43, "noise": ["8", 4], "pictures": 12, "keep": 1}],
+        "RefineSearch": [{**SEARCH, "seed": 44, "latent": ["9", 0], "pictures": 8, "keep": 1, "depth": 0.4, "size": 0}],
+    },
+    "noise_search_video_drafts": {
+        "UNETLoader": [{"unet_name": "wan2.1_t2v_14B_fp8_scaled.safetensors"}],
+        "CLIPLoader": [{"clip_name": "umt5_xxl_fp8_e4m3fn_scaled.safetensors", "type": "wan"}],
+        "LoraLoaderModelOnly": [{"lora_name": "lightx2v_T2V_14B_cfg_step_distill_v2_lora_rank64_bf16.safetensors", "strength_model": 1}],
+        "EmptyHunyuanLatentVideo": [{"width": 832, "height": 480, "length": 33, "batch_size": 1}],
+        "SamplingSetup": [
+            {"steps": 4, "cfg": 1, "sampler_name": "euler", "scheduler": "simple", "denoise": 1, "batch_size": 1},
+            {"steps": 30, "cfg": 6, "sampler_name": "uni_pc", "scheduler": "simple", "denoise": 1, "batch_size": 1},
+        ],
+        "DraftSearch": [{**SEARCH, "pictures": 4, "keep": 1, "draft_steps": 0}],
     },
     "noise_search_random_search_with_an_ensemble": {
         "CheckpointLoaderSimple": [CHECKPOINT],
@@ -31,7 +89,9 @@ PUBLISHED = {
     },
     "noise_search_zero_order_search_flux": {
         "UNETLoader": [{"unet_name": "flux1-dev.safetensors", "weight_dtype": "default"}],
-        "DualCLIPLoader": [{"clip_name1": "clip_l.safetensors", "clip_name2": "t5xxl_fp16.safetensors", "type": "flux", "device": "default"}],
+        "DualCLIPLoader": [
+            {"clip_name1": "clip_l.safetensors", "clip_name2": "t5xxl_fp16.safetensors", "type": "flux", "device": "default"}
+        ],
         "VAELoader": [{"vae_name": "ae.safetensors"}],
         "FluxGuidance": [{"guidance": 3.5}],
         "LoadVerifier": [CLIP],
@@ -44,14 +104,23 @@ PUBLISHED = {
         "EmptyLatentImage": [{**LATENT, "batch_size": 4}],
         "BasicScheduler": [{"scheduler": "karras", "steps": 25, "denoise": 1}],
     },
-    "noise_search_seed_list": {
-        "LoadVerifier": [CLIP],
-        "NoiseCandidates": [{"seed": 42, "count": 4}],
-        "EmptyLatentImage": [{**LATENT, "batch_size": 1}],
-        "KSampler": [{**SDXL, "seed": ["7", 1]}],
-    },
 }
-SAVED = {name: 4 for name in NAMES} | {"noise_search_swap_the_ksampler": 1, "noise_search_zero_order_search_flux": 1}  # pictures
+# How many pictures or videos each saves, beside winners on the way, and their sizes with the tiny models.
+SAVED = {
+    "noise_search_swap_the_ksampler": (1, (64, 64)),
+    "noise_search_fix_this_hand": (1, (128, 128)),
+    "noise_search_overnight_list_flux": (4, (64, 64)),
+    "noise_search_seed_list": (2, (96, 96)),
+    "noise_search_lora_strengths": (1, (2 * 512 + 8, 3 * 512 + 2 * 8)),
+    "noise_search_three_stages": (1, (64, 64)),
+    "noise_search_video_drafts": (1, None),
+    "noise_search_random_search_with_an_ensemble": (4, (64, 64)),
+    "noise_search_zero_order_search_flux": (1, (64, 64)),
+    "noise_search_with_stock_nodes": (2, (64, 64)),
+}
+COUNTS = {"NoiseCandidates": 2, "EmptyLatentImage": 2, "ImageGrid": 0}  # widgets that say how many pictures there are; 2 in these tests
+MISSING = ("missingModelDownload", "example.png")  # the frontend asks how large missing weights are, and for the host's own picture
+THUMBNAIL = 60_000  # bytes at most: the template browser loads all of them at once
 
 
 def example(name: str) -> dict:
@@ -59,12 +128,17 @@ def example(name: str) -> dict:
 
 
 def quick(workflow: dict) -> dict:
-    """The example with the tiny models and a quarter of its steps."""
+    """The example with the tiny models, a few steps and a small budget."""
     workflow = with_tiny_model(workflow)
     steps = {"NoiseSearch": 2, "KSampler": 2, "SamplingSetup": 0, "BasicScheduler": 1}  # -> position of the widget
     for node in workflow["nodes"]:
-        if node["type"] in steps:
-            node["widgets_values"][steps[node["type"]]] = 6
+        kind, values = node["type"], node.get("widgets_values")
+        if kind in steps:
+            values[steps[kind]] = min(values[steps[kind]], 4)
+        if kind.endswith("Search"):
+            values[7 if kind == "NoiseSearch" else 2] = 5 if kind == "ZeroOrderSearch" else 4
+        if kind in COUNTS:
+            values[COUNTS[kind]] = min(values[COUNTS[kind]], 2)
     return workflow
 
 
@@ -76,7 +150,7 @@ def widgets_of(workflow: dict) -> dict[int, tuple[str, list]]:
     return {node["id"]: (node["type"], node.get("widgets_values") or []) for node in workflow["nodes"]}
 
 
-def saved_pictures(result) -> list[dict]:
+def saved(result) -> list[dict]:
     return [image for output in result.outputs.values() for image in output.get("images", []) if image["type"] == "output"]
 
 
@@ -84,10 +158,14 @@ def size(png: bytes) -> tuple[int, int]:
     return struct.unpack(">II", png[16:24])
 
 
-def test_the_server_offers_every_example_in_its_template_browser(server):
-    assert sorted(server.client().json("/workflow_templates")["noise-search"]) == NAMES == sorted(PUBLISHED)
+def test_the_server_offers_every_example_with_a_thumbnail_in_its_template_browser(server):
+    client = server.client()
+    assert sorted(client.json("/workflow_templates")["noise-search"]) == NAMES == sorted(PUBLISHED) == sorted(SAVED)
     for name in NAMES:
-        assert server.client().json(f"/api/workflow_templates/noise-search/{name}.json") == example(name)
+        assert client.json(f"/api/workflow_templates/noise-search/{name}.json") == example(name)
+        thumbnail = client.request(f"/api/workflow_templates/noise-search/{name}.jpg")  # where the frontend looks for it
+        assert Image.open(io.BytesIO(thumbnail)).format == "JPEG"
+        assert len(thumbnail) <= THUMBNAIL
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,7 +179,7 @@ def test_an_example_as_published_loads_with_every_value_in_its_widget(page, name
         assert len(found) == len(expected)
         for inputs, values in zip(found, expected):
             assert {key: inputs.get(key) for key in values} == values
-    ours = [error for error in page.errors if "missingModelDownload" not in error]  # the frontend asks how large missing weights are
+    ours = [error for error in page.errors if not any(word in error for word in MISSING)]
     assert not ours, "\n".join(ours)
 
 
@@ -124,37 +202,83 @@ def test_no_node_of_an_example_lies_on_another(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_says_where_its_weights_go(name):
+def test_an_example_says_what_it_does_what_to_press_and_where_its_weights_go(name):
     workflow = example(name)
     (note,) = [node["widgets_values"][0] for node in workflow["nodes"] if node["type"] == "MarkdownNote"]
+    assert all(f"**{heading}" in note for heading in ("What it does", "What to load", "What to press"))
     models = [model for node in workflow["nodes"] for model in node["properties"].get("models", [])]
     assert models
     for model in models:
-        assert model["name"] in note and f"models/{model['directory']}" in note
+        assert model["name"] in note
+        assert f"models/{model['directory']}" in note
     assert CLIP["verifier"] in note
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_example_runs_from_the_page_and_through_the_api(page, name):
-    result = page.run(quick(example(name)))
-    assert result.ok, result.error
-    images = saved_pictures(result)
-    assert len(images) == SAVED[name]
-    assert all(size(page.client.image(image)) == (64, 64) for image in images)
-    assert not page.errors, "\n".join(page.errors)
+def test_an_example_runs_from_the_page(page, server, name):
+    workflow = quick(example(name))
+    page.load(workflow)
     prompt = page.prompt()
     assert CAPTION in json.dumps(prompt)
-    again = run_through_the_api(page.client, prompt)
-    assert again.ok, again.error
-    assert len(saved_pictures(again)) == SAVED[name]
+    result = page.wait(page.queue())
+    assert result.ok, result.error
+    count, sides = SAVED[name]
+    pictures = [page.client.image(entry) for entry in saved(result)]
+    assert len(pictures) == count
+    assert sides is None or all(size(picture) == sides for picture in pictures)
+    assert not page.errors, "\n".join(page.errors)
+    CHECKS.get(name, lambda *found: None)(server.base, pictures, prompt, result)
 
 
-def run_through_the_api(client, prompt: dict):
-    """A run of its own: another seed, or everything would come from the cache."""
+def every_prompt_has_a_search_of_its_own(base: Path, pictures: list[bytes], prompt: dict, result: Result) -> None:
+    (search,) = [name for name, node in prompt.items() if node["class_type"] == "AutoSearch"]
+    assert len(result.outputs[search]["noise_search"]) == len(CAPTIONS) == len(set(map(pixels, pictures)))
+    assert len(list((base / "output" / "noise_search").glob("found*.png"))) >= len(CAPTIONS)
+
+
+def nothing_outside_the_mask_is_changed(base: Path, pictures: list[bytes], prompt: dict, result: Result) -> None:
+    before = np.asarray(Image.open(base / "input" / PICTURE))
+    after = np.asarray(Image.open(io.BytesIO(pictures[0])))
+    grown = ndimage.binary_dilation(before[..., 3] == 0, iterations=8)  # the mask and its soft edge
+    np.testing.assert_array_equal(after[~grown][:, :3], before[~grown][:, :3])
+
+
+CHECKS = {
+    "noise_search_overnight_list_flux": every_prompt_has_a_search_of_its_own,
+    "noise_search_fix_this_hand": nothing_outside_the_mask_is_changed,
+}
+
+
+def pixels(png: bytes) -> bytes:
+    return Image.open(io.BytesIO(png)).tobytes()
+
+
+def test_what_a_page_queues_for_an_example_also_runs_through_the_api(page):
+    page.load(quick(example("noise_search_with_stock_nodes")))
+    prompt = page.prompt()
     for node in prompt.values():
         if isinstance(node["inputs"].get("seed"), int):
-            node["inputs"]["seed"] += 1
-    try:
-        return client.run(prompt)
-    finally:
-        client.close()
+            node["inputs"]["seed"] += 1  # or everything would come from the cache
+    client = page.client
+    again = client.run(prompt)
+    client.close()
+    assert again.ok, again.error
+    assert len(saved(again)) == 2
+
+
+def test_video_drafts_really_search_videos(page):
+    """The page's prompt with a tiny video model in the place of the still pictures' one."""
+    page.load(quick(example("noise_search_video_drafts")))
+    prompt = page.prompt()
+    prompt["wan"] = {"class_type": "ToyModel", "inputs": {"family": "wan", "batch": 1}}
+    for node in prompt.values():
+        if node["class_type"] == "SamplingSetup":
+            node["inputs"] |= {name: ["wan", slot] for slot, name in enumerate(("model", "positive", "negative", "latent_image", "vae"))}
+        if node["class_type"] == "DraftSearch":
+            node["inputs"]["prompt"] = CAPTION
+    client = page.client
+    result = client.run(prompt)
+    client.close()
+    assert result.ok, result.error
+    (entry,) = saved(result)
+    assert entry["filename"].endswith(".mp4")
