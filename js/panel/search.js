@@ -61,16 +61,17 @@ export function statusText(search) {
   return search.seconds_left === null ? soFar : `${soFar}, ${spoken(search.seconds_left)} left`;
 }
 
-// [large, small]: how the best stands against the own seed.
+// [large, small]: how the best stands against the own seed; where something else was taken in the end (by hand, in a final), how that does.
 export function headline(search) {
-  const best = bestOf(search);
+  const best = resultOf(search);
   if (best < 0) return ["", ""];
   if (!isJudged(search)) return [isRunning(search) ? "No judge" : "Click the one you like", "Nothing is connected to verifier: you choose."];
   const first = search.candidates[0];
   if (search.pictures === 1) return [`Score ${score(first.score)}`, ""];
   const gain = search.candidates[best].score - first.score;
-  const large = `Best ${score(search.candidates[best].score)}`;
-  return [large, best === 0 ? `${nameOf(first)} leads${isRunning(search) ? " so far" : ""}` : `${signed(gain)} over ${nameOf(first)} (${score(first.score)})`];
+  const word = search.candidates[best].score < search.candidates[bestOf(search)].score ? "Result" : "Best";
+  const large = `${word} ${score(search.candidates[best].score)}`;
+  return [large, best === 0 ? `${nameOf(first)} ${isRunning(search) ? "leads so far" : word === "Best" ? "leads" : "was taken"}` : `${signed(gain)} over ${nameOf(first)} (${score(first.score)})`];
 }
 
 const OWN = { "own seed": "your seed", "own picture": "your picture", start: "the start", recipe: "the held noise" };

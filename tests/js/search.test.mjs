@@ -78,6 +78,8 @@ test("the bar never passes its end", () => {
 test("the gain is told against the own seed, and nothing is claimed without a judge", () => {
   assert.deepEqual(headline(search([20, 23.5])), ["Best 23.5", "+3.5 over your seed (20)"]);
   assert.match(headline(search([20, 3]))[1], /your seed leads/);
+  assert.deepEqual(headline(search([20, 23.5, 22], { status: "done", result: [2] })), ["Result 22", "+2 over your seed (20)"], "what was taken, not what scored best");
+  assert.deepEqual(headline(search([20, 23.5], { status: "done", result: [0] })), ["Result 20", "your seed was taken"]);
   assert.doesNotMatch(headline(search([null, null], { columns: [] })).join(), /\d/);
 });
 
