@@ -33,15 +33,18 @@ KINDS = {
 NAMES = list(KINDS)
 
 
-def graph(number: int, ledger: Path) -> dict:
-    """The search of a number: kinds take turns, every number has its own seed. `ledger` counts the steps that the model makes."""
+def graph(number: int) -> dict:
+    """The search of a number: kinds take turns, every number has its own seed.
+
+    The steps that the model makes are counted in a file of the output folder. Its whole path would be part of the search's identity.
+    """
     kind, seed = NAMES[number % len(NAMES)], 1000 + number
     sources = {"model": ["m", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
     sampler = {"steps": STEPS, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0, "batch_size": BATCH}
     budget = {"seed": seed, "pictures": PICTURES, "minutes": 0.0, "keep": 1}
     return {
         "1": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 1}},
-        "m": {"class_type": "ToyCounted", "inputs": {"model": ["1", 0], "path": str(ledger)}},
+        "m": {"class_type": "ToyCounted", "inputs": {"model": ["1", 0], "name": f"ledger {number}"}},
         "v": {"class_type": "LoadVerifier", "inputs": {"verifier": "sharpness", "device": "auto"}},
         "s": {"class_type": "SamplingSetup", "inputs": {**sources, **sampler}},
         "2": {"class_type": kind, "inputs": {"sampling": ["s", 0], "verifier": ["v", 0], **budget, **KINDS[kind]}},
@@ -115,10 +118,10 @@ class Victim:
 
 def undisturbed(victim: Victim, number: int) -> dict:
     """The result and the steps of a search that nothing happens to, and that remembers nothing."""
-    ledger = victim.base / f"alone {number}"
+    ledger = victim.base / "output" / f"ledger {number}"
     ledger.unlink(missing_ok=True)
     client = victim.client()
-    result = client.run(graph(number, ledger))
+    result = client.run(graph(number))
     if not result.ok:
         raise RuntimeError(result.error)
     return {"result": result_of(client, result.outputs), "steps": steps_in(ledger), "seconds": result.seconds}
@@ -126,12 +129,12 @@ def undisturbed(victim: Victim, number: int) -> dict:
 
 def killed(victim: Victim, number: int, alone: dict) -> dict:
     """The search of a number, killed when a random share of its steps is made, and asked again after a restart."""
-    ledger = victim.base / f"ledger {number}"  # one name: it is part of the graph
+    ledger = victim.base / "output" / f"ledger {number}"
     for path in (*journals(victim.base), ledger):
         path.unlink(missing_ok=True)
     share = random.Random(number).uniform(0.02, 0.98)
     client = victim.client()
-    client.queue(graph(number, ledger), {"id": f"killed {number}"})
+    client.queue(graph(number), {"id": f"killed {number}"})
     deadline = time.monotonic() + 600
     while steps_in(ledger) < share * alone["steps"]:
         if time.monotonic() > deadline:
@@ -141,7 +144,7 @@ def killed(victim: Victim, number: int, alone: dict) -> dict:
     paid, kept = steps_in(ledger), steps_kept(victim.base)
     ledger.unlink()
     client = victim.client()
-    result = client.run(graph(number, ledger), {"id": f"killed {number}"})
+    result = client.run(graph(number), {"id": f"killed {number}"})
     if not result.ok:
         raise RuntimeError(result.error)
     found = result_of(client, result.outputs)

@@ -5,6 +5,7 @@ import math
 
 import comfy.ops
 import comfy.sd
+import folder_paths
 import torch
 from comfy_api.latest import ComfyExtension, io
 
@@ -149,19 +150,55 @@ class ToyValue(io.ComfyNode):
         return io.Schema(
             node_id="ToyValue",
             category="noise search/tests",
-            inputs=[io.String.Input("name")],
+            inputs=[io.String.Input("name"), io.String.Input("mark", default="", optional=True, tooltip="Equal marks: an equal object.")],
             outputs=[io.AnyType.Output(), io.AnyType.Output(is_output_list=True)],
             not_idempotent=True,
         )
 
     @classmethod
-    def fingerprint_inputs(cls, name: str) -> float:
-        return float("nan")
+    def fingerprint_inputs(cls, name: str, mark: str = "") -> float | str:
+        return mark or float("nan")
+
+    @classmethod
+    def execute(cls, name: str, mark: str = "") -> io.NodeOutput:
+        value = VALUES[name]
+        return io.NodeOutput(value, value if isinstance(value, list) else [value])
+
+
+class ToyPart(io.ComfyNode):
+    """As ToyValue, for what stays the same between prompts: a search behind it goes on from its journal."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(node_id="ToyPart", category="noise search/tests", inputs=[io.String.Input("name")], outputs=[io.AnyType.Output()])
 
     @classmethod
     def execute(cls, name: str) -> io.NodeOutput:
-        value = VALUES[name]
-        return io.NodeOutput(value, value if isinstance(value, list) else [value])
+        return io.NodeOutput(VALUES[name])
+
+
+class ToyCounted(io.ComfyNode):
+    """A MODEL whose steps are counted in a file of the output folder that outlives the server: pictures, one line per step."""
+
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="ToyCounted",
+            category="noise search/tests",
+            inputs=[io.Model.Input("model"), io.String.Input("name")],
+            outputs=[io.Model.Output()],
+        )
+
+    @classmethod
+    def execute(cls, model, name: str) -> io.NodeOutput:
+        counted, file = model.clone(), open(f"{folder_paths.get_output_directory()}/{name}", "ab", buffering=0)
+
+        def count(found):
+            file.write(b"%d\n" % len(found["denoised"]))
+            return found["denoised"]
+
+        counted.set_model_sampler_post_cfg_function(count)
+        return io.NodeOutput(counted)
 
 
 VALUES: dict[str, object] = {}
@@ -194,7 +231,7 @@ class ToyKeep(io.ComfyNode):
 
 class Toys(ComfyExtension):
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
-        return [ToyModel, ToyConditioning, ToyValue, ToyKeep]
+        return [ToyModel, ToyConditioning, ToyValue, ToyPart, ToyCounted, ToyKeep]
 
 
 async def comfy_entrypoint() -> Toys:

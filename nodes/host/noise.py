@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 from ...search.leaves import digest
 from ...search.noise import Candidate, SeedStream, Shape, draw, fresh, leaf, materialize, mix, unused
 from ...search.recipe import Recipe, check_shapes
+from .failures import failing
 
 Latent = Any  # a tensor, or the host's NestedTensor of one tensor per stream
 Leaves = Mapping[str, Sequence[Tensor]]

@@ -1,0 +1,109 @@
+"""The same on a real server: a browser that goes away, a host that is killed, and one that is started again."""
+
+import io
+import json
+import os
+import threading
+import time
+import urllib.error
+
+import pytest
+from noise_search.demo.server import Server, prepare
+from noise_search.tests.host import COMFYUI_PATH, MISSING, TOYS
+from PIL import Image
+
+SOURCES = {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
+SETUP = {**SOURCES, "steps": 6, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0, "batch_size": 2}
+PICTURES = 24
+
+
+def graph(seed: int, pictures: int = PICTURES, kind: str = "RandomSearch") -> dict:
+    search = {"sampling": ["s", 0], "verifier": ["v", 0], "seed": seed, "pictures": pictures, "minutes": 0.0, "keep": 1}
+    return {
+        "1": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 1}},
+        "v": {"class_type": "LoadVerifier", "inputs": {"verifier": "sharpness", "device": "auto"}},
+        "s": {"class_type": "SamplingSetup", "inputs": SETUP},
+        "2": {"class_type": kind, "inputs": search},
+        "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 1]}},
+    }
+
+
+def facts(client, outputs: dict) -> tuple[dict, bytes]:
+    """What the search says of its result, without what it cost, and the picture."""
+    (found,) = outputs["2"]["noise_search"]
+    picture = pixels(client.image(outputs["3"]["images"][0]))
+    return {key: found[key] for key in ("recipe", "score", "first_score", "pictures", "cost")}, picture
+
+
+def pixels(png: bytes) -> bytes:
+    return Image.open(io.BytesIO(png)).tobytes()
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    if not COMFYUI_PATH:
+        pytest.fail(MISSING, pytrace=False)
+    before = os.environ.pop("NOISE_SEARCH_JOURNAL", None)
+    os.environ["NOISE_SEARCH_JOURNAL"] = "1"
+    yield prepare(tmp_path_factory.mktemp("fault base"), [TOYS])
+    os.environ["NOISE_SEARCH_JOURNAL"] = before or "off"
+
+
+def sampled(base) -> list[str]:
+    """Keys of all latents in the journals, in order, those written twice too."""
+    lines = [line for path in base.glob("user/noise_search/journals/*.journal") for line in path.read_bytes().split(b"\n")]
+    records = [json.loads(line[17:]) for line in lines if line[16:18] in (b".{", b"+{") and line.endswith(b"}")]
+    return [record["key"] for record in records if record["kind"] == "latent"]
+
+
+def wait_for(reached, patience: float = 120):
+    deadline = time.monotonic() + patience
+    while not (found := reached()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    return found
+
+
+def test_a_search_survives_browsers_that_go_and_hosts_that_are_killed(base):
+    """One server start each: cold, and after SIGKILL. (A start takes ten seconds.)"""
+    with Server(COMFYUI_PATH, base) as first:
+        client = first.client()
+        alone = facts(client, client.run(graph(1, kind="AutoSearch")).outputs)
+
+        # The browser goes away in the middle: the search goes on, and its result is in the host's history.
+        prompt_id, _ = client.queue(graph(2), {"id": "gone"})
+        wait_for(lambda: len(sampled(base)) > 30)
+        client.close()
+        entry = wait_for(lambda: client.json(f"/history/{prompt_id}").get(prompt_id))
+        assert entry["status"]["status_str"] == "success"
+        assert facts(client, entry["outputs"])[0]["pictures"] == PICTURES
+
+        # The host is killed in the middle of a search that another page is looking at.
+        killed = first.client()
+        before = len(sampled(base))
+        killed.queue(graph(3), {"id": "killed"})
+        wait_for(lambda: len(sampled(base)) > before + 6)
+        old = killed.json("/noise_search/searches?workflow=killed")["searches"][0]
+        first.process.kill()
+        first.process.wait()
+    kept = sampled(base)
+    assert before < len(kept) < before + PICTURES
+
+    with Server(COMFYUI_PATH, base) as second:
+        client = second.client()
+        # What the page knew is gone, and says so; queued again, the search pays for what was not kept and for nothing else.
+        with pytest.raises(urllib.error.HTTPError) as answer:
+            client.request(f"/noise_search/searches/{old['search']}")
+        assert answer.value.code == 404 and "search must be one that this server knows" in answer.value.read().decode()
+        result = client.run(graph(3), {"id": "killed"})
+        resumed, known = facts(client, result.outputs), len(kept) - before
+        assert f"{known} of these pictures were known from an earlier run" in result.outputs["2"]["text"][0]
+        assert len(sampled(base)) == before + PICTURES and len(set(sampled(base))) == len(sampled(base)), "nothing was paid for twice"
+
+        # Another search of before the restart costs nothing, and a third, uninterrupted one says what the killed one should have found.
+        assert facts(client, client.run(graph(1, kind="AutoSearch")).outputs) == alone
+        for path in base.glob("user/noise_search/journals/*.journal"):
+            path.unlink()
+        client.request("/free", {"unload_models": True, "free_memory": True})
+        threading.Event().wait(0.2)
+        assert facts(client, client.run({**graph(3), "9": {"class_type": "ToyKeep", "inputs": {"value": ["2", 5]}}}).outputs) == resumed
