@@ -33,7 +33,7 @@ SUCCESS = (
 )
 FORGET = 0.8  # of the successes of refinements, per round
 WORTH = 0.002  # expected gain of one more picture's worth of steps, in standard deviations of pictures, below which no more is worth it
-UNKNOWN_GAIN = 0.25  # of what wins, where that is not known yet, in the same unit
+GAIN_OF_A_WIN = 0.25  # in the same unit; not read from the scores: those of a pool that grows change their scale
 
 
 class AutoSearch(RefineSearch):
@@ -70,8 +70,7 @@ class AutoSearch(RefineSearch):
         self.refined, self.accepted = 0, 0
         self._won, self._tried = 0.0, 0.0  # of late
         self._independent: dict[Tried, float] = {}  # scores of pictures that owe nothing to each other
-        self._gains: list[float] = []  # of the rounds that refined with success
-        self._dry = 0.0  # pictures' worth of refinements since
+        self._dry = 0.0  # pictures' worth of refinements since one won
         self.stopped = False  # because no more was worth it
         self.made: dict[Tried, Path] = {}  # the draft of each picture that was made of one
         self.correlation = spearman((), ())  # of drafts with the pictures made of them
@@ -112,10 +111,8 @@ class AutoSearch(RefineSearch):
             return True
         mean, spread, count = statistics.fmean(self._independent.values()), statistics.stdev(self._independent.values()), len(self._independent)
         noise = expected_gain(best, mean, spread * math.sqrt(1 + 1 / count), count - 1)
-        noise = min(noise, UNKNOWN_GAIN * spread / (count + 1))  # one more of so many is rarely the best, whatever their law
-        gained = statistics.fmean(self._gains) if self._gains else UNKNOWN_GAIN * spread
-        refined = gained / (self._dry + 1)
-        return max(noise, refined) > WORTH * spread
+        noise = min(noise, GAIN_OF_A_WIN * spread / (count + 1))  # one more of so many is rarely the best, whatever their law
+        return max(noise, GAIN_OF_A_WIN * spread / (self._dry + 1)) > WORTH * spread
 
     def _fresh_pays(self) -> bool:
         """Whether a fresh noise in full is likelier to win than a refinement: one more of so many is the best with a chance of one in all.
@@ -176,8 +173,6 @@ class AutoSearch(RefineSearch):
 
     def _move(self, children: list[Path], scores: Scores) -> None:
         won = sum(1 for child in children if scores[child] > scores[self.best])
-        if won:
-            self._gains.append(max(scores[child] for child in children) - scores[self.best])
         self._dry = 0.0 if won else self._dry + math.fsum(map(self._schedule.cost, children))
         self.refined, self.accepted = self.refined + len(children), self.accepted + (won > 0)
         self._won, self._tried = FORGET * self._won + won, FORGET * self._tried + len(children)

@@ -46,7 +46,8 @@ class Journal:
         self._file = open(path, "a+b", buffering=0)
         self._torn = self._read()
         if self.get("journal", identity) != {"format": FORMAT}:
-            self._file.truncate(0)
+            if self._file.seek(0, os.SEEK_END):
+                self._file.truncate(0)
             self._places, self._torn = {}, False
             self.add([{"kind": "journal", "key": identity, "format": FORMAT}])
 
@@ -58,7 +59,8 @@ class Journal:
 
     def keys(self, kind: str) -> list[str]:
         """Keys of one kind, in the order of their first writing."""
-        return [key for other, key in self._places if other == kind]
+        with self._lock:
+            return [key for other, key in self._places if other == kind]
 
     def get(self, kind: str, key: str) -> dict[str, Any] | None:
         """The record's content, None where there is none or it was damaged meanwhile."""
@@ -69,7 +71,9 @@ class Journal:
             self._file.seek(place[0])
             line = self._file.read(place[1])
         parsed = _parsed(line)
-        return {name: value for name, value in parsed[0].items() if name not in ("kind", "key")} if parsed else None
+        if parsed is None or (parsed[0]["kind"], parsed[0]["key"]) != (kind, key):  # another process may have emptied the file
+            return None
+        return {name: value for name, value in parsed[0].items() if name not in ("kind", "key")}
 
     def add(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Append records, each with a "kind", a "key" and anything that JSON can say: all of them, or after a crash none.

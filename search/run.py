@@ -132,10 +132,12 @@ class _Pace:
     def __init__(self, limit: float, clock: Callable[[], float]):
         self._limit, self._clock, self._start = limit, clock, clock()
         self._seconds_per_picture: float | None = None
+        self._timed = False
 
     def time(self, measure: Callable[[list[Tried]], Measured], candidates: list[Tried], pictures: float) -> Measured:
         begin = self._clock()
         measured = measure(candidates)
+        self._timed = True
         new = 1 - sum(measured.remembered) / len(candidates)  # what an earlier run paid for takes next to no time
         if pictures and new:
             self._seconds_per_picture = (self._clock() - begin) / (pictures * new)
@@ -144,9 +146,9 @@ class _Pace:
     def room(self) -> float:
         if not self._limit:
             return math.inf
-        if self._seconds_per_picture is None:
-            return 1.0
         left = self._limit - (self._clock() - self._start)
+        if self._seconds_per_picture is None:
+            return 1.0 if left > 0 or not self._timed else 0.0
         return max(0.0, left / max(self._seconds_per_picture, 1e-9))
 
 

@@ -8,9 +8,10 @@ import platform
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import islice
 from typing import Any
 
+import comfy.controlnet
 import comfy.model_management as memory
 import comfyui_version
 import folder_paths
@@ -21,7 +22,7 @@ from torch import Tensor
 from .noise import streams
 from .prompt import Graph, is_link
 
-VERSION = 1  # of what a candidate means and of how it is sampled: raised where an old journal would give other pictures
+VERSION = "0.1.0"  # of this pack, as in pyproject.toml: another one may sample or judge otherwise
 RUN_ONLY = ("seed", "pictures", "minutes", "keep", "noise", "held_out", "recipe", "save_found", "patience", "target", "keep_different")
 JUDGING = ("verifier", "prompt")
 SWITCHES = ("force_", "fp", "bf", "use_", "fast", "deterministic", "cpu", "directml", "oneapi", "supports_")  # of the host's command line
@@ -54,7 +55,7 @@ def identity_of(hidden: Any, request: Any) -> Identity | None:
     judging = {name: inputs.get(name) for name in JUDGING}
     setup = digest(VERSION, surroundings(), graph[node]["class_type"], sampling, contents(request))
     columns = request.verifier.columns if request.verifier else ()
-    return Identity(setup, digest(judging, request.text, columns), digest(setup, inputs))
+    return Identity(setup, digest(VERSION, judging, request.text, columns, held_by(request.verifier)), digest(setup, inputs))
 
 
 def digest(*parts: Any) -> str:
@@ -96,19 +97,29 @@ def changing(mark: Any) -> Any:
 
 def files(text: str) -> Iterator[list]:
     """Size and time of every file that a widget's text may name, in any of the host's model folders or as a whole path."""
-    if not 0 < len(text) < LONGEST_NAME or "\n" in text or "\0" in text:
+    if not text.strip("./\\ ") or len(text) >= LONGEST_NAME or "\n" in text or "\0" in text:
         return
     folders = [folder for paths, *_ in folder_paths.folder_names_and_paths.values() for folder in paths]
-    for path in dict.fromkeys([os.path.join(folder, text) for folder in folders] + ([text] if os.path.isabs(text) else [])):
+    inside = [path for folder in folders if (path := os.path.normpath(os.path.join(folder, text))).startswith(os.path.normpath(folder) + os.sep)]
+    for path in dict.fromkeys([*inside, *([text] if os.path.isabs(text) else [])]):
         if os.path.isfile(path):
             yield facts(path)
         elif os.path.isdir(path):
-            inside = sorted(file for file in Path(path).rglob("*") if file.is_file())
-            yield from map(facts, inside[:FILES])
+            yield from map(facts, islice(below(path), FILES))
 
 
-def facts(path: str | Path) -> list:
-    found = os.stat(path)
+def below(folder: str) -> Iterator[str]:
+    """All files in a folder, in an order that stays."""
+    for place, folders, names in os.walk(folder):
+        folders.sort()
+        yield from (os.path.join(place, name) for name in sorted(names))
+
+
+def facts(path: str) -> list:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return [os.path.basename(path), uuid.uuid4().hex]  # it is being changed
     return [os.path.basename(path), found.st_size, found.st_mtime_ns]
 
 
@@ -119,9 +130,30 @@ def contents(request: Any) -> list[str]:
             for tensor in tensors([setup.sigmas, setup.latent, getattr(setup.guider, "original_conds", {}), setup.settings])]
 
 
+def held_by(verifier: Any) -> list[str]:
+    """Digests of the pictures and masks that verifiers compare with or look through, whatever made them."""
+    found, waiting, seen = [], [verifier], set()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen or isinstance(one, torch.nn.Module | str | int | float | type(None)):
+            continue
+        seen.add(id(one))
+        if isinstance(one, Tensor):
+            found.append(of_tensor(one))
+        elif isinstance(one, list | tuple):
+            waiting += reversed(one)
+        elif isinstance(one, Mapping):
+            waiting += reversed(list(one.values()))
+        elif type(one).__module__.partition(".")[0] == __name__.partition(".")[0]:
+            waiting += reversed(list(getattr(one, "__dict__", {}).values()))
+    return found
+
+
 def tensors(value: Any) -> Iterator[Tensor]:
     if getattr(value, "is_nested", False):
         yield from streams(value)
+    elif isinstance(value, comfy.controlnet.ControlBase):
+        yield from tensors([value.cond_hint_original, value.previous_controlnet])
     elif isinstance(value, Tensor):
         yield value
     elif isinstance(value, Mapping):

@@ -115,7 +115,7 @@ class SearchJob:
     def run(self, search: Any, budget: Budget, first: Sequence[tuple[Tried, str]], replayed: Sequence[Tried] = ()) -> Trace:
         self.live.begin(budget, self.notes, replayed)
         began, trace = self.live.clock(), Trace(self.columns())
-        finished = 0 if replayed else self.memo.noted(FINISHED).get("trials", 0)  # by the artist, when this very search ran before
+        ended = 0 if replayed else self.memo.noted(FINISHED).get("trials")  # by the artist, when this very search ran before
         with self.live.searching(trace):
             for found in run(search, self.measure, self.combine, budget, group=self.measurer.group, trace=trace, first=first,
                              cost=self.measurer.cost, clock=self.live.clock):
@@ -124,7 +124,7 @@ class SearchJob:
                 self.kept.only(winners)
                 self.measurer.walker.keep(getattr(search, "alive", ()))
                 self.show(trace, winners[0])
-                if len(trace.trials) == finished:
+                if isinstance(ended, int) and 0 < ended <= len(trace.trials):
                     trace.stopped = "you"
                 if not trace.stopped:
                     self.live.check()

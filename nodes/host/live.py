@@ -60,7 +60,7 @@ class Live:
         self.tried: list[Any] = []
         self.memo, self.thumbnails = memo or Memo(), Thumbnails(self.id)
         self.pinned: list[int] = []
-        self._pinned_before = frozenset(self.memo.noted(PINNED).get("keys", ()))
+        self._pinned_before = pinned_before(self.memo)
         self.result: list[int] = []
         self.wake = threading.Condition()
         self._began, self._paused_at, self._lost = time.monotonic(), 0.0, 0.0
@@ -176,7 +176,8 @@ class Live:
         """Keeps a candidate in front of the others in every browser. It has no effect on the result."""
         with self.wake:
             self.pinned = [*(other for other in self.pinned if other != candidate), *([candidate] if on else [])]
-            self.memo.note(PINNED, {"keys": [self.tried[number].key for number in self.pinned]})
+            keys = [self.tried[number].key for number in self.pinned]
+        self.memo.note(PINNED, {"keys": keys})
         self.send({"pinned": self.pinned})
 
     def choose(self, candidates: Sequence[Any]) -> None:
@@ -241,6 +242,12 @@ class Live:
         elif not on and self._paused_at:
             self._lost += time.monotonic() - self._paused_at
             self._paused_at = 0.0
+
+
+def pinned_before(memo: Memo) -> frozenset[str]:
+    """Keys of what was pinned when this search ran before."""
+    keys = memo.noted(PINNED).get("keys")
+    return frozenset(key for key in keys if isinstance(key, str)) if isinstance(keys, list) else frozenset()
 
 
 def remember(live: Live) -> None:

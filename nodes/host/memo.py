@@ -1,12 +1,15 @@
 """What earlier runs of a search paid for, and where it is kept: one journal per setup in the host's user folder."""
 
 import base64
+import json
 import logging
 import math
 import os
 import shutil
+import threading
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,8 @@ SPARE = 1 << 30  # bytes of the disk that are left to others
 class Memo:
     """Remembers candidates by their key: latents, and raw values per judge. A full or broken disk costs nothing but the memory.
 
+    It is open within `with`; what the artist does with a search can be noted afterwards as well.
+
     Args:
         identity: What must be equal for something to be used again; None to remember nothing.
         columns: Names of the raw values.
@@ -42,88 +47,135 @@ class Memo:
     def __init__(self, identity: Identity | None = None, columns: Sequence[str] = (), judged_only: bool = False):
         self.identity, self.columns, self.judged_only = identity, columns, judged_only
         self.notes: list[str] = []
-        self.limit = limit_in_bytes()
+        self.limit = limit_in_bytes() if identity else 0
         self.journal: Journal | None = None
-        if identity is not None and self.limit:
-            self._attempt(self._open)
 
     def sampled(self, tried: Tried) -> tuple[Particles, int] | None:
         """Where the candidate ended and its model calls, if that was paid for."""
         if self.journal is None or (self.judged_only and self.values(tried) is None):
             return None
-        found = self.journal.get("latent", tried.key)
+        found = self._read("latent", tried.key)
         return particles(found) if found else None
 
     def values(self, tried: Tried) -> tuple[float, ...] | None:
         """Its raw values by this judge, if they were paid for."""
-        found = self.journal.get("values", self._judged(tried)) if self.journal else None
+        found = self._read("values", self._judged(tried))
         values = found.get("values") if found else None
         good = isinstance(values, list) and len(values) == len(self.columns) and all(type(one) in (int, float) and math.isfinite(one) for one in values)
         return tuple(map(float, values)) if good else None
 
     def keep_sampled(self, tried: Sequence[Tried], states: Sequence[Particles], nfe: int) -> None:
         """Written at once, together; before anything else is done with them."""
-        self._write([{"kind": "latent", "key": one.key, **record(state, nfe)} for one, state in zip(tried, states)
-                     if self.journal and ("latent", one.key) not in self.journal])
+        if journal := self.journal:
+            self._write([{"kind": "latent", "key": one.key, **record(state, nfe)} for one, state in zip(tried, states)
+                         if ("latent", one.key) not in journal])
 
     def keep_values(self, tried: Sequence[Tried], rows: Sequence[Sequence[float]]) -> None:
         self._write([{"kind": "values", "key": self._judged(one), "values": list(row)} for one, row in zip(tried, rows)])
 
     def note(self, kind: str, content: dict[str, Any]) -> None:
         """What the artist did with this very search; also after it is over."""
-        if self.journal is None:
-            return
-        over = self.journal.closed
-        if over:
-            self._attempt(self._open)
-        self._write([{"kind": kind, "key": self.identity.run, **content}])
-        if over:
-            self.close()
+        if self.limit:
+            self._attempt(lambda: write_note(self._notes_file, {**read_note(self._notes_file), kind: content}))
 
     def noted(self, kind: str) -> dict[str, Any]:
-        return (self.journal.get(kind, self.identity.run) if self.journal else None) or {}
+        found = read_note(self._notes_file).get(kind) if self.limit else None
+        return found if isinstance(found, dict) else {}
 
     def forget(self) -> int:
-        """Removes the journal; how many bytes that freed."""
-        if self.journal is None:
-            return 0
-        self.close()
-        path = self.journal.path
-        size = path.stat().st_size if path.exists() else 0
-        path.unlink(missing_ok=True)
-        return size
+        """Removes the journal and the notes; how many bytes that freed.
 
-    def close(self) -> None:
-        if self.journal:
-            self.journal.close()
+        Raises:
+            InUse: If a search is using the journal.
+            OSError: If it cannot be removed.
+        """
+        if not self.limit:
+            return 0
+        self._notes_file.unlink(missing_ok=True)
+        return remove(self._path)
 
     def __enter__(self) -> "Memo":
+        if self.limit:
+            self._attempt(self._open)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.close()
+        self._close()
+
+    @property
+    def _path(self) -> Path:
+        return folder() / f"{self.identity.sampling}.journal"
+
+    @property
+    def _notes_file(self) -> Path:
+        return folder() / f"{self.identity.run}.json"
 
     def _open(self) -> None:
-        path = folder() / f"{self.identity.sampling}.journal"
-        expire(folder(), self.limit, but=path)
-        self.journal = Journal(path, self.identity.sampling, self.limit)
-        os.utime(path)
+        self.journal = borrowed(self._path, self.identity.sampling, self.limit)
+
+    def _close(self) -> None:
+        if self.journal:
+            give_back(self.journal)
+            self.journal = None
 
     def _judged(self, tried: Tried) -> str:
         return f"{tried.key} {self.identity.judging}" if self.identity else ""
 
-    def _write(self, records: list[dict[str, Any]]) -> None:
-        if records and self.journal:
-            self._attempt(lambda: (with_room(self.journal.path), self.journal.add(records)))
+    def _read(self, kind: str, key: str) -> dict[str, Any] | None:
+        journal = self.journal
+        return self._attempt(lambda: journal.get(kind, key)) if journal else None
 
-    def _attempt(self, action: Any) -> None:
+    def _write(self, records: list[dict[str, Any]]) -> None:
+        if records and (journal := self.journal):
+            self._attempt(lambda: (with_room(journal.path), journal.add(records)))
+
+    def _attempt(self, action: Callable[[], Any]) -> Any:
         try:
-            action()
+            return action()
         except OSError as error:
             log.warning("The search goes on, but what it finds from here on is not kept for another run: %s", str(error))
             self.notes.append(f"Not kept for another run from some point on: {error}")
-            self.close()
-            self.journal = None
+            self._close()
+            return None
+
+
+class InUse(Exception):
+    """A search is using the journal."""
+
+
+_in_use: dict[Path, tuple[Journal, int]] = {}  # open journals, and how many searches use each: searches of one setup share one
+_in_use_lock = threading.Lock()
+
+
+def borrowed(path: Path, identity: str, limit: int) -> Journal:
+    """The open journal of this path, for as long as it is not given back."""
+    with _in_use_lock:
+        journal, users = _in_use.get(path, (None, 0))
+        if journal is None:
+            expire(path.parent, limit, but=path)
+            journal = Journal(path, identity, max(0, limit - size_of(journals(path.parent, but=path))))
+            os.utime(path)
+        _in_use[path] = journal, users + 1
+        return journal
+
+
+def give_back(journal: Journal) -> None:
+    with _in_use_lock:
+        _, users = _in_use.pop(journal.path)
+        if users > 1:
+            _in_use[journal.path] = journal, users - 1
+        else:
+            journal.close()
+
+
+def remove(path: Path) -> int:
+    """Removes a journal that nobody uses; how many bytes that freed."""
+    with _in_use_lock:
+        if path in _in_use:
+            raise InUse("the journal must not be in use by a search with the same setup")
+        freed = size_of([path])
+        path.unlink(missing_ok=True)
+        return freed
 
 
 def folder() -> Path:
@@ -147,12 +199,41 @@ def limit_in_bytes() -> int:
 
 
 def expire(place: Path, limit: int, but: Path | None = None) -> None:
-    """Removes journals that were not used for long, then the oldest until the others leave half of the limit free."""
-    if not place.is_dir():
-        return
-    found = sorted((path for path in place.glob("*.journal") if path != but), key=lambda path: path.stat().st_mtime)
-    while found and (time.time() - found[0].stat().st_mtime > DAYS * 86400 or sum(path.stat().st_size for path in found) > limit / 2):
-        found.pop(0).unlink()
+    """Removes what was not used for long, then the oldest journals until all together keep to the limit; none that is in use."""
+    now = time.time()
+    for path in place.glob("*.json"):
+        if now - path.stat().st_mtime > DAYS * 86400:
+            path.unlink(missing_ok=True)
+    kept = journals(place)
+    for path in [path for path in kept if path != but and path not in _in_use]:
+        if now - path.stat().st_mtime > DAYS * 86400 or size_of(kept) > limit:
+            path.unlink(missing_ok=True)
+            kept.remove(path)
+
+
+def journals(place: Path, but: Path | None = None) -> list[Path]:
+    """All others, the one that was not used for longest first."""
+    return sorted((path for path in place.glob("*.journal") if path != but), key=lambda path: path.stat().st_mtime)
+
+
+def size_of(paths: Sequence[Path]) -> int:
+    return sum(path.stat().st_size for path in paths if path.exists())
+
+
+def read_note(path: Path) -> dict[str, Any]:
+    """What was noted; nothing where that is not there or damaged."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def write_note(path: Path, content: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_suffix(f".{uuid.uuid4().hex}.part")
+    scratch.write_text(json.dumps(content), encoding="utf-8")
+    scratch.replace(path)  # at once: never half a note
 
 
 def with_room(path: Path) -> None:

@@ -17,7 +17,8 @@ def check_minutes(budget: Budget, sampling: Sampling) -> None:
 
 def remember(trace: Trace, sampling: Sampling) -> None:
     """Keeps the fastest picture's time: the first ones of a run also load the models."""
-    paid = [trial.seconds for trial in trace.trials if not any(other.remembered for other in trace.trials if other.round == trial.round)]
+    known = {trial.round for trial in trace.trials if trial.remembered}
+    paid = [trial.seconds for trial in trace.trials if trial.round not in known]
     if paid:
         _seconds[setup(sampling)] = min(paid)
 

@@ -1,5 +1,6 @@
 """What a page may ask of the server's searches. Anything wrong is answered 4xx with `{"error": …}` and changes nothing."""
 
+import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ from ...search import recipe as recipes
 from ...search.path import Path
 from .again import again
 from .live import RUNNING, Live, find, of_workflow
+from .memo import InUse
 from .thumbnails import SIZES
 
 ROOT = "/noise_search/searches"
@@ -115,9 +117,9 @@ async def control(request: web.Request) -> web.StreamResponse:
     if set(body) != ({"action", "candidate"} if pinning else {"action"}):
         raise Refused(400, f"{action} must come with {'a candidate' if pinning else 'nothing else'}, got {short(sorted(body))}")
     if pinning:
-        live.pin(known(live, body["candidate"]), action == "pin")
+        await asyncio.to_thread(live.pin, known(live, body["candidate"]), action == "pin")  # it writes to the disk
     elif action == "forget":
-        return web.json_response({"freed": forgotten(live)})
+        return web.json_response({"freed": await asyncio.to_thread(forgotten, live)})
     elif not live.steer(action):
         raise Refused(409, f"the search must be running, got one that is {live.status}")
     return web.json_response({"status": live.status, "pinned": live.pinned})
@@ -127,7 +129,10 @@ def forgotten(live: Live) -> int:
     """Removes what the disk remembers for another run of this search; how many bytes that frees."""
     if live.status in RUNNING:
         raise Refused(409, f"the search must be over before it is forgotten, got one that is {live.status}")
-    return live.memo.forget()
+    try:
+        return live.memo.forget()
+    except (InUse, OSError) as error:
+        raise Refused(409, str(error)) from error
 
 
 def asked(request: web.Request) -> Live:
@@ -146,6 +151,10 @@ def known(live: Live, candidate: Any) -> int:
 
 
 async def body_of(request: web.Request, limit: int = BODY) -> dict[str, Any]:
+    return parsed(await data_of(request, limit))
+
+
+async def data_of(request: web.Request, limit: int) -> bytearray:
     if request.content_type != "application/json":
         raise Refused(415, f"content type must be application/json, got {short(request.content_type)}")
     data = bytearray()
@@ -153,6 +162,10 @@ async def body_of(request: web.Request, limit: int = BODY) -> dict[str, Any]:
         data += part
         if len(data) > limit:
             raise Refused(413, f"body must be at most {limit} bytes, got more")
+    return data
+
+
+def parsed(data: bytearray) -> dict[str, Any]:
     try:
         body = json.loads(data)
     except (ValueError, RecursionError):

@@ -60,6 +60,12 @@ class Sampling:
         return shapes_of(self.latent["samples"])
 
     @property
+    def finished_shapes(self) -> tuple[Shape, ...]:
+        """Of finished latents: larger ones where there is a hires pass."""
+        latent = self.latent["samples"]
+        return shapes_of(self.hires.enlarged(latent) if self.hires else latent)
+
+    @property
     def sampler_name(self) -> str:
         return getattr(getattr(self.sampler, "sampler_function", None), "__name__", "this sampler").removeprefix("sample_")
 

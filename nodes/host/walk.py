@@ -82,7 +82,7 @@ class Walker:
     def recalled(self, tried: Tried) -> tuple[Particles, int] | None:
         """Where an earlier run left it, and the model calls that it took."""
         found = self.memo.sampled(self.known_as(tried))
-        return found if found and shapes_of(found[0].x0) == self.rollout.sampling.shapes else None
+        return found if found and shapes_of(found[0].x0) == self.rollout.sampling.finished_shapes else None
 
     def again(self, known: Mapping[int, tuple[Particles, int]], tried: Sequence[Tried]) -> Reached:
         """What an earlier run sampled, of walks that are alike and so took the same calls."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from noise_search.tests.nodes.graphs import Brightness, drop_in, kept
+from noise_search.tests.nodes.test_two_stage import hires
 
 
 class Counting(Brightness):
@@ -163,7 +164,7 @@ def test_journals_expire_and_the_oldest_go_first(host, journals, tmp_path):
     os.utime(journals / "old.journal", (time.time() - 31 * 86400,) * 2)
     memo.expire(journals, 1600)
     assert sorted(path.name for path in journals.iterdir()) == ["middle.journal", "new.journal"]
-    memo.expire(journals, 1000)
+    memo.expire(journals, 700)
     assert [path.name for path in journals.iterdir()] == ["new.journal"]
 
 
@@ -231,3 +232,63 @@ def test_a_search_is_forgotten_on_request_and_then_pays_again(host, sampled, jou
     sampled.clear()
     watched(host, lambda live: None)
     assert sum(sampled) == 6
+
+
+def test_a_setup_with_a_hires_pass_goes_on_as_well(host, sampled):
+    prompt = {**hires("RandomSearch"), **put(host, Counting()), **kept("2", "latent")}
+    first = host.run(prompt)
+    assert first.ok, first.error
+    sampled.clear()
+    again = host.run(prompt)
+    assert sampled == [] and torch.equal(again.kept["latent"][0]["samples"], first.kept["latent"][0]["samples"])
+
+
+def test_what_other_searches_use_is_not_forgotten_under_their_hands(host, journals):
+    memo = host.part("nodes.host.memo")
+    identity = host.part("nodes.host.identity").Identity("a" * 32, "b" * 32, "c" * 32)
+    one, other = memo.Memo(identity), memo.Memo(identity)
+    with one, other:
+        assert one.journal is other.journal
+        with pytest.raises(memo.InUse, match="in use by a search"):
+            one.forget()
+    assert other.forget() > 0 and not list(journals.glob("*.journal"))
+
+
+def test_a_disk_that_cannot_be_read_costs_the_memory_only(host, monkeypatch):
+    searched(host, Counting(), "trace", search="random")
+
+    def broken(self, kind, key):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(host.part("search.journal").Journal, "get", broken)
+    result = searched(host, Counting(), "trace", search="random")
+    assert not result.error and "Input/output error" in result.outputs["2"]["text"][0]
+
+
+@pytest.mark.parametrize("text", [".", "..", "/", "./", " . ", "\\", "a/../..", "../../etc"])
+def test_a_widget_that_says_a_dot_or_a_slash_names_no_file(host, text):
+    assert list(host.part("nodes.host.identity").files(text)) == []
+
+
+def test_a_folder_that_a_widget_names_is_known_by_its_files(host, folder):
+    files = host.part("nodes.host.identity").files
+    (folder / "clip").mkdir()
+    (folder / "clip" / "a.bin").write_bytes(b"one")
+    before = list(files("clip"))
+    (folder / "clip" / "a.bin").write_bytes(b"other")
+    assert before != list(files("clip")) and before[0][:2] == ["a.bin", 3]
+
+
+def test_pictures_that_a_verifier_compares_with_count_whatever_made_them(host):
+    held_by, focus, technical = (host.part(name) for name in ("nodes.host.identity", "verifiers.focus", "verifiers.technical"))
+    found = []
+    for value in (0.25, 0.5, 0.5):
+        judge = technical.Technical("sharpness")
+        judge.references = [torch.full((1, 8, 8, 3), value)]
+        found.append(held_by.held_by(focus.Adjusted(judge, weight=2.0)))
+    assert found[0] != found[1] == found[2] != []
+
+
+def test_another_version_of_the_pack_uses_nothing_of_this_one(host):
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'version = "{host.part("nodes.host.identity").VERSION}"' in text

@@ -131,3 +131,13 @@ def test_records_are_on_the_disk_before_it_goes_on(written, monkeypatch):
 def test_a_number_that_json_cannot_say_is_refused(path):
     with pytest.raises(ValueError, match="JSON"):
         Journal(path, "one").add([{"kind": "values", "key": "a", "values": [float("nan")]}])
+
+
+def test_a_place_that_holds_another_record_by_now_is_not_believed(path):
+    journal = Journal(path, "one")
+    journal.add([{"kind": "values", "key": "a", "values": [1.0]}])
+    data = path.read_bytes()
+    other = Journal(path.with_name("other"), "one")
+    other.add([{"kind": "values", "key": "b", "values": [2.0]}])
+    path.write_bytes(other.path.read_bytes())
+    assert len(data) == path.stat().st_size and journal.get("values", "a") is None
