@@ -3,8 +3,9 @@ import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { button, make, set } from "./panel/dom.js";
 import { nodeOf, rootGraph } from "./panel/page.js";
+import { setValue, widgetOf } from "./panel/wiring.js";
 import { ask, isInSight, nodesIn, tell } from "./pick/page.js";
-import { choiceText, isWaiting, newer, readChoice, toggled } from "./pick/state.js";
+import { choiceOf, choiceText, isWaiting, newer, readChoice, toggled } from "./pick/state.js";
 import { createView } from "./pick/view.js";
 import { openZoom } from "./pick/zoom.js";
 
@@ -25,7 +26,7 @@ app.registerExtension({
     document.body.append(note.root);
     api.addEventListener(EVENT, ({ detail }) => receive(detail));
     api.addEventListener("execution_start", ({ detail }) => own.add(detail.prompt_id));
-    for (const end of ["execution_interrupted", "execution_error"]) api.addEventListener(end, ({ detail }) => ended(detail.prompt_id));
+    for (const end of ["execution_success", "execution_interrupted", "execution_error"]) api.addEventListener(end, ({ detail }) => ended(detail.prompt_id));
     api.addEventListener("reconnected", catchUp);
     api.addEventListener("status", () => announce());
     setInterval(tick, 500);
@@ -45,7 +46,7 @@ function addView(node) {
   const widget = node.addDOMWidget("noise_search_pick", "NOISE_SEARCH_PICK", panel.view.root, options);
   widget.serialize = false; // options.serialize: the prompt; this: the saved workflow
   if (node.size[0] < WIDTH) node.setSize([WIDTH, node.size[1]]);
-  const choice = choiceWidget(node), before = choice?.callback;
+  const choice = widgetOf(node, "choice"), before = choice?.callback;
   if (choice) choice.callback = (...values) => { before?.apply(choice, values); draw(panel.gallery, node); };
 }
 
@@ -57,7 +58,7 @@ function actionsOf(galleryOf, node) {
     use: (place) => use(galleryOf(), place),
     roll: () => answer(galleryOf(), { action: "roll" }),
     leave: () => answer(galleryOf(), { action: "leave" }),
-    ask: () => { setChoice(node, ""); draw(galleryOf(), node); },
+    ask: () => askAgain(galleryOf(), node),
     zoom: (place) => zoom(galleryOf(), place, actions, node),
     enlarge: () => open(galleryOf()),
     close: () => note.dialog?.close(),
@@ -214,10 +215,10 @@ function waitingOutOfSight() {
   });
 }
 
-const choiceWidget = (node) => node?.widgets?.find(({ name }) => name === "choice");
-
-function setChoice(node, text) {
+function askAgain(gallery, node = nodeOf(gallery.pick)) {
   const widget = choiceWidget(node);
-  widget.value = text;
-  widget.callback?.(text);
+  if (widget) setValue(widget, "");
+  draw(gallery, node);
 }
+
+const choiceWidget = (node) => choiceOf(node, rootGraph());

@@ -4,8 +4,14 @@ import { score } from "../panel/search.js";
 // { title, facts: [text, …] }
 export function describe(noise) {
   const judged = noise.score === null ? "" : `${noise.judge ? `${noise.judge} ` : ""}${score(noise.score)}`;
-  const made = noise.made ? new Date(noise.made * 1000).toISOString().slice(0, 10) : "";
+  const made = noise.made ? day(noise.made) : "";
   return { title: noise.prompt || "No prompt known", facts: [judged, noise.seed === null ? "mixed noise" : `seed ${noise.seed}`, shortModel(noise.model), made].filter(Boolean) };
+}
+
+// "2026-11-21", or nothing where that is no time.
+function day(seconds) {
+  const date = new Date(seconds * 1000);
+  return Number.isNaN(date.getTime()) ? "" : date.toISOString().slice(0, 10);
 }
 
 // "models/sdxl/base_1.0.safetensors" -> "base_1.0"

@@ -2,17 +2,18 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 
-// The answer as JSON, or undefined after telling why there is none.
-export async function ask(path, request) {
+// The answer as JSON, or undefined after telling why there is none. over: what to say where it was over already; from: who says so.
+export async function ask(path, request, { over = "", from } = {}) {
   const answer = await api.fetchApi(path, request).catch(() => null); // no connection: the page says so itself
   const body = await answer?.json().catch(() => null);
   if (answer?.ok) return body;
-  if (answer && answer.status !== 409) tell("warn", body?.error ?? `The server answered ${answer.status}`); // 409: it was over already
+  const why = answer?.status === 409 ? over : body?.error ?? `The server answered ${answer?.status}`;
+  if (answer && why) tell("warn", why, from);
 }
 
-export const send = (path, body) => ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
+export const send = (path, body, say) => ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }, say);
 
-export const tell = (severity, summary) => app.extensionManager?.toast?.add({ severity, summary: "Noise Search", detail: summary, life: 5000 });
+export const tell = (severity, detail, from = "Noise Search") => app.extensionManager?.toast?.add({ severity, summary: from, detail, life: 5000 });
 
 export async function copy(text, said) {
   if (!text) return;

@@ -1,17 +1,11 @@
 // What a gallery needs of the host's page: its server, its graph, its messages.
-import { app } from "../../../scripts/app.js";
-import { api } from "../../../scripts/api.js";
+import * as page from "../panel/page.js";
 
-export const tell = (detail) => app.extensionManager?.toast?.add({ severity: "warn", summary: "Human Pick", detail, life: 5000 });
+const SAY = { over: "It waits no more: it was answered in another window, or the run has ended.", from: "Human Pick" };
 
-// The answer as JSON, or undefined after telling why there is none.
-export async function ask(path, body) {
-  const request = body && { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
-  const reply = await api.fetchApi(path, request).catch(() => null); // no connection: the page says so itself
-  const found = await reply?.json().catch(() => null);
-  if (reply?.ok) return found;
-  if (reply) tell(reply.status === 409 ? "It was answered already, in another window." : (found?.error ?? `The server answered ${reply.status}`));
-}
+export const tell = (detail) => page.tell("warn", detail, SAY.from);
+
+export const ask = (path, body) => (body ? page.send(path, body, SAY) : page.ask(path, undefined, SAY));
 
 export function* nodesIn(graph) {
   for (const node of graph?.nodes ?? []) {

@@ -1,4 +1,5 @@
 // What a gallery shows and what may be done with it. Imports nothing of the page, so Node can test it.
+import { typedInto } from "../panel/wiring.js";
 
 // Of two states of one node's galleries, the one to show: events may arrive late or twice.
 export function newer(present, update) {
@@ -17,6 +18,9 @@ export const rankOf = (marks, place) => marks.indexOf(place) + 1; // 0: not mark
 export const names = (places) => places.map((place) => `#${place + 1}`).join(", ");
 
 export const several = (places) => (places.length > 3 ? `${places.length} pictures` : names(places));
+
+// The widget that holds the choice of a node, if the page shows the node and nothing else gives the choice.
+export const choiceOf = (node, root) => node && typedInto(node, "choice", root);
 
 // As nodes/host/choice.py writes it.
 export const choiceText = (roll, places) => [roll ? `roll ${roll}:` : "", places.map((place) => place + 1).join(", ")].filter(Boolean).join(" ");

@@ -21,6 +21,7 @@ from torch import Tensor
 from .pages import note_unanswered, page_open, queued_by_page
 from .pictures import to_pil
 from .upstream import signature, workflow_of
+from .versions import running
 
 EVENT = "noise_search.pick"  # js/human_pick.js
 SIZES = {"small": 384, "large": 2048}  # longer side of a shown picture, in pixels
@@ -38,7 +39,7 @@ WHY = {
 
 _picks: dict[str, "Pick"] = {}  # in the order of asking
 _lock = threading.Lock()
-_numbers = count(1)
+_numbers = count(time.time_ns() // 10**6)  # above those of a server before, which pages that stayed open still show
 
 
 @dataclass(frozen=True)
@@ -99,12 +100,16 @@ class Pick:
         return self.answer
 
     def give(self, answer: Answer) -> bool:
-        """Answers; False where it was answered already."""
+        """Answers; False where it was answered already, or nothing waits for it any more."""
         with _lock:
             if self.status != "waiting":
                 return False
             self.answer, self.status = answer, "rolled" if answer.roll else "picked"
-        self._loop.call_soon_threadsafe(self._answered.set)
+        try:
+            self._loop.call_soon_threadsafe(self._answered.set)
+        except RuntimeError:  # the prompt has ended, and its loop with it
+            self._forget()
+            return False
         self.send()
         return True
 
@@ -190,10 +195,10 @@ def of_workflow(workflow: str) -> list[Pick]:
 
 def settle() -> None:
     """Galleries whose other pictures will never come, since their prompt has ended, are cancelled."""
-    running = {entry[1] for entry in PromptServer.instance.prompt_queue.get_current_queue()[0]}
+    prompts = {entry[1] for entry in running(PromptServer.instance.prompt_queue)}
     with _lock:
         for pick in _picks.values():
-            if pick.status == "rolled" and pick.prompt_id not in running:
+            if pick.status == "rolled" and pick.prompt_id not in prompts:
                 pick.status, pick.version = "cancelled", pick.version + 1
 
 

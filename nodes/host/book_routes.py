@@ -13,12 +13,11 @@ from server import PromptServer
 from . import seed_book
 from .live import Live, find
 from .prompt import trace_prompt, trace_prompt_of_pictures
-from .routes import Refused, answered, body_of, known, short
+from .routes import Refused, answered, body_of, data_of, known, parsed, short
 from .seed_book import BookError, Entry
 from .upstream import ancestry, inputs_of
 
 ROOT = "/noise_search/book"
-IMPORT = 64_000_000  # bytes
 QUERY = 200  # characters
 PAGE = 60  # entries per answer
 NUMBER = 15  # digits
@@ -58,13 +57,14 @@ async def keep(request: web.Request) -> web.StreamResponse:
 
 
 async def export(request: web.Request) -> web.StreamResponse:
-    return web.json_response(await booked(seed_book.exported), headers={"Content-Disposition": 'attachment; filename="seed_book.json"'})
+    headers = {"Content-Disposition": 'attachment; filename="seed_book.json"'}
+    return web.Response(body=await booked(seed_book.exported), content_type="application/json", headers=headers)
 
 
 async def take_in(request: web.Request) -> web.StreamResponse:
     """An exported book: all of its noises, or none of them."""
-    body = await body_of(request, IMPORT)
-    kept = await booked(lambda: seed_book.keep(seed_book.imported(body)))
+    data = await data_of(request, seed_book.MAX_EXPORT)
+    kept = await booked(lambda: seed_book.keep(seed_book.imported(parsed(data))))
     return web.json_response({"noises": len(kept)})
 
 
@@ -111,7 +111,7 @@ def entry_of(live: Live, number: int) -> Entry:
             thumbnail = opened.read()
     about = {"judge": ", ".join(live.columns), "prompt": text_of(prompt, live.node), "model": models_of(prompt, live.node), "how": row["how"]}
     return Entry(live.recipe(live.tried[number]), row["seed"], row["score"], made=time.time(), picture=thumbnail,
-                 **{name: text[: seed_book.LIMITS[name]] for name, text in about.items()})
+                 **{name: seed_book.UNSTORABLE.sub(" ", text)[: seed_book.LIMITS[name]] for name, text in about.items()})
 
 
 def text_of(prompt: Any, node: str) -> str:

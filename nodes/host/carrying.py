@@ -19,7 +19,8 @@ from ...search.recipe import MAX_LENGTH
 from .upstream import signature
 
 KEY = "noise_search"  # of the recipes by node in what the host saves beside the workflow
-REMEMBERED = 1000  # results of this server
+REMEMBERED = 1000  # results of this server,
+CHARACTERS = 20_000_000  # and of all their recipes together
 
 _made: OrderedDict[tuple[str, str], str] = OrderedDict()  # (node, signature) -> recipe
 _made_lock = threading.Lock()
@@ -45,11 +46,23 @@ def carry_choice(hidden: Any, node: str, choice: str) -> None:
 
 
 def remember(hidden: Any, node: str, text: str) -> None:
+    made = node, signature(hidden.prompt, node)
     with _made_lock:
-        _made[node, signature(hidden.prompt, node)] = text
-        while len(_made) > REMEMBERED:
+        _made.pop(made, None)
+        _made[made] = text
+        while len(_made) > REMEMBERED or sum(map(len, _made.values())) > CHARACTERS:
             _made.popitem(last=False)
     write(hidden.extra_pnginfo, node, text)
+
+
+def made_by(prompt: Any, node: str) -> str:
+    """What a search found, or the artist chose, when this node ran last with these inputs; "" where it is no such node."""
+    with _made_lock:
+        if not any(node == other for other, _ in _made):
+            return ""
+    made = node, signature(prompt, node)
+    with _made_lock:
+        return _made.get(made, "")
 
 
 def before_prompt(data: Any) -> Any:
@@ -57,10 +70,12 @@ def before_prompt(data: Any) -> Any:
     info = _entry(_entry(data, "extra_data"), "extra_pnginfo")
     prompt = _entry(data, "prompt")
     with _made_lock:
-        known = dict(_made)
-    for node in {node for node, _ in known} & set(prompt):
-        if text := known.get((node, signature(prompt, node))):
-            write(info, node, text)
+        known = prompt.keys() & {node for node, _ in _made}
+    for made in [(node, signature(prompt, node)) for node in known]:
+        with _made_lock:
+            text = _made.get(made)
+        if text:
+            write(info, made[0], text)
     return data
 
 

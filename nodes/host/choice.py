@@ -3,7 +3,8 @@
 import re
 from dataclasses import dataclass
 
-TEXT = re.compile(r"\s*(?:roll\s+(?P<roll>\d{1,4})\s*:)?\s*(?P<picked>(?:\d{1,6}(?:\s*[,;\s]\s*\d{1,6})*)?)\s*", re.IGNORECASE)
+LONGEST = 1000  # characters; the host validates prompts between the answers of its server
+TEXT = re.compile(r"(?:roll\s+(?P<roll>\d{1,4})\s*:\s*)?(?P<picked>(?:\d{1,6}(?:(?:\s*[,;]\s*|\s+)\d{1,6})*)?)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,9 @@ class Choice:
 
 def read_choice(text: str) -> Choice:
     """The choice that a text says, `Choice()` for an empty one."""
-    found = TEXT.fullmatch(text)
+    if len(text) > LONGEST:
+        raise ValueError(f"choice must be a text of at most {LONGEST} characters, got {len(text)}")
+    found = TEXT.fullmatch(text.strip())
     numbers = [int(number) for number in re.findall(r"\d+", found["picked"])] if found else []
     if not found or 0 in numbers or len(set(numbers)) < len(numbers):
         raise ValueError(f"choice must be numbers of pictures, each once, such as 3, 1 or roll 2: 3, 1, got {text[:80]!r}")

@@ -19,6 +19,7 @@ import torch
 from comfy.cli_args import args
 from torch import Tensor
 
+from .carrying import made_by
 from .noise import streams
 from .prompt import Graph, is_link
 
@@ -75,7 +76,7 @@ class Signature:
 
 
 def signature(graph: Graph, node: str, known: dict[str, Signature]) -> Signature:
-    """A node and everything behind it: classes, widgets, what the host itself found to have changed, and files."""
+    """A node and everything behind it: classes, widgets, what the host itself found to have changed, files, and what was found or chosen there."""
     if node not in known:
         entry = graph.get(node, {})
         inputs = {name: behind(graph, value, known) for name, value in entry.get("inputs", {}).items()}
@@ -85,7 +86,7 @@ def signature(graph: Graph, node: str, known: dict[str, Signature]) -> Signature
 
 def behind(graph: Graph, value: Any, known: dict[str, Signature]) -> Any:
     if is_link(value):
-        return [signature(graph, str(value[0]), known).whole, value[1]]
+        return [signature(graph, str(value[0]), known).whole, made_by(graph, str(value[0])), value[1]]
     return [value, list(files(value))] if isinstance(value, str) else value
 
 

@@ -3,8 +3,10 @@
 import base64
 import binascii
 import io
+import json
 import math
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +25,10 @@ MAX_RECIPE = 100_000  # characters; the host takes longer ones as input, but a b
 PICTURE = 192  # longer side of a thumbnail, in pixels
 MAX_PICTURE = 200_000  # bytes of an imported one
 MAX_ENTRIES = 100_000
+MAX_BOOK = 100_000_000  # bytes on the disk
+MAX_EXPORT = 2 * MAX_BOOK  # bytes that a full one can take as a file: pictures grow by a third there, quotation marks to twice
+LAST = 4e9  # seconds since 1970, some day in 2096
+UNSTORABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")  # control characters, and halves of characters, as JSON may hold
 MAX_SIDE = 4096  # of an imported thumbnail before it is made small
 TABLE = """CREATE TABLE IF NOT EXISTS noises (id INTEGER PRIMARY KEY AUTOINCREMENT, recipe TEXT NOT NULL UNIQUE, seed TEXT, score REAL,
            judge TEXT NOT NULL, prompt TEXT NOT NULL, model TEXT NOT NULL, how TEXT NOT NULL, made REAL NOT NULL, picture BLOB)"""
@@ -61,17 +67,16 @@ class Entry:
     picture: bytes | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.recipe, str) or len(self.recipe) > MAX_RECIPE:
-            raise BookError(f"recipe must be a text of at most {MAX_RECIPE} characters, got {short(self.recipe)}")
+        for name, limit in {"recipe": MAX_RECIPE, **LIMITS}.items():
+            if not isinstance(value := getattr(self, name), str) or len(value) > limit or UNSTORABLE.search(value):
+                raise BookError(f"{name} must be a text of at most {limit} whole, printable characters, got {short(value)}")
         recipes.loads(self.recipe)
-        for name, limit in LIMITS.items():
-            if not isinstance(value := getattr(self, name), str) or len(value) > limit or not is_unicode(value):
-                raise BookError(f"{name} must be a text of at most {limit} characters, got {short(value)}")
         if self.seed is not None and not (isinstance(self.seed, str) and self.seed.isascii() and self.seed.isdigit() and len(self.seed) <= 20):
             raise BookError(f"seed must be a whole number as text, got {short(self.seed)}")
-        for name, value in (("score", self.score if self.score is not None else 0), ("made", self.made)):
-            if not is_finite(value):
-                raise BookError(f"{name} must be a finite number, got {short(value)}")
+        if self.score is not None and not is_finite(self.score):
+            raise BookError(f"score must be a finite number, got {short(self.score)}")
+        if not is_finite(self.made) or not 0 <= self.made <= LAST:
+            raise BookError(f"made must be seconds since 1970, 0 to {LAST:.0f}, got {short(self.made)}")
 
 
 def path() -> str:
@@ -94,12 +99,18 @@ def keep(entries: Sequence[Entry]) -> list[int]:
     names = [field.name for field in fields(Entry)]
     insert = f"INSERT OR IGNORE INTO noises ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
     with opened() as book:
-        (held,) = book.execute("SELECT count(*) FROM noises").fetchone()
-        if held + len(entries) > MAX_ENTRIES:
-            raise BookError(f"seed book must hold at most {MAX_ENTRIES} noises, got {len(entries)} more than its {held}")
         for entry in entries:
             book.execute(insert, [getattr(entry, name) for name in names])
+        check_size(book)
         return [book.execute("SELECT id FROM noises WHERE recipe = ?", [entry.recipe]).fetchone()["id"] for entry in entries]
+
+
+def check_size(book: sqlite3.Connection) -> None:
+    """Refuses what would make it larger than what can be taken out and in again."""
+    (held,) = book.execute("SELECT count(*) FROM noises").fetchone()
+    pages, free, page = (book.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size"))
+    if held > MAX_ENTRIES or (pages - free) * page > MAX_BOOK:
+        raise BookError(f"seed book must hold at most {MAX_ENTRIES} noises in {MAX_BOOK} bytes, got {held} in {(pages - free) * page}")
 
 
 def listed(query: str = "", limit: int = 100, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
@@ -126,13 +137,13 @@ def forget(number: int) -> bool:
         return book.execute("DELETE FROM noises WHERE id = ?", [number]).rowcount > 0
 
 
-def exported() -> dict[str, Any]:
-    """The whole book as plain JSON, oldest first."""
+def exported() -> bytes:
+    """The whole book as JSON, oldest first, at most `MAX_EXPORT` bytes."""
     names = [field.name for field in fields(Entry)]
     with opened() as book:
         rows = book.execute(f"SELECT {', '.join(names)} FROM noises ORDER BY id").fetchall()
     entries = [{**dict(row), "picture": base64.b64encode(row["picture"]).decode() if row["picture"] else None} for row in rows]
-    return {"noise_search_book": FORMAT, "noises": entries}
+    return json.dumps({"noise_search_book": FORMAT, "noises": entries}, ensure_ascii=False).encode()
 
 
 def imported(body: Any) -> list[Entry]:
@@ -180,11 +191,6 @@ def jpeg(picture: Image.Image) -> bytes:
 
 def is_finite(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300 and math.isfinite(value)
-
-
-def is_unicode(text: str) -> bool:
-    """Whether it can be stored: JSON may hold halves of characters."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
 def short(value: Any) -> str:

@@ -27,6 +27,11 @@ def with_channels_of(patcher: Any, latent: Mapping[str, Any]) -> Tensor:
     return comfy.sample.fix_empty_latent_channels(patcher, latent["samples"], *scales)
 
 
+def running(queue: Any) -> list[Any]:
+    """The prompts that run now, without a copy of all that wait, which only older hosts have to make."""
+    return getattr(queue, "get_current_queue_volatile", queue.get_current_queue)()[0]
+
+
 def is_one_of(model: Any, names: tuple[str, ...]) -> bool:
     """Whether it is of one of these classes of the host, which older hosts may lack."""
     return isinstance(model, tuple(getattr(comfy.model_base, name) for name in names if hasattr(comfy.model_base, name)))

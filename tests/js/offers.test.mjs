@@ -57,6 +57,10 @@ test("a kept noise is told by prompt, score, seed, model and day", () => {
   assert.equal(shortModel("sdxl/base_1.0.safetensors, loras\\ink.safetensors"), "base_1.0, ink");
 });
 
+test("a kept noise with a date that is no time is shown all the same", () => {
+  for (const made of [1e20, -1e20, NaN, "soon"]) assert.deepEqual(describe({ ...noise, made }).facts, ["clip 0.2812", "seed 42"]);
+});
+
 test("a walk is told from a noise, and what is no recipe is neither", () => {
   assert.equal(isWalk({ recipe: '{"noise":[],"schedule":{"levels":[1,0],"flow":true}}' }), true);
   assert.equal(isWalk(noise), false);

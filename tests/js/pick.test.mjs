@@ -1,7 +1,7 @@
 // What a gallery of HumanPick shows and does: js/pick/state.js.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { about, bestOf, choiceText, clock, headline, hint, layout, meaning, newer, rankOf, readChoice, several, shownMarks, toggled } from "../../js/pick/state.js";
+import { about, bestOf, choiceOf, choiceText, clock, headline, hint, layout, meaning, newer, rankOf, readChoice, several, shownMarks, toggled } from "../../js/pick/state.js";
 
 const pick = (more = {}) => ({
   number: 1, version: 1, status: "waiting", count: 4, roll: 0, picked: [], by: "artist", why: "", fallback: ["verifier", 1], scores: [0.1, 0.9, 0.3, 0.2],
@@ -22,6 +22,27 @@ test("a late or repeated event never replaces what is newer", () => {
   assert.equal(newer(later, next), next);
   assert.equal(newer(next, later), next);
   assert.equal(newer(null, next), next);
+});
+
+test("a page that stays open over a restart of the server shows the galleries of the new one", () => {
+  const [before, after] = [1_790_000_000_000, 1_790_000_060_000]; // servers count from the time of their start
+  const old = pick({ pick: "old", number: before + 40, version: 9 });
+  const first = pick({ pick: "new", number: after });
+  assert.equal(newer(old, first), first);
+  assert.equal(newer(first, old), first);
+});
+
+test("to be asked again empties the choice where it is typed: in the node, or in the subgraph that shows it", () => {
+  const own = { name: "choice", value: "2" }, shown = { name: "which ones", value: "3, 1" };
+  const inside = { inputNode: { id: -10 }, inputs: [{ name: "which ones" }], nodes: [], links: { 5: { origin_id: -10, origin_slot: 0 } } };
+  const node = { graph: inside, inputs: [{ name: "images", link: 4 }, { name: "choice", link: null }], widgets: [own] };
+  const holder = { subgraph: inside, inputs: [], widgets: [shown] }, root = { nodes: [holder], links: {} };
+  holder.graph = root;
+  inside.nodes.push(node);
+  assert.equal(choiceOf(node, root), own);
+  node.inputs[1].link = 5;
+  assert.equal(choiceOf(node, root), shown);
+  assert.equal(choiceOf(undefined, root), undefined);
 });
 
 test("a choice is written as the node reads it, and read back", () => {

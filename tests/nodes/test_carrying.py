@@ -3,6 +3,7 @@
 import copy
 import io
 import json
+from collections import OrderedDict
 from types import SimpleNamespace
 
 import numpy as np
@@ -156,6 +157,47 @@ def test_each_picture_that_the_node_saves_itself_carries_its_own_recipe(client):
 def test_a_picture_of_a_bare_api_job_is_saved_as_ever(client):
     (picture,) = saved(client, client.run(prompt(seed=41)))
     assert (picture.workflow, picture.recipes) == (None, None)
+
+
+@pytest.fixture
+def carrying(host, monkeypatch):
+    """Nothing is remembered yet, and not more than 100 characters will be."""
+    carrying = host.part("nodes.host.carrying")
+    monkeypatch.setattr(carrying, "_made", OrderedDict())
+    monkeypatch.setattr(carrying, "CHARACTERS", 100)
+    return carrying
+
+
+def found_before(carrying, node, recipe):
+    graph = {node: {"class_type": "NoiseSearch", "inputs": {"seed": 5}}}
+    carrying.carry(SimpleNamespace(unique_id=node, prompt=graph, extra_pnginfo=None), [recipe])
+
+
+def carried_by(carrying, *nodes):
+    data = {
+        "prompt": {node: {"class_type": "NoiseSearch", "inputs": {"seed": 5}} for node in nodes},
+        "extra_data": {"extra_pnginfo": {"workflow": {}}},
+    }
+    return carrying.before_prompt(data)["extra_data"]["extra_pnginfo"].get("noise_search", {})
+
+
+def test_the_oldest_results_are_forgotten_before_their_recipes_fill_the_memory(carrying):
+    for node in ("1", "2", "3"):
+        found_before(carrying, node, node * 40)
+    assert carried_by(carrying, "1", "2", "3") == {"2": "2" * 40, "3": "3" * 40}
+    found_before(carrying, "2", "2" * 40)
+    found_before(carrying, "4", "4" * 40)
+    assert carried_by(carrying, "2", "3", "4") == {"2": "2" * 40, "4": "4" * 40}, "what was found again is the newest"
+    found_before(carrying, "5", "5" * 101)
+    assert carried_by(carrying, "2", "4", "5") == {}, "too long to be remembered at all"
+
+
+def test_a_queued_prompt_is_looked_at_only_where_something_was_found(carrying, monkeypatch):
+    found_before(carrying, "7", "recipe")
+    looked, signature = [], carrying.signature
+    monkeypatch.setattr(carrying, "signature", lambda prompt, node: looked.append(node) or signature(prompt, node))
+    assert carried_by(carrying, *map(str, range(500))) == {"7": "recipe"}
+    assert looked == ["7"]
 
 
 STRANGE = [None, [], {}, {"prompt": 5}, {"prompt": {"2": 5}, "extra_data": 5}, {"prompt": {"2": {"inputs": 5}}, "extra_data": {"extra_pnginfo": 5}},

@@ -1,7 +1,9 @@
 """HumanPick in the real host: whom it asks, what goes on, what "roll again" makes, and that it never keeps a prompt waiting for nobody."""
 
+import asyncio
 import json
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -367,6 +369,45 @@ def test_another_choice_for_the_same_pictures_shows_in_their_gallery_and_one_for
     assert gallery.state()["picked"] == (2, 1)
 
 
+def test_a_page_that_stayed_open_takes_the_galleries_of_a_restarted_server_for_the_newer_ones(host, artist):
+    someone = artist([0], [0])
+    assert someone.run(sampled("picked")).ok
+    assert someone.run(sampled("picked", seed=6)).ok
+    first, second = (gallery["number"] for gallery in someone.seen)
+    assert first < second < 2**53, "a number in the page"
+    assert 0 <= time.time() * 1000 - first < 24 * 3_600_000, "counted from when this server began"
+
+
+def test_an_answer_to_a_prompt_that_has_ended_is_told_so_and_its_gallery_goes(host, artist):
+    asking, sent = artist().asking, []
+
+    async def ask():
+        hidden = SimpleNamespace(prompt={}, extra_pnginfo={"workflow": {"id": "w"}})
+        return asking.Pick(hidden, "pick", "pick", [], {"roll": 0}, asking.Answer((0,), "first"))
+
+    async def pieces(limit):
+        yield b'{"action": "leave"}'
+
+    asking.remember(pick := asyncio.run(ask()))
+    request = SimpleNamespace(match_info={"pick": pick.id}, content_type="application/json", content=SimpleNamespace(iter_chunked=pieces))
+    host.on_event = lambda name, data: sent.append(data["status"])
+    answer = host.part("nodes.host.routes").answered(host.part("nodes.host.pick_routes").answer)
+    reply = asyncio.run(answer(request))
+    assert (reply.status, json.loads(reply.body)["error"]) == (409, "the gallery must be waiting, got one that was cancelled already")
+    assert sent == ["cancelled"], "pages are told"
+    assert asking.of_workflow("w") == []
+
+
+def test_looking_for_what_runs_copies_nothing_of_a_long_queue_where_the_host_can_do_so(host):
+    def copied():
+        raise AssertionError("all that waits is copied")
+
+    running = host.part("nodes.host.versions").running
+    now = [(0, "id")]
+    assert running(SimpleNamespace(get_current_queue=copied, get_current_queue_volatile=lambda: (now, []))) == now
+    assert running(SimpleNamespace(get_current_queue=lambda: (now, []))) == now, "an older host"
+
+
 # Wrong inputs
 
 
@@ -381,6 +422,41 @@ def test_another_choice_for_the_same_pictures_shows_in_their_gallery_and_one_for
 def test_wrong_inputs_are_refused(host, inputs, message):
     result = host.run(sampled("picked", **inputs) | value(host, "two", [0.1, 0.2]))
     assert message in result.error
+
+
+CHOICES = {
+    "": (0, ()),
+    " \n": (0, ()),
+    "3, 1": (0, (2, 0)),
+    " 3 ;1\t2 ": (0, (2, 0, 1)),
+    "3 , 1": (0, (2, 0)),
+    "roll 2: 3, 1": (2, (2, 0)),
+    "\nROLL  12 :4": (12, (3,)),
+    "roll 2:": (2, ()),
+}
+
+
+@pytest.mark.parametrize(("text", "meant"), CHOICES.items())
+def test_a_choice_is_read_however_it_is_spaced(host, text, meant):
+    choice = host.part("nodes.host.choice").read_choice(text)
+    assert (choice.roll, choice.picked) == meant
+
+
+ENDLESS = [("1" + " " * 12) * 6 + "x", ("1" + " " * 99) * 9 + "x", " " * 999 + "x", "1" + " " * 998 + "x", "1, " * 300 + "x", "1" * 1000,
+           "roll" + " " * 900 + "1x", "roll 1" + " " * 900 + "x", "roll 1:" + " " * 900 + "x", " ; " * 333]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ENDLESS, ids=range(len(ENDLESS)))
+def test_a_choice_that_is_none_is_refused_at_once(host, text):
+    began = time.perf_counter()
+    with pytest.raises(ValueError, match="choice must be numbers of pictures"):
+        host.part("nodes.host.choice").read_choice(text)
+    assert time.perf_counter() - began < 0.2
+
+
+def test_a_choice_that_nobody_typed_is_refused_unread(host):
+    with pytest.raises(ValueError, match="choice must be a text of at most 1000 characters, got 3000000"):
+        host.part("nodes.host.choice").read_choice("1, " * 1_000_000)
 
 
 def test_what_does_not_belong_to_the_pictures_is_refused_before_anybody_is_asked(host, artist):

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -292,3 +293,18 @@ def test_pictures_that_a_verifier_compares_with_count_whatever_made_them(host):
 def test_another_version_of_the_pack_uses_nothing_of_this_one(host):
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     assert f'version = "{host.part("nodes.host.identity").VERSION}"' in text
+
+
+def test_what_an_artist_chose_further_up_counts(host, sampled):
+    """The same graph, but another picture was picked in it: what was judged against the first one is of no use."""
+    carrying, hidden = host.part("nodes.host.carrying"), SimpleNamespace(extra_pnginfo=None)
+    graph = {**drop_in(verifier=["v", 0], search="random"), **put(host, Counting()), **kept("2", "trace")}
+    paid = []
+    for choice in ("1", "2", "1"):
+        hidden.prompt = graph
+        carrying.carry_choice(hidden, "v", choice)
+        judge = Counting()
+        put(host, judge)
+        host.run(graph)
+        paid.append(judge.judged)
+    assert paid == [6, 6, 0] and sum(sampled) == 6

@@ -3,10 +3,12 @@
 import base64
 import io
 import json
+import os
 import urllib.error
 import urllib.parse
 import urllib.request
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -132,6 +134,55 @@ def test_an_imported_picture_is_made_small_and_written_anew(client):
     assert Image.open(io.BytesIO(client.request(f"{ROOT}/{noise['id']}/picture"))).size == (192, 96)
 
 
+def test_a_date_at_the_ends_of_what_a_book_can_show_is_taken(client):
+    client.json(f"{ROOT}/import", book(fresh(1, made=0), fresh(2, made=4e9)))
+    assert [noise["made"] for noise in client.json(ROOT)["noises"]] == [4e9, 0]
+
+
+@pytest.fixture
+def small_book(host, tmp_path, monkeypatch):
+    """A book of its own that is full at 300 kB."""
+    seed_book = host.part("nodes.host.seed_book")
+    monkeypatch.setattr(seed_book, "path", lambda: str(tmp_path / "book.sqlite3"))
+    monkeypatch.setattr(seed_book, "MAX_BOOK", 300_000)
+    return seed_book
+
+
+GRAIN = Image.fromarray(np.random.default_rng(0).integers(0, 256, (192, 192, 3), np.uint8))
+FILLED = {
+    "nothing but seeds": lambda seed, book: {},
+    "pictures": lambda seed, book: {"picture": book.jpeg(GRAIN)},
+    "prompts of quotation marks": lambda seed, book: {"prompt": '"' * 4000},
+    "prompts in another script": lambda seed, book: {"prompt": "狐" * 4000},
+    "recipes of quotation marks": lambda seed, book: {"recipe": (RECIPE % seed).replace("{}", json.dumps({"model": '"' * 5000}))},
+}
+
+
+@pytest.mark.parametrize("filling", FILLED.values(), ids=FILLED)
+def test_a_full_book_can_be_taken_out_and_taken_in_again(small_book, filling):
+    kept = 0
+    with pytest.raises(small_book.BookError, match="seed book must hold at most"):
+        for first in range(0, 10_000, 2):
+            entries = [{"recipe": RECIPE % seed, **filling(seed, small_book)} for seed in range(first, first + 2)]
+            small_book.keep([small_book.Entry(**entry) for entry in entries])
+            kept += 2
+    file = small_book.exported()
+    assert len(file) <= 2 * small_book.MAX_BOOK, "as much as an import may be"
+    assert small_book.MAX_EXPORT == 2 * 100_000_000
+    taken = small_book.imported(json.loads(file))
+    assert len(taken) == kept > 5
+    assert len(small_book.keep(taken)) == small_book.listed()[1] == kept, "into itself: they are there already"
+    os.remove(small_book.path())
+    assert len(small_book.keep(taken)) == small_book.listed()[1] == kept, "into an empty one"
+
+
+def test_a_book_that_is_larger_than_one_piece_of_a_body_is_read_whole(client):
+    noises = [fresh(seed, prompt="fox " * 900) for seed in range(600)]
+    assert client.json(f"{ROOT}/import", book(*noises))["noises"] == 600
+    assert len(client.request(f"{ROOT}/export")) > 2_000_000
+    assert len(client.json(f"{ROOT}/export")["noises"]) == 600
+
+
 BAD = {
     "no book": [],
     "another format": {"noise_search_book": 2, "noises": []},
@@ -149,9 +200,13 @@ BAD = {
     "a score that is text": book(fresh(1, score="9")),
     "a score without end": book(fresh(1, score=float("inf"))),
     "a date that is none": book(fresh(1, made=None)),
+    "a date without end": book(fresh(1, made=1e20)),
+    "a date before all others": book(fresh(1, made=-1)),
     "a prompt that is a list": book(fresh(1, prompt=["x"])),
     "a huge prompt": book(fresh(1, prompt="x" * 5000)),
     "half a character": book(fresh(1, prompt="\ud800")),
+    "half a character in a recipe": book({"recipe": RECIPE.replace("{}", '{"model":"\ud800"}') % 1}),
+    "a control character": book(fresh(1, prompt="a\0b")),
     "a picture that is text": book(fresh(1, picture="hello")),
     "a picture that is a PNG": book(fresh(1, picture=picture(form="PNG"))),
     "half a picture": book(fresh(1, picture=picture((300, 300))[:400])),
