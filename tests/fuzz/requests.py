@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 from hypothesis import strategies as st
@@ -84,19 +87,26 @@ class Door:
         self.routes = sorted((route.method, route.path) for route in ours)
         app = web.Application(middlewares=list(host.server.app.middlewares), client_max_size=2**24)
         app.add_routes(ours)
-        self.loop.run_until_complete(self._open(app, TestClient, TestServer))
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)  # a browser's tests have a loop in the main one
+        self.thread.start()
+        self._wait(self._open(app, TestClient, TestServer))
+
+    def _wait(self, coroutine: Coroutine) -> Any:
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
     async def _open(self, app, client, server) -> None:
         self.client = client(server(app))
         await self.client.start_server()
 
     def close(self) -> None:
-        self.loop.run_until_complete(self.client.close())
+        self._wait(self.client.close())
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join()
         self.loop.close()
 
     def ask(self, request: Request, **headers: str) -> tuple[int, str, bytes]:
         """Status, content type and body of the answer."""
-        return self.loop.run_until_complete(asyncio.wait_for(self._ask(request, headers), SLOW))
+        return self._wait(asyncio.wait_for(self._ask(request, headers), SLOW))
 
     async def _ask(self, request: Request, headers: dict) -> tuple[int, str, bytes]:
         from yarl import URL
