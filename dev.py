@@ -47,6 +47,8 @@ TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 DEVELOPMENT = ["pytest>=8.4", "websocket-client>=1.8", "playwright>=1.50", "packaging", "hypothesis>=6.100"]
 LOADING = ["tests/verifiers", "tests/nodes/test_load_verifier.py"]  # what a version of transformers may break
 NODES = ["tests/nodes"]  # what a version of the host may break
+BESIDE = ["tests/browser", "tests/examples", "tests/demo", "tests/test_dev.py"]  # wait for servers and browsers: run beside all others
+NO_TESTS = 5  # exit code of pytest
 MAIN = ["tests/nodes/test_search_nodes.py", "tests/nodes/test_walk.py", "tests/nodes/test_journal.py"]  # run in the oldest host every time
 PAGE = ["tests/browser"]  # what a version of its frontend may break
 NEWEST = "newest"
@@ -130,8 +132,9 @@ def test(arguments: list[str]) -> int:
         raise SystemExit("no Chromium could be found or installed, and nothing may be left out when CI=true")
     if browser is None:
         say("no Chromium found or installed: the tests that need one are left out")
-    command = [python, "-m", "pytest", *([] if chosen else PAGE if frontend else ["tests"]), *arguments]
-    code = run(command, {**known(host, python), **given, **({"CHROMIUM_PATH": browser} if browser else {})})
+    parts = [[]] if chosen else [PAGE] if frontend else [["tests", *(f"--ignore={path}" for path in BESIDE)], BESIDE]
+    commands = [[python, "-m", "pytest", *part, *arguments] for part in parts]
+    code = run_together(commands, {**known(host, python), **given, **({"CHROMIUM_PATH": browser} if browser else {})})
     if not chosen and not frontend and not code:
         say(f"the main tests again, in ComfyUI {OLDEST}")
         code = run([python, "-m", "pytest", *MAIN, *arguments], {**known(carried_host(OLDEST), python), **given})
@@ -382,6 +385,25 @@ def run(command: list[str], variables: dict[str, str] | None = None) -> int:
     environment = {**os.environ, **(variables or {})}
     with subprocess.Popen(command, cwd=PACK, env=environment, **own_group()) as process, ended_with_us(process):
         return process.wait()
+
+
+def run_together(commands: list[list[str]], variables: dict[str, str]) -> int:
+    """Runs the commands of pytest at the same time; what all but the first one say is shown in the end. 0 if none failed."""
+    with contextlib.ExitStack() as stack:
+        started = []
+        for number, command in enumerate(commands):
+            said = stack.enter_context(tempfile.TemporaryFile()) if number else None
+            process = subprocess.Popen(command, cwd=PACK, env={**os.environ, **variables}, stdout=said, stderr=said, **own_group())
+            started.append((stack.enter_context(process), said))
+            stack.enter_context(ended_with_us(process))
+        codes = []
+        for process, said in started:
+            codes.append(process.wait())
+            if said:
+                said.seek(0)
+                sys.stdout.write(said.read().decode(errors="replace"))
+                sys.stdout.flush()
+    return max((code for code in codes if code != NO_TESTS), key=abs, default=NO_TESTS)
 
 
 def known(host: Path, python: str) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """HumanPick in the real host: whom it asks, what goes on, what "roll again" makes, and that it never keeps a prompt waiting for nobody."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 import json
 import time
 from types import SimpleNamespace
@@ -378,6 +379,12 @@ def test_a_page_that_stayed_open_takes_the_galleries_of_a_restarted_server_for_t
     assert 0 <= time.time() * 1000 - first < 24 * 3_600_000, "counted from when this server began"
 
 
+def apart(coroutine):
+    """Runs it on a thread of its own: a browser's tests have a loop in the main one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
+
+
 def test_an_answer_to_a_prompt_that_has_ended_is_told_so_and_its_gallery_goes(host, artist):
     asking, sent = artist().asking, []
 
@@ -388,11 +395,11 @@ def test_an_answer_to_a_prompt_that_has_ended_is_told_so_and_its_gallery_goes(ho
     async def pieces(limit):
         yield b'{"action": "leave"}'
 
-    asking.remember(pick := asyncio.run(ask()))
+    asking.remember(pick := apart(ask()))
     request = SimpleNamespace(match_info={"pick": pick.id}, content_type="application/json", content=SimpleNamespace(iter_chunked=pieces))
     host.on_event = lambda name, data: sent.append(data["status"])
     answer = host.part("nodes.host.routes").answered(host.part("nodes.host.pick_routes").answer)
-    reply = asyncio.run(answer(request))
+    reply = apart(answer(request))
     assert (reply.status, json.loads(reply.body)["error"]) == (409, "the gallery must be waiting, got one that was cancelled already")
     assert sent == ["cancelled"], "pages are told"
     assert asking.of_workflow("w") == []
