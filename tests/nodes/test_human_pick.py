@@ -1,9 +1,9 @@
 """HumanPick in the real host: whom it asks, what goes on, what "roll again" makes, and that it never keeps a prompt waiting for nobody."""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
