@@ -7,6 +7,7 @@ import pytest
 from noise_search.tests.families.matrix import FAMILIES, NOT_SAMPLED, SEARCHES, Prompts, far, streams, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "families.md"
+README = Path(__file__).parents[2] / "README.md"
 SAME = 2e-4  # of the largest value: what batching and cutting change in four steps
 
 
@@ -46,6 +47,8 @@ def test_the_page_of_the_documentation_says_what_was_found(outcomes, host):
     if os.environ.get("NOISE_SEARCH_WRITE_DOCS"):
         PAGE.write_text(found)
     assert PAGE.read_text() == found, "docs/families.md is out of date: its first lines say how to write it anew"
+    rows = found[found.index("| family |") :].partition("\n\n")[0]
+    assert rows in README.read_text(encoding="utf-8"), "the table in the README must be the one in docs/families.md"
 
 
 def test_no_class_of_the_host_is_forgotten(host):
