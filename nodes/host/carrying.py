@@ -71,11 +71,9 @@ def before_prompt(data: Any) -> Any:
     prompt = _entry(data, "prompt")
     with _made_lock:
         known = prompt.keys() & {node for node, _ in _made}
-    for made in [(node, signature(prompt, node)) for node in known]:
-        with _made_lock:
-            text = _made.get(made)
-        if text:
-            write(info, made[0], text)
+    for node in known:
+        if text := made_by(prompt, node):
+            write(info, node, text)
     return data
 
 

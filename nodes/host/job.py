@@ -25,7 +25,7 @@ from .keeping import Pictures
 from .live import Live
 from .measuring import Measurer
 from .memo import Memo
-from .noise import CandidateNoise, Latent, Leaves, joined, streams
+from .noise import CandidateNoise, Latent, Leaves, joined, owned, streams
 from .pace import remember
 from .pictures import as_batch, distances
 from .progress import SearchProgress
@@ -263,8 +263,3 @@ def told_by(search: Any) -> list[str]:
 
 def name_of(tried: Tried) -> str:
     return f"seed {tried.plain_seed}" if tried.plain_seed is not None else tried.operation
-
-
-def owned(tensor: Tensor) -> Tensor:
-    """The tensor, or a copy where it is a view of a larger one."""
-    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()

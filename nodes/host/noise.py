@@ -28,6 +28,11 @@ def joined(parts: Sequence[Tensor]) -> Latent:
     return parts[0] if len(parts) == 1 else comfy.nested_tensor.NestedTensor(list(parts))
 
 
+def owned(tensor: Tensor) -> Tensor:
+    """The tensor, or a copy where it is a view of a larger one."""
+    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+
+
 def shapes_of(latent: Latent) -> tuple[Shape, ...]:
     return tuple(tuple(part.shape[1:]) for part in streams(latent))
 

@@ -13,7 +13,7 @@ from ...search.noise import Candidate, draw
 from ...search.path import Path, Tried
 from .failures import SAMPLING, failing
 from .memo import Memo
-from .noise import Latent, joined, shapes_of, streams
+from .noise import Latent, joined, owned, shapes_of, streams
 from .rollout import Particles, Rollout
 from .rows import with_row_noise
 from .sampling import Sampling, repeated
@@ -101,7 +101,7 @@ class Walker:
     def keep(self, tried: Sequence[Tried]) -> None:
         """Drops the states of all others; what stays no longer keeps the batch alive that it was a row of."""
         wanted = {self.known_as(one).key for one in tried}
-        self.states = {key: owned(state) for key, state in self.states.items() if key in wanted}
+        self.states = {key: owned_state(state) for key, state in self.states.items() if key in wanted}
 
     def attempt(self, together: Sequence[Tried]) -> Particles | None:
         """Where they end; None if the memory did not hold a batch that can be halved."""
@@ -238,9 +238,9 @@ def merged(states: Sequence[Particles]) -> Particles:
     return Particles(whole([state.x0 for state in states]), whole([state.eps for state in states]), states[0].sigma, seeds)
 
 
-def owned(state: Particles) -> Particles:
+def owned_state(state: Particles) -> Particles:
     """The state, its tensors copied where they are views of larger ones."""
     def own(latent: Latent) -> Latent:
-        return joined([part if part.untyped_storage().nbytes() == part.nbytes else part.clone() for part in streams(latent)])
+        return joined([owned(part) for part in streams(latent)])
 
     return replace(state, x0=own(state.x0), eps=own(state.eps))
