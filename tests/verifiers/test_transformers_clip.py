@@ -86,7 +86,10 @@ def test_every_layout_of_weights_gives_the_same(layout, tmp_path, images):
     write_clip(tmp_path / "one")
     write_clip(tmp_path / "other", layout=layout)
     one, other = (ClipScore(TransformersClip.load(tmp_path / name)) for name in ("one", "other"))
-    assert torch.equal(one.measure(images, "a cat"), other.measure(images, "a cat"))
+    weights, others = (verifier.modules[0].state_dict() for verifier in (one, other))
+    assert weights.keys() == others.keys() and all(torch.equal(weights[name], others[name]) for name in weights)
+    # Two loads lie at other places in memory, where some processors sum in another order: 1e-5 of a score, not its bits.
+    torch.testing.assert_close(one.measure(images, "a cat"), other.measure(images, "a cat"), rtol=1e-5, atol=1e-5)
 
 
 def test_places_that_old_versions_saved_along_are_ignored(tmp_path):
