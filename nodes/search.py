@@ -25,7 +25,7 @@ SLOW_JUDGE = 0.5  # seconds of judging per second of sampling, where a verifier 
 DRAFT = Sampling.Input("draft", optional=True,
                        tooltip="A cheaper setup for the same latent size, to draft with: fewer steps, a few-step LoRA, smaller weights. "
                                "Without one, drafts take a quarter of the steps.")
-HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.extra_pnginfo]
+HIDDEN = [io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.dynprompt, io.Hidden.extra_pnginfo]
 
 
 def seed_input() -> io.Int.Input:

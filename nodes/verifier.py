@@ -13,7 +13,7 @@ from ..verifiers.ensemble import Ensemble
 from ..verifiers.focus import Adjusted
 from ..verifiers.published import PUBLISHED
 from .host import weights as files
-from .host.judging import cropping, judged, table
+from .host.judging import Crop, judged, table
 from .host.progress import say
 from .host.prompt import trace_prompt_of_pictures
 from .host.sorting import pictures_in, sort_images, sort_latents, sort_noises, sort_values
@@ -137,7 +137,7 @@ class VerifierSettingsNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, verifier, weight, gate, floor, prompt, mask=None, frames=EVENLY.how, judged_frames=EVENLY.count) -> io.NodeOutput:
-        settings = {"weight": weight, "floor": floor if gate else None, "prompt": prompt, "focus": cropping(mask)}
+        settings = {"weight": weight, "floor": floor if gate else None, "prompt": prompt, "focus": None if mask is None else Crop(mask)}
         return io.NodeOutput(Adjusted(verifier, **settings, frames=Frames(frames, judged_frames)))
 
 

@@ -70,7 +70,8 @@ class VLMVerifierNode(io.ComfyNode):
     def execute(cls, mode, model, text, base_url, model_name, path, picture_size, parallel, timeout, retries, max_requests,
                 device) -> io.NodeOutput:  # fmt: skip
         line = {"parallel": parallel, "timeout": timeout, "retries": retries, "most": max_requests}
-        return io.NodeOutput(vlm.verifier(vlm.open_chat(model, path, base_url, model_name, **line), device, mode, text, picture_size))
+        chat, source = vlm.open_chat(model, path, base_url, model_name, **line), cls.fingerprint_inputs(model, path)
+        return io.NodeOutput(vlm.verifier(chat, device, mode, text, picture_size, source))
 
 
 class PairwiseFinalNode(io.ComfyNode):

@@ -57,6 +57,7 @@ class Host:
         self.events: list[tuple[str, dict]] = []
         self.on_event: Callable[[str, dict], None] = lambda name, data: None
         self.executor = None
+        self.cache = "classic"  # which of the host's caches prompts run with: also "lru" (one result) or "none"
         self.thread.submit(self._load).result()
         self.toys: ModuleType = self._module(base / "custom_nodes" / "toys")
         self.pack: ModuleType | None = self._module(base / "custom_nodes" / NAME)
@@ -112,8 +113,8 @@ class Host:
         self.events, self.on_event = [], on_event or (lambda name, data: None)
         self.toys.KEPT.clear()
         if self.executor is None or not keep_cache:
-            sizes = {"lru": 0, "ram": 0.0, "ram_inactive": 0.0}
-            self.executor = execution.PromptExecutor(self.server, cache_type=execution.CacheType.CLASSIC, cache_args=sizes)
+            sizes, kind = {"lru": 1, "ram": 0.0, "ram_inactive": 0.0}, execution.CacheType[self.cache.upper()]
+            self.executor = execution.PromptExecutor(self.server, cache_type=kind, cache_args=sizes)
         extra = {"client_id": "tests", "extra_pnginfo": {"workflow": workflow}} if workflow else {"client_id": "tests"}
         self.executor.execute(prompt, prompt_id, extra, nodes_to_run)
         ended = next((failure(name, data) for name, data in self.executor.status_messages if name in END), None)

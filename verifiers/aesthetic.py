@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from .base import Card
+from .keys import Keyed
 from .weights import WeightsError, read_tensors, some
 
 
@@ -75,7 +76,7 @@ V2_5 = Layout(
 )
 
 
-class AestheticScore:
+class AestheticScore(Keyed):
     """A human rating, roughly 1 to 10; most pictures 4 to 7, good ones above 6 (V2.5: above 5.5). Ignores the prompt.
 
     Args:

@@ -58,6 +58,12 @@ class Verifier(Protocol):
     def count_tokens(self, prompt: str) -> int | None:
         """How many tokens the whole of what it reads has, of this prompt or its own; None if it reads none."""
 
+    def key(self) -> str:
+        """What its values depend on beside picture and prompt, as a short text: its weights, settings, masks, pictures, frames.
+
+        Values are kept under it, and used again for an equal one: also in another session.
+        """
+
 
 def home(modules: tuple[nn.Module, ...]) -> tuple[torch.device, torch.dtype]:
     """Device and floating-point dtype that modules compute in, read from the first weight; CPU float32 without one."""

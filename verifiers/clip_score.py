@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from .base import Card
 from .clip_model import ClipModel
+from .keys import Keyed
 
 
 SPREAD = 3.0  # typical standard deviation among pictures of one prompt
@@ -30,7 +31,7 @@ class Embedder(Protocol):
     def embed_text(self, text: str) -> Tensor: ...
 
 
-class ClipScore:
+class ClipScore(Keyed):
     """100 x cosine between the embeddings of picture and prompt, in -100 to 100; good matches 22 to 32 (ViT-L/14), 28 to 40 (ViT-H/14).
 
     SigLIP's cosines are lower: good matches 8 to 18.

@@ -10,6 +10,7 @@ from .base import COSTS, Card, Verifier
 from .clips import measure_clips, sees_clips
 from .combine import COMBINATIONS, gated
 from .focus import Adjusted, is_focused, judge, measure, missed, no_final
+from .keys import key_of, together
 
 
 class Ensemble:
@@ -51,6 +52,10 @@ class Ensemble:
     def missed(self, pool: Tensor) -> Tensor:
         """By how much the rows of a pool `(m, k)` miss the floors of all members, added up: `(m,)`, 0 = none."""
         return torch.stack([missed(verifier, part) for verifier, part in zip(self.verifiers, self._parts(pool))]).sum(dim=0)
+
+    def key(self) -> str:
+        """That of its members: weights and combination rank what these measured."""
+        return together("ensemble", *map(key_of, self.verifiers))
 
     def count_tokens(self, prompt: str) -> int | None:
         counts = [verifier.count_tokens(prompt) for verifier in self.verifiers]

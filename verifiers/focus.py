@@ -11,6 +11,7 @@ from torch.nn.functional import pad
 from .base import Verifier
 from .clips import EVENLY, Frames, by_frames, measure_clips, sees_clips
 from .combine import gated
+from .keys import key_of, together
 
 COVERED = 0.5  # least value of a mask that counts as covered
 MARGIN = 0.25  # of the covered box's longer side, added on every side
@@ -146,6 +147,11 @@ class Adjusted:
         if self.floor is None:
             return others
         return others + (self.floor - judge(self).combine(pool).double()).clamp(min=0) / self.card.spread
+
+    def key(self) -> str:
+        """The verifier's, and what it is shown. Weight and floor rank what was measured, and choose among frames where one stands for all."""
+        ranks = (self.weight, self.floor, vars(self.verifier)) if self.frames.how == "worst" else ()
+        return together(key_of(self.verifier), ["settings", self.prompt, self.focus, self.frames, ranks])
 
     def count_tokens(self, prompt: str) -> int | None:
         return self.verifier.count_tokens(self.prompt or prompt)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from .aesthetic import fold
 from .base import Card, home
 from .images import Pixels
+from .keys import Keyed
 from .transformers_folder import transformers
 from .weights import WeightsError, assemble, read_tensors
 
@@ -43,7 +44,7 @@ def is_image_reward(names: Iterable[str]) -> bool:
     return {EYE + "cls_token", READER + "embeddings.word_embeddings.weight", HEAD + "layers.0.weight"} <= set(names)
 
 
-class ImageReward:
+class ImageReward(Keyed):
     """A reward with mean 0 and deviation 1 over many prompts, mostly -2.3 to 2. Compare within one prompt: some are easier than others.
 
     Args:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from .base import Card
+from .keys import Keyed
 from .technical import LUMA
 
 SIDE = 64  # pixels of the longer side that frames are compared at
@@ -38,7 +39,7 @@ QUANTITIES = {
 }
 
 
-class Motion:
+class Motion(Keyed):
     """One quantity of how a clip moves. Ignores the prompt; a single picture has none.
 
     Args:

@@ -10,11 +10,12 @@ from torch.nn.functional import normalize
 
 from .base import Card
 from .image_encoder import ImageEncoder
+from .keys import Keyed
 
 POOLINGS = ("mean", "best")
 
 
-class ReferenceScore:
+class ReferenceScore(Keyed):
     """100 x cosine to the references, in -100 to 100; the same subject 50 to 80 (DINOv2), 70 to 90 (CLIP). Ignores the prompt.
 
     Args:
@@ -32,7 +33,7 @@ class ReferenceScore:
             raise ValueError(f"references must be one or more finite pictures, got {'none' if not len(references) else 'NaN or infinity'}")
         self.encoder, self.references, self.pooling = encoder, references, pooling
         self.modules: tuple[nn.Module, ...] = encoder.modules
-        self.embedded: Tensor | None = None
+        self._embedded: Tensor | None = None
         self.card = Card(
             name=f"Likeness ({encoder.name})",
             range="100 x cosine, mostly 30 to 90",
@@ -43,9 +44,9 @@ class ReferenceScore:
         )
 
     def measure(self, images: Tensor, prompt: str) -> Tensor:
-        if self.embedded is None:  # not earlier: the weights had not been moved to where they compute
-            self.embedded = unit(self.encoder, self.references)
-        cosines = unit(self.encoder, images) @ self.embedded.T  # (n, r)
+        if self._embedded is None:  # not earlier: the weights had not been moved to where they compute
+            self._embedded = unit(self.encoder, self.references)
+        cosines = unit(self.encoder, images) @ self._embedded.T  # (n, r)
         pooled = cosines.mean(1) if self.pooling == "mean" else cosines.amax(1)
         return 100 * pooled.unsqueeze(1)
 

@@ -14,13 +14,14 @@ from torch import Tensor, nn
 
 from .base import Card, home
 from .images import CLIP_MEAN, CLIP_STD, Pixels
+from .keys import Keyed
 from .transformers_folder import CONFIG, config_of, pixels_of, read_json, transformers, weights_of
 from .weights import WeightsError, assemble, load_strictly
 
 UNSAFE = ("nsfw", "unsafe", "porn", "pornography", "hentai", "explicit", "nude", "sexy")
 
 
-class SafetyScore:
+class SafetyScore(Keyed):
     """Probability that a picture is safe, 0 to 1. Ignores the prompt.
 
     Args:
@@ -106,7 +107,7 @@ def _timm_pixels(seen: dict[str, Any]) -> Pixels:
     )
 
 
-class SafetyChecker:
+class SafetyChecker(Keyed):
     """The safety checker that came with Stable Diffusion 1: how far a picture is from the nearest unwanted concept. Ignores the prompt.
 
     100 x (threshold - cosine) to the nearest of 17 concepts in CLIP's space, mostly 0 to 15; below 0 is what it blacks out. Near one of

@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from .base import Card
 from .image_encoder import ImageEncoder
+from .keys import Keyed
 from .reference import unit
 
 PAPER_LEVEL = 0.4
 
 
-class SelfSupervisedScore:
+class SelfSupervisedScore(Keyed):
     """100 x cosine between what the sampler saw coming and what came, in -100 to 100; mostly 60 to 98. Ignores the prompt.
 
     Args:

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from .base import Card
 from .images import bytes_of
+from .keys import Keyed
 
 LUMA = (0.299, 0.587, 0.114)
 JPEG_QUALITY = 95
@@ -91,7 +92,7 @@ QUANTITIES: dict[str, Quantity] = {
 GUARDED = {"sharpness": (1.5, 4.2), "contrast": (8, 40), "saturation": (3, 45), "clipping": (0, 2)}  # what every good picture keeps to
 
 
-class Technical:
+class Technical(Keyed):
     """One quantity of the pixels. Ignores the prompt.
 
     Args:
@@ -116,7 +117,7 @@ class Technical:
         return None
 
 
-class TechnicalQuality:
+class TechnicalQuality(Keyed):
     """What is technically wrong with a picture: 0 if nothing, and one less per typical spread that a quantity is outside its band.
 
     The values are sharpness, contrast, saturation and clipping as such; the score is made of them. Ignores the prompt. Made for a gate.

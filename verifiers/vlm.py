@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from . import vlm_texts as texts
 from .base import Card
 from .images import bytes_of
+from .keys import digest
 from .vlm_chat import Ask, Chat, marked, schema_of
 
 MODES = ("yes or no", "questions", "rubric")
@@ -51,6 +52,9 @@ class VlmScore:
             source="arXiv:2501.09732" if mode == "rubric" else "arXiv:2404.01291",
             working_bytes=512 * 2**20,
         )
+
+    def key(self) -> str:
+        return digest("vlm", self.chat, self.mode, self.lines, self.side)
 
     def measure(self, images: Tensor, prompt: str) -> Tensor:
         pictures = self._shown(images)

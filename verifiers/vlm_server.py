@@ -46,9 +46,16 @@ class ServerChat:
 
     def __init__(self, base_url: str, model: str = "", line: Line | None = None):
         self.base_url, self.model, self.line = checked_url(base_url), model.strip(), line or Line()
+        self.asks_for_its_model = not self.model
         self.name = f"{self.model or 'the model'} at {self.base_url}"
         self.left_out: dict[str, int] = {}  # how far each part of the requests has been simplified
         self.gives_chances: bool | None = None  # None until the first answer
+
+    def key(self) -> str:
+        """Server and model; where no model is named, the one that the server has now, since that may be another one than before."""
+        if self.asks_for_its_model:
+            self._name(self._only_model())
+        return f"server {self.base_url} {self.model} {self.gives_chances}"
 
     def replies(self, asks: Sequence[Ask], tokens: int, schema: dict[str, Any] | None) -> list[Reply]:
         answers = self._completions(asks, {"max_tokens": tokens, "response_format": schema})
@@ -94,8 +101,7 @@ class ServerChat:
     def _completions(self, asks: Sequence[Ask], wants: dict[str, Any]) -> list[Mapping[str, Any]]:
         """The first choice of each answer."""
         if not self.model:
-            self.model = self._only_model()
-            self.name = f"{self.model} at {self.base_url}"
+            self._name(self._only_model())
         return self.line.gather([lambda session, ask=ask: self._complete(session, ask, wants) for ask in asks])
 
     async def _complete(self, session: Session, ask: Ask, wants: dict[str, Any]) -> Mapping[str, Any]:
@@ -119,6 +125,11 @@ class ServerChat:
             raise ServerError(f"{ask.label}: {self.name} takes no such request: {reason}")
         named = [name for name in chosen if name in reason or (name == "response_format" and ("schema" in reason or "grammar" in reason))]
         self.left_out[(named or chosen)[0]] = levels[(named or chosen)[0]] + 1
+
+    def _name(self, model: str) -> None:
+        """Another model may take what the one before refused."""
+        if model != self.model:
+            self.model, self.name, self.left_out, self.gives_chances = model, f"{model} at {self.base_url}", {}, None
 
     def _only_model(self) -> str:
         url = f"{self.base_url}/models"

@@ -46,8 +46,8 @@ def signature(choice: str) -> tuple:
 def reference(choice: str, device: str, images: Tensor, similarity: str, clip_vision: Any = None) -> HostVerifier:
     """Judges by likeness to an IMAGE batch."""
     pictures = rgb(images.movedim(-1, 1))
-    return HostVerifier(ReferenceScore(open_encoder(choice, clip_vision), pictures, similarity), device)
+    return HostVerifier(ReferenceScore(open_encoder(choice, clip_vision), pictures, similarity), device, signature(choice))
 
 
 def self_supervised(choice: str, device: str, noise_level: float, clip_vision: Any = None) -> HostVerifier:
-    return HostVerifier(SelfSupervisedScore(open_encoder(choice, clip_vision), noise_level), device)
+    return HostVerifier(SelfSupervisedScore(open_encoder(choice, clip_vision), noise_level), device, signature(choice))

@@ -24,7 +24,7 @@ from .judging import held_out, ranked
 from .keeping import Pictures
 from .live import Live
 from .measuring import Measurer
-from .memo import Memo
+from .memo import Memo, limit_in_bytes
 from .noise import CandidateNoise, Latent, Leaves, joined, owned, streams
 from .pace import remember
 from .pictures import as_batch, distances
@@ -79,7 +79,7 @@ class SearchJob:
         write = partial(recipes.dumps, shapes=sampling.shapes, settings=sampling.settings,
                         schedule=None if sampling.pathless else sampling.schedule)  # no tensors: it outlives the search
         waits = getattr(request.verifier, "estimate_at", None) is not None  # its judge sees more than the picture
-        self.memo = Memo(identity_of(hidden, request), self.columns(), judged_only=waits)
+        self.memo = Memo(identity_of(hidden, request) if limit_in_bytes() else None, self.columns(), judged_only=waits)
         self.live = Live(hidden, self.columns(), write, self.memo)
         self.progress = SearchProgress(str(hidden.unique_id or ""), request.budget.pictures, self.live)
         self.measurer = Measurer(request, self.start.leaves, self.progress.after_step, self.memo)

@@ -1,7 +1,7 @@
 """What is said of finished pictures: values, scores, a second judge's opinion of winners, and the texts that nodes show."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -74,12 +74,14 @@ def held_out(judge: Any, images: Sequence[Tensor], own: Tensor | None, prompt: s
     return found, [*warn(judge, prompt), line + "".join(compared), *doubts]
 
 
-def cropping(mask: Tensor | None) -> Callable[[Tensor], Tensor] | None:
-    """Crops IMAGE batches `(n, h, w, c)` to what a MASK covers; None without one."""
-    if mask is None:
-        return None
-    focus = Focus(mask)
-    return lambda images: focus(images.movedim(-1, 1)).movedim(1, -1)
+class Crop:
+    """Crops IMAGE batches `(n, h, w, c)` to what a MASK covers."""
+
+    def __init__(self, mask: Tensor):
+        self.focus = Focus(mask)
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return self.focus(images.movedim(-1, 1)).movedim(1, -1)
 
 
 def checked(scores: list[float], count: int) -> list[float]:

@@ -10,7 +10,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from pathlib import Path as File
 from typing import Any
 
 import comfy.model_management as memory
@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from ...search.journal import Journal
-from ...search.path import Tried
+from ...search.path import Path, Tried
 from .identity import Identity
 from .noise import Latent, joined, streams
 from .rollout import Particles
@@ -45,21 +45,21 @@ class Memo:
     """
 
     def __init__(self, identity: Identity | None = None, columns: Sequence[str] = (), judged_only: bool = False):
-        self.identity, self.columns, self.judged_only = identity, columns, judged_only
-        self.notes: list[str] = []
-        self.limit = limit_in_bytes() if identity else 0
+        self.identity, self.columns, self.judged_only = identity or Identity(), columns, judged_only
+        self.notes: list[str] = list(self.identity.problems)
+        self.limit = limit_in_bytes() if self.identity.sampling else 0
         self.journal: Journal | None = None
 
     def sampled(self, tried: Tried) -> tuple[Particles, int] | None:
         """Where the candidate ended and its model calls, if that was paid for."""
         if self.journal is None or (self.judged_only and self.values(tried) is None):
             return None
-        found = self._read("latent", tried.key)
+        found = self._read("latent", self._sampled(tried))
         return particles(found) if found else None
 
     def values(self, tried: Tried) -> tuple[float, ...] | None:
         """Its raw values by this judge, if they were paid for."""
-        found = self._read("values", self._judged(tried))
+        found = self._read("values", self._judged(tried)) if self.identity.judging else None
         values = found.get("values") if found else None
         good = isinstance(values, list) and len(values) == len(self.columns) and all(type(one) in (int, float) and math.isfinite(one) for one in values)
         return tuple(map(float, values)) if good else None
@@ -67,11 +67,12 @@ class Memo:
     def keep_sampled(self, tried: Sequence[Tried], states: Sequence[Particles], nfe: int) -> None:
         """Written at once, together; before anything else is done with them."""
         if journal := self.journal:
-            self._write([{"kind": "latent", "key": one.key, **record(state, nfe)} for one, state in zip(tried, states)
-                         if ("latent", one.key) not in journal])
+            self._write([{"kind": "latent", "key": self._sampled(one), **record(state, nfe)} for one, state in zip(tried, states)
+                         if ("latent", self._sampled(one)) not in journal])
 
     def keep_values(self, tried: Sequence[Tried], rows: Sequence[Sequence[float]]) -> None:
-        self._write([{"kind": "values", "key": self._judged(one), "values": list(row)} for one, row in zip(tried, rows)])
+        if self.identity.judging:
+            self._write([{"kind": "values", "key": self._judged(one), "values": list(row)} for one, row in zip(tried, rows)])
 
     def note(self, kind: str, content: dict[str, Any]) -> None:
         """What the artist did with this very search; also after it is over."""
@@ -103,11 +104,11 @@ class Memo:
         self._close()
 
     @property
-    def _path(self) -> Path:
+    def _path(self) -> File:
         return folder() / f"{self.identity.sampling}.journal"
 
     @property
-    def _notes_file(self) -> Path:
+    def _notes_file(self) -> File:
         return folder() / f"{self.identity.run}.json"
 
     def _open(self) -> None:
@@ -119,7 +120,16 @@ class Memo:
             self.journal = None
 
     def _judged(self, tried: Tried) -> str:
-        return f"{tried.key} {self.identity.judging}" if self.identity else ""
+        return f"{self._sampled(tried)} {self.identity.judging}"
+
+    def _sampled(self, tried: Tried) -> str:
+        """The candidate's key; what was drafted with another setup, or goes on from that, has that setup's in it."""
+        step: Any = tried
+        while isinstance(step, Path):
+            if step.draft:
+                return f"{tried.key} {self.identity.drafting}"
+            step = step.parent
+        return tried.key
 
     def _read(self, kind: str, key: str) -> dict[str, Any] | None:
         journal = self.journal
@@ -143,11 +153,11 @@ class InUse(Exception):
     """A search is using the journal."""
 
 
-_in_use: dict[Path, tuple[Journal, int]] = {}  # open journals, and how many searches use each: searches of one setup share one
+_in_use: dict[File, tuple[Journal, int]] = {}  # open journals, and how many searches use each: searches of one setup share one
 _in_use_lock = threading.Lock()
 
 
-def borrowed(path: Path, identity: str, limit: int) -> Journal:
+def borrowed(path: File, identity: str, limit: int) -> Journal:
     """The open journal of this path, for as long as it is not given back."""
     with _in_use_lock:
         journal, users = _in_use.get(path, (None, 0))
@@ -168,7 +178,7 @@ def give_back(journal: Journal) -> None:
             journal.close()
 
 
-def remove(path: Path) -> int:
+def remove(path: File) -> int:
     """Removes a journal that nobody uses; how many bytes that freed."""
     with _in_use_lock:
         if path in _in_use:
@@ -178,8 +188,8 @@ def remove(path: Path) -> int:
         return freed
 
 
-def folder() -> Path:
-    return Path(folder_paths.get_user_directory()) / "noise_search" / "journals"
+def folder() -> File:
+    return File(folder_paths.get_user_directory()) / "noise_search" / "journals"
 
 
 def limit_in_bytes() -> int:
@@ -198,7 +208,7 @@ def limit_in_bytes() -> int:
     return int(gigabytes * 1e9)
 
 
-def expire(place: Path, limit: int, but: Path | None = None) -> None:
+def expire(place: File, limit: int, but: File | None = None) -> None:
     """Removes what was not used for long, then the oldest journals until all together keep to the limit; none that is in use."""
     now = time.time()
     for path in place.glob("*.json"):
@@ -211,16 +221,16 @@ def expire(place: Path, limit: int, but: Path | None = None) -> None:
             kept.remove(path)
 
 
-def journals(place: Path, but: Path | None = None) -> list[Path]:
+def journals(place: File, but: File | None = None) -> list[File]:
     """All others, the one that was not used for longest first."""
     return sorted((path for path in place.glob("*.journal") if path != but), key=lambda path: path.stat().st_mtime)
 
 
-def size_of(paths: Sequence[Path]) -> int:
+def size_of(paths: Sequence[File]) -> int:
     return sum(path.stat().st_size for path in paths if path.exists())
 
 
-def read_note(path: Path) -> dict[str, Any]:
+def read_note(path: File) -> dict[str, Any]:
     """What was noted; nothing where that is not there or damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -229,14 +239,14 @@ def read_note(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def write_note(path: Path, content: dict[str, Any]) -> None:
+def write_note(path: File, content: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(f".{uuid.uuid4().hex}.part")
     scratch.write_text(json.dumps(content), encoding="utf-8")
     scratch.replace(path)  # at once: never half a note
 
 
-def with_room(path: Path) -> None:
+def with_room(path: File) -> None:
     if (free := shutil.disk_usage(path.parent).free) < SPARE:
         raise OSError(f"the disk of {path.parent} must keep {SPARE >> 20} MB free, got {free >> 20}")
 

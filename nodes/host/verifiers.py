@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import cache
+from importlib import metadata
 from typing import Any
 
 import comfy.model_management as memory
@@ -13,6 +15,7 @@ from ...verifiers.base import Card, Verifier, home
 from ...verifiers.clips import EVENLY, by_frames, sees_clips
 from ...verifiers.ensemble import members
 from ...verifiers.images import Pixels, are_finite, rgb
+from ...verifiers.keys import digest, key_of, together
 from ...verifiers.prompt import plain
 from .chunks import Chunks
 from .failures import judging
@@ -38,10 +41,11 @@ class HostVerifier:
     Args:
         verifier: What judges.
         device: "auto" for the host's choice, "cpu" to leave graphics memory alone.
+        source: Names, sizes and times of the files that it came from.
     """
 
-    def __init__(self, verifier: Verifier, device: str = "auto"):
-        self.verifier = verifier
+    def __init__(self, verifier: Verifier, device: str = "auto", source: tuple = ()):
+        self.verifier, self.source = verifier, source
         self.patcher = patch(verifier.modules, device) if verifier.modules else None
         self.chunks = Chunks(verifier.card.name, AT_ONCE)
 
@@ -56,6 +60,11 @@ class HostVerifier:
     @property
     def modules(self) -> tuple[nn.Module, ...]:
         return self.verifier.modules
+
+    def key(self) -> str:
+        """The verifier's, with its files, where and how exactly it computes, and the libraries that do."""
+        computes = (str(self.patcher.load_device), home(self.modules)[1]) if self.patcher else ()
+        return together(key_of(self.verifier), [self.source, computes, libraries()])
 
     @property
     def estimate_at(self) -> float | None:
@@ -160,6 +169,12 @@ def patch(modules: Sequence[nn.Module], device: str) -> ModelPatcher:
     return ModelPatcher(holder, load_device=load, offload_device=offload)
 
 
+@cache
+def libraries() -> tuple[str, ...]:
+    """What reads weights and prepares pictures and texts, with its version."""
+    return tuple(f"{name} {metadata.version(name)}" for name in ("transformers", "open_clip_torch", "pillow"))
+
+
 class ClipVisionTrunk:
     """The host's CLIP_VISION as an encoder; it manages its own memory.
 
@@ -170,6 +185,9 @@ class ClipVisionTrunk:
     def __init__(self, clip_vision: Any):
         self.clip_vision = clip_vision
         self.pixels = Pixels((clip_vision.image_size, clip_vision.image_size))
+
+    def key(self) -> str:
+        return digest(self.pixels, self.clip_vision.model)
 
     def __call__(self, images: Tensor) -> Tensor:
         seen = self.pixels.resize(images).movedim(1, -1)

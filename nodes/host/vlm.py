@@ -9,6 +9,7 @@ from comfy_execution.utils import get_executing_context
 from torch import Tensor
 
 from ...verifiers.focus import Adjusted
+from ...verifiers.keys import key_of, together
 from ...verifiers.knockout import knockout
 from ...verifiers.published import VISION_LANGUAGE
 from ...verifiers.vlm import VlmScore
@@ -50,8 +51,8 @@ def open_chat(choice: str, path: str, base_url: str, model_name: str, **line: An
         return LocalChat.load(files.elsewhere(path) if path.strip() else files.find(choice), stop)
 
 
-def verifier(chat: Chat, device: str, mode: str, text: str, side: int) -> HostVerifier:
-    return HostVerifier(VlmScore(chat, mode, text, side=side), device)
+def verifier(chat: Chat, device: str, mode: str, text: str, side: int, source: tuple = ()) -> HostVerifier:
+    return HostVerifier(VlmScore(chat, mode, text, side=side), device, source)
 
 
 def running() -> str | None:
@@ -77,6 +78,10 @@ class PairwiseFinal(Adjusted):
         self.judge, self.finalists, self.question = judge, finalists, question.strip() or COMPARISON
         reads = self.card.prompt or "{prompt}" in self.question
         self.card = replace(self.card, name=f"{self.card.name}, final by {judge.card.name}", prompt=reads, cost="heavy")
+
+    def final_key(self) -> str:
+        """What the outcome of the final depends on beside the pictures; "" where that cannot be told."""
+        return together(key_of(self.judge), ["final", self.question])
 
     def knockout(self, images: Tensor, prompt: str) -> list[int]:
         """Places of pictures `(k, h, w, c)` that come best first, in their final order, best first.

@@ -93,14 +93,14 @@ def open_verifier(choice: str, device: str, clip_vision: Any = None, path: str =
     name = name_in(choice)
     if not path.strip() and name in WITHOUT_FILES:
         refuse(clip_vision, f"{name} has no image encoder")
-        return HostVerifier(WITHOUT_FILES[name](), device)
+        return HostVerifier(WITHOUT_FILES[name](), device, (name,))
     place = elsewhere(path) if path.strip() else find(choice)
     name = "/".join(place.parts[-4:]) if path.strip() else name  # of a hub's cache, with the name of the repository
     kind = kind_of(place, name)
     if kind.base is None or not kind.base.clip_vision:
         refuse(clip_vision, f"{place.name} {'has an image encoder of its own' if kind.base is None else 'sits on another image encoder'}")
     with torch.inference_mode(False):  # else gradients could never pass through the weights
-        return HostVerifier(kind.open(place, name, lambda: trunk(kind.base, clip_vision, place.name)), device)
+        return HostVerifier(kind.open(place, name, lambda: trunk(kind.base, clip_vision, place.name)), device, signature(choice, path))
 
 
 def refuse(clip_vision: Any, reason: str) -> None:

@@ -25,6 +25,9 @@ class Brightness:
     def count_tokens(self, prompt):
         return None
 
+    def key(self):
+        return type(self).__name__
+
 
 class Ranked(Brightness):
     """Combines over the pool, so that every new candidate moves the scores of all others."""

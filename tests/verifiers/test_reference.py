@@ -189,7 +189,7 @@ def test_what_was_kept_under_inference_mode_can_be_used_outside_of_it(folder, im
     verifier = score(folder, images[:1])
     with torch.inference_mode():
         inside = verifier.measure(images.clone(), "")
-    assert torch.equal(inside, verifier.measure(images, "")) and not verifier.embedded.is_inference()
+    assert torch.equal(inside, verifier.measure(images, "")) and not verifier._embedded.is_inference()
 
 
 @pytest.mark.parametrize(
