@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import gc
 import importlib
 import os
 import shutil
@@ -24,7 +25,7 @@ from noise_search.demo.server import NAME, Server, prepare
 COMFYUI_PATH = os.environ.get("COMFYUI_PATH", "")
 MISSING = "this test needs ComfyUI: run `python dev.py test`, or set COMFYUI_PATH to a ComfyUI folder"
 TOYS = Path(__file__).with_name("toys.py")
-EXTRAS = ("custom_sampler", "flux", "sd3", "mask", "latent", "images", "rebatch", "primitive", "string", "logic", "differential_diffusion")
+EXTRAS = ("custom_sampler", "flux", "sd3", "mask", "latent", "images", "rebatch", "primitive", "string", "logic", "differential_diffusion", "model_advanced")
 HARMLESS = ("huggingface.co", "graph accessed before initialization")  # the host's own start page, before its graph is there
 OURS = ("noise-search", "noise_search", "/view?")  # in the address of everything that the page loads for this pack
 
@@ -140,7 +141,10 @@ def host() -> Iterator[Host]:
     from comfy.cli_args import args
 
     host = Host(Path(args.base_directory))
+    gc.collect()
+    gc.freeze()  # half a million objects of libraries: the host collects garbage with every model that it loads, a third of a second each time
     yield host
+    gc.unfreeze()
     host.thread.shutdown()
 
 
