@@ -2,4 +2,4 @@
 
 import os
 
-os.environ.setdefault("NOISE_SEARCH_JOURNAL", "off")  # what is measured twice is paid for twice
+os.environ.setdefault("NOISE_SEARCH_STORE", "off")  # what is measured twice is paid for twice

@@ -1,13 +1,12 @@
-"""A hundred thousand recipes, journals and requests of strangers, in parts of a thousand."""
+"""A hundred thousand recipes, stores and requests of strangers, in parts of a thousand."""
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
 from pathlib import Path
 
-SHARES = {"recipes": 0.5, "journals": 0.2, "records": 0.1, "requests": 0.2}
+SHARES = {"recipes": 0.5, "stores": 0.2, "records": 0.1, "requests": 0.2}
 
 
 class Fuzz:
@@ -15,13 +14,14 @@ class Fuzz:
 
     def __init__(self, host):
         from noise_search.tests.faults.lab import Lab
-        from noise_search.tests.fuzz.properties import sound_journal
+        from noise_search.tests.fuzz.properties import sound_store
         from noise_search.tests.fuzz.requests import Door
 
         self.host, self.lab = host, Lab(host)
         self.scratch = tempfile.TemporaryDirectory(prefix="noise-search-fuzz-")
-        self.journal = Path(self.scratch.name) / "one.journal"
-        self.sound = sound_journal(self.journal)
+        self.store, self.path = host.part("nodes.host.store"), Path(self.scratch.name) / "one" / "x.sqlite3"
+        self.path.parent.mkdir()
+        self.sound = sound_store(self.path, self.store)
         if error := self.lab.run(self.lab.graph(), "fuzz").error:
             raise RuntimeError(error)
         self.door = Door(host)
@@ -63,12 +63,12 @@ class Fuzz:
         memo, rollout = self.host.part("nodes.host.memo"), self.host.part("nodes.host.rollout")
         import torch
 
-        sound = memo.record(rollout.Particles(torch.ones(1, 16, 8, 8), torch.zeros(1, 16, 8, 8), 0.0, (1,)), 4)
+        sound = vars(memo.record(rollout.Particles(torch.ones(1, 16, 8, 8), torch.zeros(1, 16, 8, 8), 0.0, (1,)), 4))
         return {
             "recipes": (strategies.recipe_texts, properties.check_recipe),
-            "journals": (strategies.changed_bytes(self.sound), lambda data: f"with {properties.check_journal(self.journal, data)} records"),
+            "stores": (strategies.changed_bytes(self.sound), lambda data: f"with {properties.check_store(self.path, self.store, data)} records"),
             "records": (strategies.records(sound),
-                        lambda one: "used" if properties.check_remembered(memo, json.loads(json.dumps(one))) else "refused"),
+                        lambda one: "used" if properties.check_remembered(memo, self.store, one) else "refused"),
             "requests": (requests(self.door.routes, self.known), lambda request: check_request(self.door, request)),
         }  # fmt: skip
 

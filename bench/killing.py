@@ -7,16 +7,16 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from demo.server import PACK, Server, prepare
-from search.journal import Journal
 
 TOYS = PACK / "tests" / "toys.py"
 STEPS, BATCH, PICTURES = 8, 2, 24
@@ -64,32 +64,33 @@ def steps_in(ledger: Path) -> int:
 
 
 def steps_kept(base: Path) -> int:
-    """Steps of all that the journals hold, from what they say of each latent: two model calls a step."""
-    total = 0
+    """Steps of all that the store holds, from what it says of each latent: two model calls a step. Read from a copy: reading may mend it."""
+    files = stored(base)
+    if not files:
+        return 0
     with tempfile.TemporaryDirectory() as scratch:
-        for path in journals(base):
-            copy = Path(scratch) / path.name  # reading a journal may mend it
-            shutil.copy(path, copy)
-            journal = Journal(copy, path.stem)
-            total += sum(journal.get("latent", key)["nfe"] for key in journal.keys("latent"))
-            journal.close()
-    return total // 2
+        for path in files:
+            shutil.copy(path, Path(scratch) / path.name)
+        with closing(sqlite3.connect(Path(scratch) / files[0].name)) as book:
+            (made,) = book.execute("SELECT count(*) FROM sqlite_master WHERE name = 'latents'").fetchone()
+            return book.execute("SELECT coalesce(sum(nfe), 0) FROM latents").fetchone()[0] // 2 if made else 0
 
 
-def journals(base: Path) -> list[Path]:
-    return sorted(base.glob("user/noise_search/journals/*.journal"))
+def stored(base: Path) -> list[Path]:
+    """The files of the store: the database first, then what belongs to it."""
+    return sorted(base.glob("user/noise_search/noise_search.sqlite3*"))
 
 
 @contextmanager
 def remembering(on: bool):
-    before = os.environ.get("NOISE_SEARCH_JOURNAL")
-    os.environ["NOISE_SEARCH_JOURNAL"] = "1" if on else "off"
+    before = os.environ.get("NOISE_SEARCH_STORE")
+    os.environ["NOISE_SEARCH_STORE"] = "1" if on else "off"
     try:
         yield
     finally:
-        os.environ.pop("NOISE_SEARCH_JOURNAL")
+        os.environ.pop("NOISE_SEARCH_STORE")
         if before is not None:
-            os.environ["NOISE_SEARCH_JOURNAL"] = before
+            os.environ["NOISE_SEARCH_STORE"] = before
 
 
 class Victim:
@@ -130,7 +131,7 @@ def undisturbed(victim: Victim, number: int) -> dict:
 def killed(victim: Victim, number: int, alone: dict) -> dict:
     """The search of a number, killed when a random share of its steps is made, and asked again after a restart."""
     ledger = victim.base / "output" / f"ledger {number}"
-    for path in (*journals(victim.base), ledger):
+    for path in (*stored(victim.base), ledger):
         path.unlink(missing_ok=True)
     share = random.Random(number).uniform(0.02, 0.98)
     client = victim.client()

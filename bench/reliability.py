@@ -6,6 +6,7 @@ Everything that was measured stays in bench/output/runs; a run that was stopped 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 import tempfile
@@ -16,9 +17,9 @@ from .overhead import start_host
 from .results import OUTPUT, read, write
 from .steps import Steps
 
-SECTIONS = ("kill", "fuzz", "soak")
-FULL = {"kill": 30, "fuzz": 100_000, "candidates": 4096, "searches": 200}
-QUICK = {"kill": 2, "fuzz": 2000, "candidates": 512, "searches": 40}
+SECTIONS = ("kill", "fuzz", "soak", "keys")
+FULL = {"kill": 30, "fuzz": 100_000, "candidates": 4096, "searches": 200, "keys": 100}
+QUICK = {"kill": 2, "fuzz": 2000, "candidates": 512, "searches": 40, "keys": 10}
 PART = 1000  # examples
 
 
@@ -35,7 +36,7 @@ def main() -> int:
     for section in options.redo:
         steps.forget(section)
     for section in options.sections or SECTIONS:
-        figures[section] = {"kill": kill, "fuzz": fuzz, "soak": soak}[section](steps, sizes)
+        figures[section] = {"kill": kill, "fuzz": fuzz, "soak": soak, "keys": keys}[section](steps, sizes)
         path = write(name, figures)
     if "soak" in figures:
         print(f"Plot: {soaking.plot(figures['soak'], OUTPUT / f'{name}_memory.png')}")
@@ -76,9 +77,24 @@ def soak(steps: Steps, sizes: dict) -> dict:
             print(f"{part}: {sizes[part[5:]]} of them", flush=True)
             with killing.remembering(True), in_process() as host:
                 points = curve(host)
-                steps.write(part, {"points": points, "journal_bytes": sum(path.stat().st_size for path in killing.journals(host.base))})
+                steps.write(part, {"points": points, "stored_bytes": sum(path.stat().st_size for path in killing.stored(host.base))})
     found = [steps.read(part) for part in measure]
-    return {**soaking.summary(*(one["points"] for one in found)), "journal_bytes": [one["journal_bytes"] for one in found]}
+    return {**soaking.summary(*(one["points"] for one in found)), "stored_bytes": [one["stored_bytes"] for one in found]}
+
+
+def keys(steps: Steps, sizes: dict) -> dict:
+    """Graphs by chance, each with five changes and five things that change no picture."""
+    parts = [f"keys_{number:03}" for number in range(sizes["keys"])]
+    if not all(map(steps.done, parts)):
+        with in_process() as host, tempfile.TemporaryDirectory(prefix="noise-search-keys-") as scratch:
+            from noise_search.tests.people.generating import Generating
+
+            gc.freeze()
+            with killing.remembering(True), Generating(host, Path(scratch)) as generating:
+                steps.all(parts, lambda part: generating.cases(int(part[-3:]), 5))
+    found = [steps.read(part) for part in parts]
+    return {"cases": sum(one["cases"] for one in found), "changed": sum(one["changed"] for one in found),
+            "wrong": [f"graph {one['graph']}: {what}" for one in found for what in one["wrong"]]}  # fmt: skip
 
 
 class in_process:
@@ -98,8 +114,8 @@ class in_process:
 
 def kept(figures: dict) -> bool:
     """Whether every promise that was measured holds."""
-    kills, memory = figures.get("kill"), figures.get("soak")
-    return (not kills or (kills["same_result"] == kills["searches"] and not kills["steps_paid_twice_beyond_those_in_flight"])) and (
+    kills, memory, found = figures.get("kill"), figures.get("soak"), figures.get("keys")
+    return (not found or not found["wrong"]) and (not kills or (kills["same_result"] == kills["searches"] and not kills["steps_paid_twice_beyond_those_in_flight"])) and (
         not memory or (memory["bytes_per_candidate"] <= soaking.LIMIT_CANDIDATE and memory["bytes_per_search"] <= soaking.LIMIT_SEARCH)
     )
 
@@ -115,6 +131,8 @@ def told(figures: dict) -> str:
     if found := figures.get("soak"):
         lines.append(f"memory: {found['bytes_per_candidate']} bytes per candidate over {found['candidates']}, "
                      f"{found['bytes_per_search'] / 1024:.1f} KB per search over {found['searches']}")  # fmt: skip
+    if found := figures.get("keys"):
+        lines.append(f"graphs by chance: {found['cases']} cases, {found['changed']} with another picture, {len(found['wrong'])} with a wrong key")
     return "\n".join(lines)
 
 

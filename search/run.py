@@ -28,12 +28,14 @@ class Budget:
         minutes: Wall clock, 0 for no limit; the first picture always runs.
         target: Score at which to stop; None for off. Only of use where scores are absolute.
         patience: Rounds without a new best after which to stop; 0 for off.
+        trials: Candidates after which the artist ended this very search before; 0 for off.
     """
 
     pictures: int
     minutes: float = 0.0
     target: float | None = None
     patience: int = 0
+    trials: int = 0
 
     def __post_init__(self) -> None:
         if self.pictures < 1:
@@ -104,6 +106,7 @@ def run(
     pace = _Pace(budget.minutes * 60, clock)
     index, since_best, spent = 0, 0, 0.0
     while not trace.stopped:
+        group = min(group, budget.trials - len(trace.trials)) if budget.trials else group
         asked += _asked(search, [*ahead, *asked], group, trace)
         in_time, left = pace.room(), budget.pictures - spent
         batch = _affordable([*ahead, *asked], group, min(in_time, left), cost, trace)
@@ -211,6 +214,8 @@ def _ranked(trace: Trace, combine: Callable[[Tensor], Tensor]) -> list[float]:
 
 
 def _reason_to_stop(budget: Budget, trace: Trace, since_best: int, pace: _Pace) -> str:
+    if budget.trials and len(trace.trials) >= budget.trials:
+        return "you"
     if budget.target is not None and trace.scores[trace.best(1)[0].id] >= budget.target:
         return "target"
     if trace.pictures >= budget.pictures - ROUNDING:

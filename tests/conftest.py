@@ -21,7 +21,7 @@ sys.modules["noise_search"] = package
 from noise_search.tests import host as harness  # noqa: E402  (needs the alias above)
 from noise_search.tests.nodes import fixtures  # noqa: E402
 
-os.environ.setdefault("NOISE_SEARCH_JOURNAL", "off")  # a search that is run again samples again; the tests of the journal switch it on
+os.environ.setdefault("NOISE_SEARCH_STORE", "off")  # a search that is run again samples again; the tests of the store switch it on
 _scratch = tempfile.TemporaryDirectory(prefix="noise search ")  # every path of the host has a space in it
 if harness.COMFYUI_PATH:
     harness.make_importable(Path(_scratch.name))

@@ -130,7 +130,7 @@ def test_a_key_is_in_no_prompt_output_file_message_or_log(host, monkeypatch, cap
     import folder_paths
 
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
-    monkeypatch.setenv("NOISE_SEARCH_JOURNAL", "1")
+    monkeypatch.setenv("NOISE_SEARCH_STORE", "1")
     for folder in ("user", "output", "temp"):
         monkeypatch.setattr(folder_paths, f"{folder}_directory", str(tmp_path / folder))
     refusing = Answer({"error": {"message": f"wrong key {SECRET}"}}, 401)
@@ -142,7 +142,7 @@ def test_a_key_is_in_no_prompt_output_file_message_or_log(host, monkeypatch, cap
     said = json.dumps([result.error, result.outputs, result.events], default=str) + caplog.text
     assert SECRET not in said
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
-    assert any(path.suffix == ".journal" for path in files) and (not works or any(path.suffix == ".png" for path in files))
+    assert any(path.name == "noise_search.sqlite3" for path in files) and (not works or any(path.suffix == ".png" for path in files))
     assert not [path for path in files if SECRET.encode() in path.read_bytes()]
 
 

@@ -166,7 +166,7 @@ class ToyValue(io.ComfyNode):
 
 
 class ToyPart(io.ComfyNode):
-    """As ToyValue, for what stays the same between prompts: a search behind it goes on from its journal."""
+    """As ToyValue, for what stays the same between prompts: a search behind it goes on from what was kept."""
 
     @classmethod
     def define_schema(cls) -> io.Schema:

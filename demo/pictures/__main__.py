@@ -52,7 +52,7 @@ def aimed(studio: Studio, folder: Path) -> Studio:
 def studio() -> Iterator[Studio]:
     from playwright.sync_api import sync_playwright
 
-    os.environ.setdefault("NOISE_SEARCH_JOURNAL", "off")  # every picture is of a search that really runs
+    os.environ.setdefault("NOISE_SEARCH_STORE", "off")  # every picture is of a search that really runs
     with tempfile.TemporaryDirectory(prefix="noise-search-pictures-") as folder, sync_playwright() as playwright:
         base = prepare(Path(folder))
         write_examples(base)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -19,7 +19,7 @@ from ...search.selection import keep_different
 from ...search.trace import Measured, Trace, Trial
 from .carrying import carry
 from .failures import DECODING, JUDGING, SECOND_JUDGE, failing
-from .identity import identity_of
+from .identity import Identity, identity_of
 from .judging import held_out, ranked
 from .keeping import Pictures
 from .live import Live
@@ -79,7 +79,7 @@ class SearchJob:
         write = partial(recipes.dumps, shapes=sampling.shapes, settings=sampling.settings,
                         schedule=None if sampling.pathless else sampling.schedule)  # no tensors: it outlives the search
         waits = getattr(request.verifier, "estimate_at", None) is not None  # its judge sees more than the picture
-        self.memo = Memo(identity_of(hidden, request) if limit_in_bytes() else None, self.columns(), judged_only=waits)
+        self.memo = Memo(identity_of(hidden, request) if limit_in_bytes() else Identity(), self.columns(), judged_only=waits)
         self.live = Live(hidden, self.columns(), write, self.memo)
         self.progress = SearchProgress(str(hidden.unique_id or ""), request.budget.pictures, self.live)
         self.measurer = Measurer(request, self.start.leaves, self.progress.after_step, self.memo)
@@ -116,6 +116,8 @@ class SearchJob:
         self.live.begin(budget, self.notes, replayed)
         began, trace = self.live.clock(), Trace(self.columns())
         ended = 0 if replayed else self.memo.noted(FINISHED).get("trials")  # by the artist, when this very search ran before
+        if isinstance(ended, int) and ended > 0:
+            budget = replace(budget, trials=ended)
         with self.live.searching(trace):
             for found in run(search, self.measure, self.combine, budget, group=self.measurer.group, trace=trace, first=first,
                              cost=self.measurer.cost, clock=self.live.clock):
@@ -124,8 +126,6 @@ class SearchJob:
                 self.kept.only(winners)
                 self.measurer.walker.keep(getattr(search, "alive", ()))
                 self.show(trace, winners[0])
-                if isinstance(ended, int) and 0 < ended <= len(trace.trials):
-                    trace.stopped = "you"
                 if not trace.stopped:
                     self.live.check()
         if trace.stopped == "you":
@@ -180,14 +180,23 @@ class SearchJob:
         best = trace.best(self.pooled)
         finalists = getattr(self.request.verifier, "finalists", 0)
         if finalists > 1 and len(best) > 1:
-            images = torch.stack([self.picture_of(trial.candidate)[1] for trial in best[:finalists]])
-            with failing(self.request.verifier.card.name, [trial.candidate for trial in best[:finalists]], JUDGING):
-                best[:finalists] = [best[place] for place in self.request.verifier.knockout(images, self.request.text)]
+            best[:finalists] = [best[place] for place in self.final([trial.candidate for trial in best[:finalists]])]
         if not self.request.keep_different:
             return best[: self.request.keep]
         images = [self.picture_of(trial.candidate)[1] for trial in best]
         scores = torch.tensor([trace.scores[trial.id] for trial in best])
         return [best[place] for place in keep_different(scores, distances(images), self.request.keep)]
+
+    def final(self, finalists: Sequence[Tried]) -> list[int]:
+        """Their places, best first, by the verifier's own comparison: of this run, or of one before."""
+        judge = self.request.verifier
+
+        def hold() -> list[int]:
+            images = torch.stack([self.picture_of(candidate)[1] for candidate in finalists])
+            with failing(judge.card.name, finalists, JUDGING):
+                return judge.knockout(images, self.request.text)
+
+        return self.memo.final(judge.final_key(), finalists, hold)
 
     def recipe_of(self, candidate: Tried) -> str:
         schedule = self.request.sampling.schedule if isinstance(candidate, Path) else None

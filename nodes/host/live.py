@@ -62,7 +62,7 @@ class Live:
         self.pinned: list[int] = []
         self._pinned_before = pinned_before(self.memo)
         self.result: list[int] = []
-        self.wake = threading.Condition()
+        self.wake, self._pinning = threading.Condition(), threading.Lock()
         self._began, self._paused_at, self._lost = time.monotonic(), 0.0, 0.0
         self._told, self._searching = 0.0, False
         self._earlier: Live | None = None
@@ -174,10 +174,11 @@ class Live:
 
     def pin(self, candidate: int, on: bool) -> None:
         """Keeps a candidate in front of the others in every browser. It has no effect on the result."""
-        with self.wake:
-            self.pinned = [*(other for other in self.pinned if other != candidate), *([candidate] if on else [])]
-            keys = [self.tried[number].key for number in self.pinned]
-        self.memo.note(PINNED, {"keys": keys})
+        with self._pinning:  # the last one that is written is the last one that was asked for
+            with self.wake:
+                self.pinned = [*(other for other in self.pinned if other != candidate), *([candidate] if on else [])]
+                keys = [self.tried[number].key for number in self.pinned]
+            self.memo.note(PINNED, {"keys": keys})
         self.send({"pinned": self.pinned})
 
     def choose(self, candidates: Sequence[Any]) -> None:

@@ -1,270 +1,226 @@
-"""What earlier runs of a search paid for, and where it is kept: one journal per setup in the host's user folder."""
+"""What earlier runs of a search paid for: its view of the store, which costs nothing but the memory where the disk fails."""
 
-import base64
-import json
 import logging
 import math
 import os
-import shutil
-import threading
-import time
-import uuid
+import re
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path as File
 from typing import Any
 
 import comfy.model_management as memory
-import folder_paths
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from ...search.journal import Journal
 from ...search.path import Path, Tried
+from . import database
 from .identity import Identity
+from .identity.contents import digest
 from .noise import Latent, joined, streams
 from .rollout import Particles
+from .store import Sampled, Store
 
 log = logging.getLogger("noise_search")
 
-SWITCH = "NOISE_SEARCH_JOURNAL"  # environment: "off", or how many GB all journals together may take
+SWITCH = "NOISE_SEARCH_STORE"  # environment: "off", or how many GB all that is kept may take
+FORMER_SWITCH = "NOISE_SEARCH_JOURNAL"  # its name before 0.2
 DEFAULT_GB = 4.0
-DAYS = 30  # without use, after which a journal goes
-SPARE = 1 << 30  # bytes of the disk that are left to others
+FINAL = "final"  # what is noted of a knockout
 
 
 class Memo:
-    """Remembers candidates by their key: latents, and raw values per judge. A full or broken disk costs nothing but the memory.
+    """Remembers candidates by their key: latents, raw values by judge, outcomes of finals. A full or broken disk costs nothing but the memory.
 
     It is open within `with`; what the artist does with a search can be noted afterwards as well.
 
     Args:
-        identity: What must be equal for something to be used again; None to remember nothing.
+        identity: What must be equal for something to be used again; none to remember nothing.
         columns: Names of the raw values.
         judged_only: Whether a latent is of use only with its values, because the judge needs more than its picture.
     """
 
-    def __init__(self, identity: Identity | None = None, columns: Sequence[str] = (), judged_only: bool = False):
-        self.identity, self.columns, self.judged_only = identity or Identity(), columns, judged_only
-        self.notes: list[str] = list(self.identity.problems)
-        self.limit = limit_in_bytes() if self.identity.sampling else 0
-        self.journal: Journal | None = None
+    def __init__(self, identity: Identity = Identity(), columns: Sequence[str] = (), judged_only: bool = False):
+        self.identity, self.columns, self.judged_only = identity, columns, judged_only
+        self.notes: list[str] = list(identity.problems)
+        self.limit = limit_in_bytes() if identity.sampling else 0
+        self.path = database.folder() / database.NAME
+        self.store: Store | None = None
 
     def sampled(self, tried: Tried) -> tuple[Particles, int] | None:
         """Where the candidate ended and its model calls, if that was paid for."""
-        if self.journal is None or (self.judged_only and self.values(tried) is None):
+        if self.store is None or (self.judged_only and self.values(tried) is None):
             return None
-        found = self._read("latent", self._sampled(tried))
+        found = self._attempt(lambda store: store.latent(self._setup(tried), tried.key))
         return particles(found) if found else None
 
     def values(self, tried: Tried) -> tuple[float, ...] | None:
         """Its raw values by this judge, if they were paid for."""
-        found = self._read("values", self._judged(tried)) if self.identity.judging else None
-        values = found.get("values") if found else None
-        good = isinstance(values, list) and len(values) == len(self.columns) and all(type(one) in (int, float) and math.isfinite(one) for one in values)
-        return tuple(map(float, values)) if good else None
+        found = self._attempt(lambda store: store.values(self._setup(tried), tried.key, self.identity.judging)) if self.identity.judging else None
+        return found if found and len(found) == len(self.columns) and all(map(math.isfinite, found)) else None
 
     def keep_sampled(self, tried: Sequence[Tried], states: Sequence[Particles], nfe: int) -> None:
-        """Written at once, together; before anything else is done with them."""
-        if journal := self.journal:
-            self._write([{"kind": "latent", "key": self._sampled(one), **record(state, nfe)} for one, state in zip(tried, states)
-                         if ("latent", self._sampled(one)) not in journal])
+        """On the disk together, before anything else is done with them."""
+        records = {one.key: record(state, nfe) for one, state in zip(tried, states)} if self.store else {}
+        for setup, part in self._by_setup(tried).items():
+            self._attempt(lambda store, setup=setup, part=part: store.keep_latents(setup, {one.key: records[one.key] for one in part}))
 
     def keep_values(self, tried: Sequence[Tried], rows: Sequence[Sequence[float]]) -> None:
-        if self.identity.judging:
-            self._write([{"kind": "values", "key": self._judged(one), "values": list(row)} for one, row in zip(tried, rows)])
+        found = {one.key: row for one, row in zip(tried, rows)}
+        for setup, part in self._by_setup(tried).items() if self.identity.judging else ():
+            judged = {one.key: found[one.key] for one in part}
+            self._attempt(lambda store, setup=setup, judged=judged: store.keep_values(setup, self.identity.judging, judged))
+
+    def final(self, judge: str, tried: Sequence[Tried], hold: Callable[[], list[int]]) -> list[int]:
+        """The outcome of a knockout between candidates: what it was before, or what it is now.
+
+        Args:
+            judge: Key of what compares; "" where that is not known, and the knockout is held anew.
+            hold: Holds it; the places of the candidates, best first.
+        """
+        key = digest(self.identity.sampling, self.identity.judging, judge, [one.key for one in tried]) if judge and self.identity.judging else ""
+        known = self._attempt(lambda store: store.noted(key, FINAL)) if key else None
+        order = known.get("order") if known else None
+        if isinstance(order, list) and sorted(map(repr, order)) == sorted(map(repr, range(len(tried)))):
+            return order
+        order = hold()
+        if key:
+            self._attempt(lambda store: store.note(key, FINAL, {"order": order}))
+        return order
 
     def note(self, kind: str, content: dict[str, Any]) -> None:
-        """What the artist did with this very search; also after it is over."""
+        """What the artist did with this very search; also after it is over, and without an effect on what is open."""
         if self.limit:
-            self._attempt(lambda: write_note(self._notes_file, {**read_note(self._notes_file), kind: content}))
+            self._apart(lambda store: store.note(self.identity.run, kind, content))
 
     def noted(self, kind: str) -> dict[str, Any]:
-        found = read_note(self._notes_file).get(kind) if self.limit else None
-        return found if isinstance(found, dict) else {}
+        return (self._apart(lambda store: store.noted(self.identity.run, kind)) or {}) if self.limit else {}
 
     def forget(self) -> int:
-        """Removes the journal and the notes; how many bytes that freed.
+        """Removes what is kept of this setup, for any search and judge, and this search's notes; how many bytes that freed.
 
         Raises:
-            InUse: If a search is using the journal.
-            OSError: If it cannot be removed.
+            OSError, sqlite3.Error: If it cannot be removed.
         """
         if not self.limit:
             return 0
-        self._notes_file.unlink(missing_ok=True)
-        return remove(self._path)
+        with closing(Store(self.path, self.limit)) as store:
+            return store.forget((self.identity.sampling, self.identity.drafting), self.identity.run)
 
     def __enter__(self) -> "Memo":
         if self.limit:
-            self._attempt(self._open)
+            try:
+                retire_journals(self.path.parent / "journals")
+                self.store = Store(self.path, self.limit)
+                self._hear(self.store)
+            except (OSError, sqlite3.Error) as error:
+                self._give_up(error)
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._close()
+        store, self.store = self.store, None
+        if store:
+            try:
+                store.close()
+            except (OSError, sqlite3.Error) as problem:
+                log.warning("The store was not closed as it should be: %s", str(problem))
 
-    @property
-    def _path(self) -> File:
-        return folder() / f"{self.identity.sampling}.journal"
-
-    @property
-    def _notes_file(self) -> File:
-        return folder() / f"{self.identity.run}.json"
-
-    def _open(self) -> None:
-        self.journal = borrowed(self._path, self.identity.sampling, self.limit)
-
-    def _close(self) -> None:
-        if self.journal:
-            give_back(self.journal)
-            self.journal = None
-
-    def _judged(self, tried: Tried) -> str:
-        return f"{self._sampled(tried)} {self.identity.judging}"
-
-    def _sampled(self, tried: Tried) -> str:
-        """The candidate's key; what was drafted with another setup, or goes on from that, has that setup's in it."""
+    def _setup(self, tried: Tried) -> str:
+        """That of the candidate; what was drafted with another setup, or goes on from that, is that setup's."""
         step: Any = tried
         while isinstance(step, Path):
             if step.draft:
-                return f"{tried.key} {self.identity.drafting}"
+                return self.identity.drafting
             step = step.parent
-        return tried.key
+        return self.identity.sampling
 
-    def _read(self, kind: str, key: str) -> dict[str, Any] | None:
-        journal = self.journal
-        return self._attempt(lambda: journal.get(kind, key)) if journal else None
+    def _by_setup(self, tried: Sequence[Tried]) -> dict[str, list[Tried]]:
+        found: dict[str, list[Tried]] = {}
+        for one in tried if self.store else ():
+            found.setdefault(self._setup(one), []).append(one)
+        return found
 
-    def _write(self, records: list[dict[str, Any]]) -> None:
-        if records and (journal := self.journal):
-            self._attempt(lambda: (with_room(journal.path), journal.add(records)))
-
-    def _attempt(self, action: Callable[[], Any]) -> Any:
+    def _attempt(self, action: Callable[[Store], Any]) -> Any:
         try:
-            return action()
-        except OSError as error:
-            log.warning("The search goes on, but what it finds from here on is not kept for another run: %s", str(error))
-            self.notes.append(f"Not kept for another run from some point on: {error}")
-            self._close()
+            return action(self.store) if self.store else None
+        except (OSError, sqlite3.Error) as error:
+            self._begin_anew(error) if database.is_damage(error) else self._give_up(error)
+            return None
+
+    def _hear(self, store: Store) -> None:
+        """What the artist should know of it, once."""
+        self.notes += [note for note in store.notes if note not in self.notes]
+
+    def _begin_anew(self, damage: Exception) -> None:
+        """Sets a damaged store aside and goes on with a new one."""
+        self.__exit__()
+        try:
+            self.notes.append(database.set_aside(self.path, damage))
+            self.store = Store(self.path, self.limit)
+        except (OSError, sqlite3.Error) as error:
+            self._give_up(error)
+
+    def _give_up(self, error: Exception) -> None:
+        log.warning("The search goes on, but what it finds from here on is not kept for another run: %s", str(error))  # not the error: it holds the search
+        self.notes.append(f"Not kept for another run from some point on: {error}")
+        self.__exit__()
+
+    def _apart(self, action: Callable[[Store], Any]) -> Any:
+        """On a connection of its own: a note that cannot be written costs the note."""
+        try:
+            with closing(Store(self.path, self.limit)) as store:
+                self._hear(store)
+                return action(store)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("A note on the search could not be kept or read: %s", str(error))
             return None
 
 
-class InUse(Exception):
-    """A search is using the journal."""
-
-
-_in_use: dict[File, tuple[Journal, int]] = {}  # open journals, and how many searches use each: searches of one setup share one
-_in_use_lock = threading.Lock()
-
-
-def borrowed(path: File, identity: str, limit: int) -> Journal:
-    """The open journal of this path, for as long as it is not given back."""
-    with _in_use_lock:
-        journal, users = _in_use.get(path, (None, 0))
-        if journal is None:
-            expire(path.parent, limit, but=path)
-            journal = Journal(path, identity, max(0, limit - size_of(journals(path.parent, but=path))))
-            os.utime(path)
-        _in_use[path] = journal, users + 1
-        return journal
-
-
-def give_back(journal: Journal) -> None:
-    with _in_use_lock:
-        _, users = _in_use.pop(journal.path)
-        if users > 1:
-            _in_use[journal.path] = journal, users - 1
-        else:
-            journal.close()
-
-
-def remove(path: File) -> int:
-    """Removes a journal that nobody uses; how many bytes that freed."""
-    with _in_use_lock:
-        if path in _in_use:
-            raise InUse("the journal must not be in use by a search with the same setup")
-        freed = size_of([path])
-        path.unlink(missing_ok=True)
-        return freed
-
-
-def folder() -> File:
-    return File(folder_paths.get_user_directory()) / "noise_search" / "journals"
-
-
 def limit_in_bytes() -> int:
-    """What all journals together may take; 0 where they are switched off.
+    """What all that is kept may take; 0 where nothing is to be kept.
 
     Raises:
         ValueError: If the environment says neither "off" nor a number.
     """
-    said = os.environ.get(SWITCH, "").strip().lower() or str(DEFAULT_GB)
+    name = SWITCH if os.environ.get(SWITCH, "").strip() else FORMER_SWITCH
+    said = os.environ.get(name, "").strip().lower() or str(DEFAULT_GB)
     try:
         gigabytes = 0.0 if said == "off" else float(said)
     except ValueError:
         gigabytes = -1.0
     if not 0 <= gigabytes < math.inf:
-        raise ValueError(f'{SWITCH} must be "off" or a number of gigabytes, got {said!r}')
+        raise ValueError(f'{name} must be "off" or a number of gigabytes, got {said!r}')
     return int(gigabytes * 1e9)
 
 
-def expire(place: File, limit: int, but: File | None = None) -> None:
-    """Removes what was not used for long, then the oldest journals until all together keep to the limit; none that is in use."""
-    now = time.time()
-    for path in place.glob("*.json"):
-        if now - path.stat().st_mtime > DAYS * 86400:
-            path.unlink(missing_ok=True)
-    kept = journals(place)
-    for path in [path for path in kept if path != but and path not in _in_use]:
-        if now - path.stat().st_mtime > DAYS * 86400 or size_of(kept) > limit:
-            path.unlink(missing_ok=True)
-            kept.remove(path)
+def retire_journals(folder: File) -> None:
+    """Removes the files of the version before, whose keys nothing asks for any more; a word in the log says how much that frees."""
+    if not folder.is_dir():
+        return
+    old = [path for path in folder.iterdir() if re.fullmatch(r"[0-9a-f]{32}\.(journal|json)", path.name) and path.is_file()]
+    freed = sum(path.stat().st_size for path in old)
+    for path in old:
+        path.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
+    if old:
+        log.info("Removed %d files of an earlier version of Noise Search (%.1f MB) from %s.", len(old), freed / 1e6, folder)
 
 
-def journals(place: File, but: File | None = None) -> list[File]:
-    """All others, the one that was not used for longest first."""
-    return sorted((path for path in place.glob("*.journal") if path != but), key=lambda path: path.stat().st_mtime)
-
-
-def size_of(paths: Sequence[File]) -> int:
-    return sum(path.stat().st_size for path in paths if path.exists())
-
-
-def read_note(path: File) -> dict[str, Any]:
-    """What was noted; nothing where that is not there or damaged."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def write_note(path: File, content: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(f".{uuid.uuid4().hex}.part")
-    scratch.write_text(json.dumps(content), encoding="utf-8")
-    scratch.replace(path)  # at once: never half a note
-
-
-def with_room(path: File) -> None:
-    if (free := shutil.disk_usage(path.parent).free) < SPARE:
-        raise OSError(f"the disk of {path.parent} must keep {SPARE >> 20} MB free, got {free >> 20}")
-
-
-def record(state: Particles, nfe: int) -> dict[str, Any]:
-    """A particle as JSON. A finished picture's noise is of no use any more: whatever goes on from it draws afresh."""
+def record(state: Particles, nfe: int) -> Sampled:
+    """A particle as the store has it. A finished picture's noise is of no use any more: whatever goes on from it draws afresh."""
     named = {f"x0.{number}": part for number, part in enumerate(streams(state.x0))}
     if state.sigma:
         named |= {f"eps.{number}": part for number, part in enumerate(streams(state.eps))}
-    data = save({name: part.detach().cpu().contiguous() for name, part in named.items()})
-    return {"sigma": state.sigma, "seed": state.seeds[0], "nfe": nfe, "data": base64.b64encode(data).decode()}
+    return Sampled(state.sigma, state.seeds[0], nfe, save({name: part.detach().cpu().contiguous() for name, part in named.items()}))
 
 
-def particles(found: dict[str, Any]) -> tuple[Particles, int] | None:
+def particles(found: Sampled) -> tuple[Particles, int] | None:
     """Inverse of `record`; None where it does not hold one."""
     try:
-        named = load(base64.b64decode(found["data"], validate=True))
-        sigma, seed, nfe = float(found["sigma"]), int(found["seed"]), int(found["nfe"])
+        named, sigma, seed, nfe = load(found.data), float(found.sigma), int(found.seed), int(found.nfe)
         x0 = latent(named, "x0")
         eps = latent(named, "eps") if sigma else joined([torch.zeros_like(part) for part in streams(x0)])
     except (KeyError, TypeError, ValueError, OverflowError, SafetensorError):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import sqlite3
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,7 +14,6 @@ from ...search import recipe as recipes
 from ...search.path import Path
 from .again import again
 from .live import RUNNING, Live, find, of_workflow
-from .memo import InUse
 from .thumbnails import SIZES
 
 ROOT = "/noise_search/searches"
@@ -131,7 +131,7 @@ def forgotten(live: Live) -> int:
         raise Refused(409, f"the search must be over before it is forgotten, got one that is {live.status}")
     try:
         return live.memo.forget()
-    except (InUse, OSError) as error:
+    except (OSError, sqlite3.Error) as error:
         raise Refused(409, str(error)) from error
 
 

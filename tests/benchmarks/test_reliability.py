@@ -1,6 +1,8 @@
 """The benchmark of long jobs: parts that were measured stay, a part is there whole or not at all, and a broken promise fails the run."""
 
 import json
+import sqlite3
+from contextlib import closing
 
 import pytest
 from noise_search.bench import killing, reliability, soaking
@@ -56,20 +58,27 @@ def test_memory_that_grows_breaks_the_promise(growth, good):
     assert reliability.kept({"soak": soaking.summary(grown, CURVE)}) is good
 
 
+@pytest.mark.parametrize(("wrong", "good"), [([], True), (["graph 3: cfg = 2.0 changed the latent and not the key"], False)])
+def test_a_key_that_does_not_tell_two_pictures_apart_breaks_the_promise(wrong, good):
+    figures = {"keys": {"cases": 10, "changed": 4, "wrong": wrong}}
+    assert reliability.kept(figures) is good and "10 cases, 4 with another picture" in reliability.told(figures)
+
+
 def test_the_plot_is_drawn(tmp_path):
     path = soaking.plot(soaking.summary(CURVE, CURVE), tmp_path / "x.png")
     assert path.read_bytes()[:4] == b"\x89PNG"
 
 
-def test_what_a_journal_holds_is_counted_from_a_copy_of_it(tmp_path):
-    folder = tmp_path / "user" / "noise_search" / "journals"
-    journal = killing.Journal(folder / "x.journal", "x")
-    journal.add([{"kind": "latent", "key": f"{number}", "nfe": 16} for number in range(3)])
-    journal.close()
-    before = (folder / "x.journal").read_bytes()
-    (folder / "x.journal").write_bytes(before + b"torn")
+def test_what_a_store_holds_is_counted_from_a_copy_of_it(tmp_path):
+    folder = tmp_path / "user" / "noise_search"
+    folder.mkdir(parents=True)
+    path = folder / "noise_search.sqlite3"
+    with closing(sqlite3.connect(path)) as book, book:
+        book.execute("CREATE TABLE latents (nfe)")
+        book.executemany("INSERT INTO latents VALUES (?)", [(16,)] * 3)
+    before = path.read_bytes()
     assert killing.steps_kept(tmp_path) == 24
-    assert (folder / "x.journal").read_bytes() == before + b"torn"
+    assert path.read_bytes() == before
 
 
 def test_every_kind_of_search_is_killed():

@@ -76,7 +76,7 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
 
     with page.raw.expect_response(lambda answer: answer.url.endswith("/control")) as forgotten:
         page.raw.evaluate(f"() => app.extensions.find(({{ name }}) => name === 'noise_search.panel').getNodeMenuItems({SEARCH})[0].callback()")
-    assert forgotten.value.json() == {"freed": 0}, "these tests keep no journal"
+    assert forgotten.value.json() == {"freed": 0}, "these tests keep nothing"
 
     choose_in_menu(page, "Save", "To KSampler")
     types = [node["type"] for node in page.workflow()["nodes"]]

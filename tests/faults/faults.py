@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Fault:
         judged: Pictures that the next run has judged.
         graph: Inputs of the search node, `kind`, `batch` and `judge` among them.
         around: Surroundings of the run.
-        between: What happens to the files of the journal (given as a path) after the run.
+        between: What happens to the store's file (given as a path) after the run.
     """
 
     where: str
@@ -46,7 +47,7 @@ class Fault:
     judged: int = 4
     graph: dict = field(default_factory=dict)
     around: Callable = Nothing
-    between: Callable[[Lab, Path], None] = lambda lab, journal: None
+    between: Callable[[Lab, Path], None] = lambda lab, store: None
 
     @property
     def id(self) -> str:
@@ -140,23 +141,28 @@ def output_is_no_folder(lab: Lab, patch, folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def full_for_the_journal(lab: Lab, patch, folder: Path) -> Iterator[None]:
-    patch.setattr(lab.host.part("nodes.host.memo"), "SPARE", 1 << 62)
+def full_for_the_store(lab: Lab, patch, folder: Path) -> Iterator[None]:
+    patch.setattr(lab.host.part("nodes.host.store"), "SPARE", 1 << 62)
     yield
 
 
-def failing_flush(after: int) -> Callable:
+def failing_disk(after: int) -> Callable:
+    """So many transactions are written, and no more."""
+
     @contextmanager
     def around(lab: Lab, patch, folder: Path) -> Iterator[None]:
-        flush, left = os.fsync, [after]
+        database, left = lab.host.part("nodes.host.database").Database, [after]
+        writing = database.writing
 
-        def failing(number: int) -> None:
+        @contextmanager
+        def failing(self):
             left[0] -= 1
-            if left[0] < 0:
-                raise OSError(errno.EIO, "Input/output error")
-            flush(number)
+            with writing(self) as book:
+                yield book
+                if left[0] < 0:
+                    raise sqlite3.OperationalError("disk I/O error")
 
-        patch.setattr(lab.host.part("search.journal").os, "fsync", failing)
+        patch.setattr(database, "writing", failing)
         yield
         patch.undo()
 
@@ -175,11 +181,11 @@ def user_folder_is_none(lab: Lab, patch, folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def small_journals(lab: Lab, patch, folder: Path) -> Iterator[None]:
-    before = os.environ["NOISE_SEARCH_JOURNAL"]
-    os.environ["NOISE_SEARCH_JOURNAL"] = "0.00002"  # 20 kB: three pictures and a half
+def small_store(lab: Lab, patch, folder: Path) -> Iterator[None]:
+    before = os.environ["NOISE_SEARCH_STORE"]
+    os.environ["NOISE_SEARCH_STORE"] = "0.000001"  # 1 kB: no picture
     yield
-    os.environ["NOISE_SEARCH_JOURNAL"] = before
+    os.environ["NOISE_SEARCH_STORE"] = before
 
 
 def emptied_temp(lab: Lab) -> Trouble:
@@ -192,29 +198,32 @@ def emptied_temp(lab: Lab) -> Trouble:
     return Trouble("measure", do, after=2, times=1)
 
 
-# What happens to the journal between the runs
+# What happens to the store between the runs
 
 
-def cut(journal: Path, at: int) -> None:
-    with journal.open("r+b") as file:
-        file.truncate(journal.stat().st_size + at if at < 0 else at)
+def cut(store: Path, at: int) -> None:
+    with store.open("r+b") as file:
+        file.truncate(at)
 
 
-def flipped(journal: Path) -> None:
-    data = bytearray(journal.read_bytes())
-    data[data.index(b'.{"kind":"values"') + 25] ^= 1
-    journal.write_bytes(data)
+def flipped(store: Path) -> None:
+    """In the middle of the first latent."""
+    with closing(sqlite3.connect(store)) as book:
+        (piece,) = book.execute("SELECT substr(data, 2000, 40) FROM latents WHERE rowid = 1").fetchone()
+    data = bytearray(store.read_bytes())
+    data[data.index(piece)] ^= 1
+    store.write_bytes(data)
 
 
-def of_another_version(journal: Path) -> None:
-    first, rest = journal.read_bytes().split(b"\n", 1)
-    journal.write_bytes(first.replace(b'"format":1', b'"format":9') + b"\n" + rest)
+def of_another_version(store: Path) -> None:
+    with closing(sqlite3.connect(store)) as book:
+        book.execute("PRAGMA user_version = 99")
 
 
-def turned_into_a_folder(journal: Path) -> None:
-    journal.unlink()
-    journal.mkdir()
+def turned_into_a_folder(store: Path) -> None:
+    store.unlink()
+    store.mkdir()
 
 
-def replaced_file(lab: Lab, journal: Path) -> None:
+def replaced_file(lab: Lab, store: Path) -> None:
     lab.model_file.write_bytes(b"other weights")

@@ -67,6 +67,9 @@ class Toy:
     def count_tokens(self, prompt):
         return None
 
+    def key(self):
+        return self.point
+
 
 class Vae:
     """The tiny VAE, by way of the lab."""
@@ -138,6 +141,10 @@ class Lab:
                        "raising noise": Noise(raising), "NaN noise": Noise(lambda shape: torch.full(shape, float("nan"))),
                        "no noise": Noise(torch.zeros)}  # fmt: skip
         self.model_file = host.base / "models" / "checkpoints" / "lab model"  # the host takes the model's name for this file's
+
+    def key(self) -> str:
+        """What is made does not depend on what it counts."""
+        return "lab"
 
     def at(self, point: str, value, given):
         """A part was given `given` and has this value for it: what it goes on with."""

@@ -27,13 +27,13 @@ def undisturbed(lab):
 
 
 @pytest.fixture
-def journals(lab, monkeypatch, tmp_path):
-    """The folder of the journals, empty; to be switched on when the undisturbed run is over."""
+def store(lab, monkeypatch, tmp_path):
+    """Where the store will be, to be switched on when the undisturbed run is over."""
     import folder_paths
 
     monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path))
     lab.model_file.write_bytes(b"weights")
-    yield tmp_path / "noise_search" / "journals"
+    yield tmp_path / "noise_search" / "noise_search.sqlite3"
     lab.model_file.unlink()
 
 
@@ -44,10 +44,10 @@ def without_what_is_refused(fault: Fault) -> dict:
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.id)
-def test_it_is_told_kept_and_mended(lab, undisturbed, journals, fault, monkeypatch, tmp_path, caplog, request):
+def test_it_is_told_kept_and_mended(lab, undisturbed, store, fault, monkeypatch, tmp_path, caplog, request):
     mended, workflow = without_what_is_refused(fault), request.node.name[:100]
     expected, marks = undisturbed(mended), lab.marks()
-    monkeypatch.setenv("NOISE_SEARCH_JOURNAL", "1")
+    monkeypatch.setenv("NOISE_SEARCH_STORE", "1")
     with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.WARNING, "noise_search"):
         with fault.around(lab, patch, tmp_path), lab.troubled(fault.trouble(lab) if fault.trouble else None):
             found = lab.run(lab.graph(**fault.graph), workflow)
@@ -61,8 +61,8 @@ def test_it_is_told_kept_and_mended(lab, undisturbed, journals, fault, monkeypat
         assert found.same_as(expected)
     assert lab.marks() == marks and lab.leftovers() == []
 
-    for journal in journals.glob("*.journal"):
-        fault.between(lab, journal)
+    if store.exists():
+        fault.between(lab, store)
     again = lab.run(lab.graph(**mended), workflow)
     assert again.same_as(expected), again
     assert lab.paid == (fault.sampled, fault.judged)
@@ -89,7 +89,7 @@ def stays(fault: Fault) -> str:
     if fault.ends == "refused":
         return "all: nothing was sampled"
     candidates = f"{fault.kept} candidate{'s' * (fault.kept != 1)} in the panel"
-    return "the whole search" if fault.ends == "done" else f"{candidates}; the journal{' as it was damaged' * (fault.where == 'journal')}"
+    return "the whole search" if fault.ends == "done" else f"{candidates}; the store{' as it was damaged' * (fault.where == 'store')}"
 
 
 def onward(fault: Fault) -> str:
@@ -103,7 +103,7 @@ def test_the_page_of_faults_is_the_table_that_is_tested():
 
 Each line is a test (`tests/faults`): a search for six pictures in groups of two is disturbed, looked at, and queued again. After every
 one of them the host is as it was before (no hook, patch or model is left behind), and the next run finds what an undisturbed one finds;
-it samples and judges only what the journal does not hold.
+it samples and judges only what the store does not hold.
 
 {table()}
 

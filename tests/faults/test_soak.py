@@ -21,10 +21,10 @@ KEPT = 4  # searches that the panel keeps, for the time of the test
 
 @pytest.fixture
 def lab(host, monkeypatch, tmp_path):
-    """A search with the journal, as an artist has it; without the harness's own list of events."""
+    """A search with the store, as an artist has it; without the harness's own list of events."""
     import folder_paths
 
-    monkeypatch.setenv("NOISE_SEARCH_JOURNAL", "1")
+    monkeypatch.setenv("NOISE_SEARCH_STORE", "1")
     monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path))
     monkeypatch.setattr(host.server, "send_sync", lambda *event: None)
     monkeypatch.setattr(host.part("nodes.host.live"), "SEARCHES", KEPT)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from collections import namedtuple
 from pathlib import Path as File
 
-from noise_search.search.journal import Journal
 from noise_search.search.noise import Candidate, ancestry, materialize
 from noise_search.search.path import Path
 from noise_search.search.recipe import RecipeError, check_schedule, check_shapes, dumps, loads, loads_all
 
 from .strategies import SCHEDULE, SHAPES
 
+Sampled = namedtuple("Sampled", "sigma seed nfe data")  # as the store's own, of which every host has one
 SLOW = 2.0  # seconds of computing for one example
 LONGEST = 500  # characters of a message
 
@@ -53,46 +55,56 @@ def check_same_candidate(tried, settings: dict) -> None:
     assert recipe.candidate == tried and recipe.settings == settings
 
 
-WRITTEN = [
-    {"kind": kind, "key": f"{number:032x}", "values": [number / 7], "text": "ü\n" * number}
-    for number in range(6)
-    for kind in ("latent", "values")
-]
+WRITTEN = {f"{number:032x}": Sampled(number / 7, str(2**63 + number), number, bytes([number]) * 300 * number) for number in range(6)}
+ROWS = {key: (number / 3, -1.0) for number, key in enumerate(WRITTEN)}
 
 
-def sound_journal(path: File) -> bytes:
-    """The bytes of a journal of `WRITTEN`, in transactions of four."""
-    journal = Journal(path, "fuzz")
-    for start in range(0, len(WRITTEN), 4):
-        journal.add(WRITTEN[start : start + 4])
-    journal.close()
+def sound_store(path: File, store) -> bytes:
+    """The bytes of a store of `WRITTEN` and `ROWS`. `store` is the host's own module."""
+    book = store.Store(path, 10**9)
+    for key, one in WRITTEN.items():
+        book.keep_latents("setup", {key: one})
+        book.keep_values("setup", "judge", {key: ROWS[key]})
+    book.note("run", "kind", {"text": "ü"})
+    book.close()
     return path.read_bytes()
 
 
-def check_journal(path: File, data: bytes) -> int:
-    """A damaged file opens, gives back only what was written, and can be written on. How many records it still had."""
-    began, beside = time.process_time(), set(path.parent.iterdir()) | {path}
+def check_store(path: File, store, data: bytes) -> int:
+    """A damaged file gives back only what was written, or says that it is damaged. How many records it still had."""
+    began = time.process_time()
     path.write_bytes(data)
-    journal = Journal(path, "fuzz")
-    kept = 0
-    for record in WRITTEN:
-        found = journal.get(record["kind"], record["key"])
-        assert found is None or {"kind": record["kind"], "key": record["key"], **found} == record
-        kept += found is not None
-    journal.add([{"kind": "new", "key": "new", "value": 1}])
-    journal.close()
-    again = Journal(path, "fuzz")
-    assert again.get("new", "new") == {"value": 1}
-    assert sum(again.get(record["kind"], record["key"]) is not None for record in WRITTEN) == kept
-    again.close()
-    assert set(path.parent.iterdir()) == beside
+    kept, book = 0, None
+    try:
+        book = store.Store(path, 10**9)
+        for key, one in WRITTEN.items():
+            found, row = book.latent("setup", key), book.values("setup", key, "judge")
+            assert found is None or found.data == one.data
+            assert row is None or row == ROWS[key]
+            kept += (found is not None) + (row is not None)
+        assert book.noted("run", "kind") in ({}, {"text": "ü"})
+        book.keep_latents("setup", {"new": next(iter(WRITTEN.values()))})
+    except (OSError, sqlite3.Error) as error:
+        assert 0 < len(str(error)) < LONGEST
+    finally:
+        if book is not None:
+            closed(book)
+        for other in path.parent.iterdir():
+            other.unlink()
     assert time.process_time() - began < SLOW
     return kept
 
 
-def check_remembered(memo, record: dict) -> bool:
-    """What a journal's record says of a picture is one finite latent, or nothing. `memo` is the host's own module."""
-    found = memo.particles(record)
+def closed(book) -> None:
+    try:
+        book.close()
+    except (OSError, sqlite3.Error):
+        """It was damaged."""
+
+
+def check_remembered(memo, store, record: dict) -> bool:
+    """What a store's record says of a picture is one finite latent, or nothing. `memo` and `store` are the host's own modules."""
+    found = memo.particles(store.Sampled(**record))
     if found is None:
         return False
     state, calls = found

@@ -1,12 +1,9 @@
-"""Strangers' recipes, journals and requests: a few hundred of each here, 100,000 in `python dev.py bench reliability`."""
+"""Strangers' recipes, stores and requests: a few hundred of each here, 100,000 in `python dev.py bench reliability`."""
 
-import json
-
-import pytest
 from hypothesis import HealthCheck, given, settings
 
 from . import strategies
-from .properties import check_journal, check_recipe, check_remembered, check_same_candidate, sound_journal
+from .properties import check_recipe, check_remembered, check_same_candidate, check_store, sound_store
 
 few = settings(max_examples=150, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
@@ -23,19 +20,16 @@ def test_any_text_is_a_recipe_that_comes_back_or_is_refused_in_a_few_words(text)
     check_recipe(text)
 
 
-@pytest.fixture(scope="module")
-def journal(tmp_path_factory):
-    path = tmp_path_factory.mktemp("journal") / "one.journal"
-    return path, sound_journal(path)
-
-
-def test_a_damaged_journal_gives_back_only_what_was_written(journal):
-    path, sound = journal
+def test_a_damaged_store_gives_back_only_what_was_written(host, tmp_path):
+    store, path = host.part("nodes.host.store"), tmp_path / "one" / "x.sqlite3"
+    path.parent.mkdir()
+    sound = sound_store(path, store)
+    assert check_store(path, store, sound) == 12
 
     @few
     @given(strategies.changed_bytes(sound))
     def check(data):
-        check_journal(path, data)
+        check_store(path, store, data)
 
     check()
 
@@ -43,13 +37,13 @@ def test_a_damaged_journal_gives_back_only_what_was_written(journal):
 def test_a_strangers_record_of_a_picture_is_one_finite_latent_or_nothing(host):
     import torch
 
-    memo, rollout = host.part("nodes.host.memo"), host.part("nodes.host.rollout")
-    sound = memo.record(rollout.Particles(torch.ones(1, 16, 8, 8), torch.zeros(1, 16, 8, 8), 0.0, (1,)), 4)
-    assert check_remembered(memo, sound)
+    memo, rollout, store = (host.part(f"nodes.host.{name}") for name in ("memo", "rollout", "store"))
+    sound = vars(memo.record(rollout.Particles(torch.ones(1, 16, 8, 8), torch.zeros(1, 16, 8, 8), 0.0, (1,)), 4))
+    assert check_remembered(memo, store, sound)
 
     @few
     @given(strategies.records(sound))
     def check(record):
-        check_remembered(memo, json.loads(json.dumps(record)))
+        check_remembered(memo, store, record)
 
     check()

@@ -204,7 +204,7 @@ def test_a_paused_search_makes_no_pictures_until_another_browser_lets_it_go_on(d
     other.until(lambda now: now["used"] > paused["used"])
     other.control("finish")
     assert page.client.wait(prompt_id).ok
-    assert other.control("forget") == {"freed": 0}, "these tests keep no journal"
+    assert other.control("forget") == {"freed": 0}, "these tests keep nothing"
 
 
 def test_cancelling_a_paused_search_ends_it_at_once(drive):

@@ -9,7 +9,7 @@ def kept_on_disk(host, monkeypatch, tmp_path):
     """Switches the store on, in an empty user folder."""
     import folder_paths
 
-    monkeypatch.setenv("NOISE_SEARCH_JOURNAL", "1")
+    monkeypatch.setenv("NOISE_SEARCH_STORE", "1")
     monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path / "user"))
 
 
@@ -43,7 +43,7 @@ def nothing_kept(monkeypatch):
 
     def run(action):
         with monkeypatch.context() as patch:
-            patch.setenv("NOISE_SEARCH_JOURNAL", "off")
+            patch.setenv("NOISE_SEARCH_STORE", "off")
             return action()
 
     return run

@@ -208,3 +208,30 @@ class Counted(Brightness):
     def measure(self, images, prompt):
         self.judged += len(images)
         return super().measure(images, prompt)
+
+
+class Duel(Counted):
+    """Compares two pictures by the picture that comes later in the alphabet of its mood, and counts."""
+
+    def __init__(self, mood):
+        super().__init__()
+        self.mood, self.compared, self.compares = mood, 0, True
+
+    def compare(self, images_a, images_b, prompt, question=""):
+        self.compared += len(images_a)
+        return ((images_a - images_b).flatten(1).mean(1) * self.mood > 0).float()
+
+    def key(self):
+        return "duel"
+
+
+def test_a_final_that_was_held_is_not_held_again_and_its_winner_stays(host, sampled):
+    """Whatever mood its judge is in by now. Before, resumed runs paid for it anew, and the winner changed with the judge."""
+    final = {"f": {"class_type": "PairwiseFinal", "inputs": {"verifier": ["sharp", 0], "judge": ["duel", 0], "finalists": 3, "question": ""}},
+             "sharp": {"class_type": "LoadVerifier", "inputs": {"verifier": "sharpness", "device": "auto"}}}  # fmt: skip
+    scores, compared = [], []
+    for mood in (1, -1):
+        host.toys.VALUES["duel"] = Duel(mood)
+        scores.append(run(host, drop_in(**{**SETTINGS, "verifier": ["f", 0]}, prompt="a cat"), value("duel"), final)[1][0])
+        compared.append(host.toys.VALUES["duel"].compared)
+    assert scores[0] == scores[1] and compared[0] > 0 and compared[1] == 0 and sum(sampled) == 3

@@ -1,0 +1,173 @@
+"""The one database of a user, in the host's user directory: opened, brought up to date, set aside where it is damaged.
+
+SQLite in its write-ahead mode: several servers may use it at once, a transaction is on the disk when it is over, and opening it reads nothing.
+"""
+
+import logging
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import folder_paths
+
+log = logging.getLogger("noise_search")
+
+NAME = "noise_search.sqlite3"
+PATIENCE = 30.0  # seconds that a transaction of another program is waited for
+WAL_PAGES = 16_384  # of 4 KB, before what was written is moved into the database itself: not after every latent
+COMPANIONS = ("", "-wal", "-shm")  # files of a database
+
+TABLES = """
+CREATE TABLE latents (setup TEXT NOT NULL, key TEXT NOT NULL, sigma REAL NOT NULL, seed TEXT NOT NULL, nfe INTEGER NOT NULL,
+                      size INTEGER NOT NULL, used REAL NOT NULL, mark BLOB NOT NULL, data BLOB NOT NULL, PRIMARY KEY (setup, key));
+CREATE TABLE measured (setup TEXT NOT NULL, key TEXT NOT NULL, judge TEXT NOT NULL, row TEXT NOT NULL, mark BLOB NOT NULL,
+                       size INTEGER NOT NULL, used REAL NOT NULL, PRIMARY KEY (setup, key, judge)) WITHOUT ROWID;
+CREATE TABLE notes (run TEXT NOT NULL, kind TEXT NOT NULL, content TEXT NOT NULL, mark BLOB NOT NULL, size INTEGER NOT NULL, used REAL NOT NULL,
+                    PRIMARY KEY (run, kind)) WITHOUT ROWID;
+CREATE INDEX latents_used ON latents (used);
+CREATE INDEX measured_used ON measured (used);
+CREATE INDEX notes_used ON notes (used);
+CREATE TABLE held (bytes INTEGER NOT NULL);
+INSERT INTO held VALUES (0);
+"""
+COUNTED = "".join(
+    f"CREATE TRIGGER {table}_in AFTER INSERT ON {table} BEGIN UPDATE held SET bytes = bytes + new.size; END;"
+    f"CREATE TRIGGER {table}_out AFTER DELETE ON {table} BEGIN UPDATE held SET bytes = bytes - old.size; END;"
+    f"CREATE TRIGGER {table}_new AFTER UPDATE OF size ON {table} BEGIN UPDATE held SET bytes = bytes - old.size + new.size; END;"
+    for table in ("latents", "measured", "notes")
+)
+MIGRATIONS: tuple[str, ...] = (TABLES + COUNTED,)  # number k makes version k + 1 of version k
+
+
+class Unusable(OSError):
+    """The database cannot be used; the message says why."""
+
+
+def folder(user: str = "") -> Path:
+    """Where a user's database lies; "" is the one user of a host without `--multi-user`."""
+    base = Path(folder_paths.get_user_directory())
+    return (base / user if user else base) / "noise_search"
+
+
+class Database:
+    """A connection, for one thread at a time.
+
+    Args:
+        path: The file; made where it is missing, its folder too.
+        migrations: That make each version from the one before.
+
+    Raises:
+        Unusable: If it was made by a newer version of this pack.
+        OSError, sqlite3.Error: If it cannot be opened.
+    """
+
+    def __init__(self, path: Path, migrations: tuple[str | Callable[[sqlite3.Connection], None], ...] = MIGRATIONS):
+        self.path, self.notes = path, []
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.connection = self._opened(migrations)
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            self.notes.append(set_aside(path, error))
+            self.connection = self._opened(migrations)
+
+    def _opened(self, migrations: tuple) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
+        try:
+            connection.row_factory = sqlite3.Row
+            check_version(connection, migrations, self.path)
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new one: what goes gives its place back
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            connection.execute("PRAGMA synchronous = FULL")  # a power cut costs what is being written, and nothing else
+            connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
+            if mode != "wal":
+                self.notes.append(f"{self.path.parent} takes no write-ahead log ({mode} instead): two servers at once wait for each other.")
+            bring_up_to_date(connection, migrations)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: on the disk as a whole when it is over, or not at all."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self.connection
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def read(self, query: str, values: tuple = ()) -> list[sqlite3.Row]:
+        return self.connection.execute(query, values).fetchall()
+
+    def shrink(self, pages: int = 0) -> None:
+        """Gives unused pages back to the disk, so many or all; `execute` would do one of them."""
+        self.connection.executescript(f"PRAGMA incremental_vacuum{f'({pages})' if pages else ''}")
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether the file is no database, or a broken one; SQLite has other errors for one that is locked, full or unreadable."""
+    return type(error) is sqlite3.DatabaseError
+
+
+def set_aside(path: Path, reason: Any) -> str:
+    """Renames a damaged one, so that a new one begins; nothing of it is deleted. What to tell the artist."""
+    aside = path.with_name(f"{path.stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
+    for end in COMPANIONS:
+        if os.path.exists(f"{path}{end}"):
+            os.replace(f"{path}{end}", f"{aside}{end}")
+    said = f"What earlier runs kept was damaged ({reason}) and is set aside as {aside.name}; a new store begins."
+    log.warning("%s", said)
+    return said
+
+
+def bring_up_to_date(connection: sqlite3.Connection, migrations: tuple) -> None:
+    """Runs the migrations that are missing, each in a transaction of its own; another program may be doing just that."""
+    while (version := connection.execute("PRAGMA user_version").fetchone()[0]) < len(migrations):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            if connection.execute("PRAGMA user_version").fetchone()[0] == version:
+                for statement in statements(migrations[version]):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+
+
+def check_version(connection: sqlite3.Connection, migrations: tuple, path: Path) -> None:
+    if (version := connection.execute("PRAGMA user_version").fetchone()[0]) > len(migrations):
+        raise Unusable(f"{path} was made by a newer version of Noise Search (format {version}, this one knows {len(migrations)}); it is left as it is")
+
+
+def statements(script: str) -> Iterator[str]:
+    """The statements of a script: `executescript` would end the transaction."""
+    part = ""
+    for piece in script.split(";"):
+        part += piece + ";"
+        if sqlite3.complete_statement(part):
+            if part.strip(" \n;"):
+                yield part
+            part = ""
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Database]:
+    with closing(Database(path)) as database:
+        yield database
+
+
+def free_space(path: Path) -> int:
+    return shutil.disk_usage(path).free
