@@ -197,6 +197,7 @@ class ToyCounted(io.ComfyNode):
             file.write(b"%d\n" % len(found["denoised"]))
             return found["denoised"]
 
+        count.noise_search_by_row = True
         counted.set_model_sampler_post_cfg_function(count)
         return io.NodeOutput(counted)
 

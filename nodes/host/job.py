@@ -162,6 +162,8 @@ class SearchJob:
 
     def report(self, trace: Trace, winners: Sequence[Trial], images: Sequence[Tensor]) -> None:
         """Says what was found, in the node and in the log."""
+        if self.measurer.rollout.alone and len(trace.trials) > 1:
+            self.notes.append(f"Pictures were sampled one at a time: {self.measurer.rollout.alone}.")
         if self.measurer.walker.replaced:
             self.notes.append(f"Walks that were cut used {SUBSTITUTE}: {self.request.sampling.sampler_name} cannot be cut.")
         if self.request.held_out is not None:

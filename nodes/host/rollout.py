@@ -14,10 +14,9 @@ from torch import Tensor
 
 from ...search.noise import Candidate, materialize
 from .chunks import Chunks
-from .families import takes_one_row
-from .noise import Latent, Leaves, joined, streams
-from .rows import is_row_by_row, with_row_noise
-from .sampling import Sampling, has_seeded_conditioning, repeated
+from .noise import Latent, Leaves, joined, shapes_of, streams
+from .rowwise import alone, with_row_noise
+from .sampling import Sampling, repeated
 from .two_stage import guider_with
 from .versions import as_sampled_by_ksampler, is_out_of_memory
 
@@ -67,9 +66,8 @@ class Rollout:
         self.nfe = 0
         self.decoding = Chunks("Decoding", MOST_DECODED)
         self.batch = sampling.batch or fitting_batch(sampling)
-        samplers = [sampling.sampler, *([sampling.hires.sampler] if sampling.hires else [])]
-        alone = not all(is_row_by_row(sampler, sampling.mask is not None) for sampler in samplers)
-        if alone or has_seeded_conditioning(sampling.guider) or takes_one_row(sampling.guider.model_patcher):
+        self.alone = alone(sampling)
+        if self.alone:
             self.batch = 1
 
     def start(self, candidates: Sequence[Candidate]) -> Particles:
@@ -114,6 +112,7 @@ class Rollout:
         """
         sampler, ends = sampler or self.sampler_for(particles.seeds), float(sigmas[-1])
         seen: dict[str, Tensor] = {}
+        seed_like_the_host(particles.seeds[0], shapes_of(particles.x0))
         guider = self.counting_guider(len(particles))
         output = guider.sample(particles.eps, particles.x0, sampler, sigmas.clone(), denoise_mask=self.sampling.mask,
                                callback=self.step_callback(len(particles), sigmas, seen), disable_pbar=True,
@@ -125,10 +124,7 @@ class Rollout:
         return cut_state(guider, output, seen["x0"], ends, replace(particles, estimates=estimates))
 
     def sampler_for(self, seeds: Sequence[int]) -> Any:
-        if len(seeds) == 1:
-            seed_like_the_host(seeds[0], self.sampling)
-            return self.sampling.sampler
-        return with_row_noise(self.sampling.sampler, seeds)
+        return self.sampling.sampler if len(seeds) == 1 else with_row_noise(self.sampling.sampler, seeds)
 
     def counting_guider(self, count: int) -> Any:
         """A copy of the guider that counts forward passes of the denoiser per picture."""
@@ -191,10 +187,10 @@ def fitting_batch(sampling: Sampling) -> int:
     return int(max(1, min(MAX_BATCH.get(device.type, 8), room * 0.8 // max(needed, 1))))
 
 
-def seed_like_the_host(seed: int, sampling: Sampling) -> None:
-    """Leaves torch's global generator as the host's own noise drawing does, for samplers that draw from it."""
+def seed_like_the_host(seed: int, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Leaves torch's global generator as the host's own noise drawing does, for samplers and patches that draw from it."""
     generator = torch.manual_seed(seed)
-    for shape in sampling.shapes:
+    for shape in shapes:
         torch.randn((1, *shape), generator=generator)
 
 

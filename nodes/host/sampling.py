@@ -17,9 +17,6 @@ from .prompt import TracedPrompt
 from .two_stage import Hires, PairGuider, guider_with
 from .versions import with_channels_of
 
-# Conditioning whose own noise is drawn from the sampling seed, for the whole batch at once.
-SEEDED_CONDITIONING = ("unclip_conditioning", "noise_augmentation", "minimax_visual_cond_noise_aug",
-                       "minimax_audio_cond_noise_aug")
 UNCUTTABLE = (comfy.model_sampling.IMG_TO_IMG, comfy.model_sampling.IMG_TO_IMG_FLOW)
 # Conditioning with one row per picture, whatever the latent's dimensions.
 PER_PICTURE = ("cross_attn", "pooled_output", "attention_mask")
@@ -225,12 +222,6 @@ def check_control(control: Any) -> None:
             raise ValueError(f"The ControlNet picture must be one picture, got a batch of {hint.shape[0]}: "
                              "the host would give each candidate another one")
         control = getattr(control, "previous_controlnet", None)
-
-
-def has_seeded_conditioning(guider: Any) -> bool:
-    """Whether the model draws noise for its conditioning from the sampling seed, once for a whole batch."""
-    entries = [entry for entries in getattr(guider, "original_conds", {}).values() for entry in entries]
-    return any(entry.get(key) for entry in entries for key in SEEDED_CONDITIONING)
 
 
 def repeated(latent: Latent, count: int) -> Latent:

@@ -15,7 +15,7 @@ from .failures import SAMPLING, failing
 from .memo import Memo
 from .noise import Latent, joined, owned, shapes_of, streams
 from .rollout import Particles, Rollout
-from .rows import with_row_noise
+from .rowwise import with_row_noise
 from .sampling import Sampling, repeated
 from .versions import is_out_of_memory
 

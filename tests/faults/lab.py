@@ -128,7 +128,9 @@ class Lab:
         self.rows: Counter[str] = Counter()  # pictures that the calls were for
         card, wrap = host.part("verifiers.base").Card, host.part("nodes.host.verifiers").HostVerifier
         self.model = host.toys.model("sd3").clone()
-        self.model.set_model_sampler_post_cfg_function(lambda found: self.at("step", found["denoised"], found["denoised"]))
+        step = lambda found: self.at("step", found["denoised"], found["denoised"])  # noqa: E731
+        step.noise_search_by_row = True
+        self.model.set_model_sampler_post_cfg_function(step)
         vae = host.toys.vae(16)
         judges = {name: wrap(Toy(self, point, card(name, "0 to 1", 0.1, prompt=False)))
                   for name, point in (("toy judge", "measure"), ("second judge", "held out"), ("other judge", "other"))}  # fmt: skip
