@@ -6,6 +6,7 @@ from ..search import recipe as recipes
 from ..search.noise import SeedStream, fresh
 from .host.job import plain_seed
 from .host.noise import CandidateNoise, RecipeNoise, VariedNoise
+from .host.rowwise import per_row
 from .sockets import CATEGORY
 
 SEED_LIMIT = 0xFFFFFFFFFFFFFFFF
@@ -94,4 +95,26 @@ class NoiseFromRecipeNode(io.ComfyNode):
         return io.NodeOutput(RecipeNoise(found, noise, region), plain_seed(found[0].candidate))
 
 
-NODES = [NoiseCandidatesNode, NoiseVariationsNode, NoiseFromRecipeNode]
+class SamplerPerRowNode(io.ComfyNode):
+    @classmethod
+    def define_schema(cls) -> io.Schema:
+        return io.Schema(
+            node_id="SamplerPerRow",
+            display_name="Sampler per Row",
+            category=CATEGORY,
+            description="For SamplerCustomAdvanced with several noises and a sampler that draws noise on its way (ancestral, SDE, lcm): every "
+                        "picture of the batch is the one that its noise gives alone, as in a search.",
+            search_aliases=["ancestral batch", "SDE batch", "same seed same picture"],
+            inputs=[
+                io.Sampler.Input("sampler", tooltip="One of ComfyUI's samplers. Those that draw no noise stay as they are."),
+                io.Noise.Input("noise", tooltip="The same NOISE that goes into SamplerCustomAdvanced."),
+            ],
+            outputs=[io.Sampler.Output(display_name="SAMPLER")],
+        )
+
+    @classmethod
+    def execute(cls, sampler, noise) -> io.NodeOutput:
+        return io.NodeOutput(per_row(sampler, noise))
+
+
+NODES = [NoiseCandidatesNode, NoiseVariationsNode, NoiseFromRecipeNode, SamplerPerRowNode]

@@ -107,6 +107,9 @@ class SamplingSetupTwoStageNode(io.ComfyNode):
                 io.Float.Input("cfg_low", default=0.0, min=0.0, max=100.0, step=0.1, round=0.01, optional=True,
                                tooltip="cfg of the second model. 0 = the same."),
                 BATCH,
+                io.Int.Input("seed_low", default=-1, min=-1, max=0xFFFFFFFFFFFFFFFF, optional=True, advanced=True,
+                             tooltip="Seed of the second KSampler (Advanced), where the sampler draws noise on its way; the same for every "
+                                     "picture. -1 = each picture's own."),
             ],
             outputs=[Sampling.Output(display_name="sampling")],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt],
@@ -114,12 +117,13 @@ class SamplingSetupTwoStageNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, model_high, model_low, positive, negative, latent_image, vae, steps, cfg, sampler_name, scheduler, switch_step,
-                positive_low=None, negative_low=None, cfg_low=0.0, batch_size=0) -> io.NodeOutput:
+                positive_low=None, negative_low=None, cfg_low=0.0, batch_size=0, seed_low=-1) -> io.NodeOutput:
         prompt = trace_prompt(cls.hidden.prompt, cls.hidden.unique_id, "positive")
         low = (positive if positive_low is None else positive_low, negative if negative_low is None else negative_low)
         return io.NodeOutput(from_pair((model_high, model_low), ((positive, negative), low), latent_image, vae, steps=steps,
                                        switch=switch_step, cfgs=(cfg, cfg_low or cfg), sampler_name=sampler_name,
-                                       scheduler=scheduler, prompt=prompt, batch=batch_size))
+                                       scheduler=scheduler, prompt=prompt, batch=batch_size,
+                                       seed_low=None if seed_low < 0 else seed_low))
 
 
 class SamplingSetupHiresNode(io.ComfyNode):

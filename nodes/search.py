@@ -77,7 +77,7 @@ def outputs() -> list:
         io.Image.Output(display_name="IMAGE", tooltip="The winners, best first."),
         io.Int.Output(display_name="seed", tooltip="The winner's plain seed, for any KSampler."),
         io.Float.Output(display_name="score"),
-        io.Noise.Output(display_name="NOISE", tooltip="The winners' noises, best first."),
+        io.Noise.Output(display_name="NOISE", tooltip="The winners' noises, best first. Several of them with a sampler that draws noise: through Sampler per Row."),
         io.String.Output(display_name="recipe", tooltip="Short text that makes the winner's noise again."),
         Trace.Output(display_name="trace", tooltip="Every candidate with its scores and cost."),
     ]

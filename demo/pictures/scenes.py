@@ -176,10 +176,19 @@ def noises() -> dict[str, Scene]:
         "vary": g.node("NoiseVariations", noise=["candidates", 0], count=4, similarity=0.9),
     }
     varied["preview"]["title"] = "The noise and three variations"
+    rows = {
+        **g.custom(["candidates", 0]),
+        "candidates": g.node("NoiseCandidates", seed=5, count=4),
+        "euler": g.node("KSamplerSelect", sampler_name="euler_ancestral"),
+        "rows": g.node("SamplerPerRow", sampler=["euler", 0], noise=["candidates", 0]),
+    }
+    rows["sampler"]["inputs"]["sampler"] = ["rows", 0]
+    rows["preview"]["title"] = "Each as its seed gives it alone"
     restored = {**g.custom(["restored", 0], count=1), "restored": g.node("NoiseFromRecipe", recipe=RECIPE)}
     return {
         "NoiseCandidates": Scene(listed, [["candidates", "sampler"], ["preview"]], {**preview, **wide}),
         "NoiseVariations": Scene(varied, [["candidates", "vary"], ["preview"]], {**preview, **wide}),
+        "SamplerPerRow": Scene(rows, [["candidates", "euler", "rows"], ["preview"]], {**preview, **wide}),
         "NoiseFromRecipe": Scene(restored, [["restored"], ["preview"]], {**preview, "restored": (330, 220)}),
     }
 

@@ -53,7 +53,12 @@ class CandidateNoise:
 
     @property
     def seed(self) -> int:
-        return self.resolved.candidates[0].sampler_seed
+        return self.sampler_seeds[0]
+
+    @property
+    def sampler_seeds(self) -> list[int]:
+        """What a stochastic sampler draws from for each row."""
+        return [candidate.sampler_seed for candidate in self.resolved.candidates]
 
     def resolve(self, latent: Latent) -> Resolved:
         return self.resolved
@@ -80,6 +85,10 @@ class VariedNoise:
     @property
     def seed(self) -> int:
         return self.source.seed
+
+    @property
+    def sampler_seeds(self) -> list[int]:
+        return [self.seed] * self.count
 
     def resolve(self, latent: Latent) -> Resolved:
         base = resolve(self.source, latent)
@@ -109,7 +118,11 @@ class RecipeNoise:
 
     @property
     def seed(self) -> int:
-        return self.candidates[0].sampler_seed
+        return self.sampler_seeds[0]
+
+    @property
+    def sampler_seeds(self) -> list[int]:
+        return [candidate.sampler_seed for candidate in self.candidates]
 
     def resolve(self, latent: Latent) -> Resolved:
         for recipe in self.recipes:
@@ -131,8 +144,12 @@ class ReorderedNoise:
 
     @property
     def seed(self) -> int:
-        resolved = getattr(self.source, "resolved", None)
-        return resolved.candidates[self.order[0]].sampler_seed if resolved else self.source.seed
+        return self.sampler_seeds[0]
+
+    @property
+    def sampler_seeds(self) -> list[int]:
+        known = getattr(self.source, "sampler_seeds", None)
+        return [known[index] if known else self.source.seed for index in self.order]
 
     def resolve(self, latent: Latent) -> Resolved:
         base = resolve(self.source, latent, max(self.order) + 1)

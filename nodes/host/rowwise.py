@@ -151,7 +151,35 @@ def with_row_noise(sampler: Any, seeds: Sequence[int]) -> Any:
             arguments["noise_sampler"] = row_noise(function, x, sigmas, seeds)
         return function(model, x, sigmas, **arguments)
 
+    found = comfy.samplers.KSAMPLER(sample_rows, sampler.extra_options, sampler.inpaint_options)
+    found.noise_search_stock = sampler
+    return found
+
+
+def per_row(sampler: Any, noise: Any) -> Any:
+    """The sampler for a batch of candidates of a NOISE of this pack, each row with the noise that it gets alone.
+
+    Raises:
+        ValueError: If the NOISE does not say what its rows draw from, or the sampler's rows cannot be told apart.
+    """
+    seeds = getattr(noise, "sampler_seeds", None)
+    if seeds is None:
+        raise ValueError(f"noise must come from a node of Noise Search, whose candidates have seeds of their own, got {type(noise).__name__}")
+    if not is_row_by_row(sampler, masked=True):
+        raise ValueError(f"sampler must be one of ComfyUI's whose rows do not depend on each other, got {name_of(getattr(sampler, 'sampler_function', sampler))}: "
+                         "sample one picture at a time with it")
+
+    def sample_rows(model: Any, x: Tensor, sigmas: Tensor, **arguments: Any) -> Tensor:
+        if len(x) > len(seeds):
+            raise ValueError(f"noise must hold at least one candidate per latent: the latent batch has {len(x)} rows, noise holds {len(seeds)}")
+        return with_row_noise(sampler, seeds[: len(x)]).sampler_function(model, x, sigmas, **arguments)
+
     return comfy.samplers.KSAMPLER(sample_rows, sampler.extra_options, sampler.inpaint_options)
+
+
+def stock(sampler: Any) -> Any:
+    """The sampler that `with_row_noise` was given."""
+    return getattr(sampler, "noise_search_stock", sampler)
 
 
 def row_noise(function: Callable, x: Tensor, sigmas: Tensor, seeds: Sequence[int]) -> NoiseSampler:

@@ -125,13 +125,15 @@ def from_ksampler(model: Any, positive: list, negative: list, latent: dict, vae:
 
 
 def from_pair(models: Sequence[Any], conditions: Sequence[tuple[list, list]], latent: dict, vae: Any, *, steps: int, switch: int,
-              cfgs: Sequence[float], sampler_name: str, scheduler: str, prompt: TracedPrompt = TracedPrompt(), batch: int = 0) -> Sampling:
+              cfgs: Sequence[float], sampler_name: str, scheduler: str, prompt: TracedPrompt = TracedPrompt(), batch: int = 0,
+              seed_low: int | None = None) -> Sampling:
     """What two KSampler (Advanced) nodes do, the second one from step `switch` on, as a Sampling.
 
     Args:
         models: The one for high noise, which also makes the schedule, and the one for low noise.
         conditions: Positive and negative of each.
         cfgs: Of each.
+        seed_low: Of the second node's sampler; None for the first one's.
     """
     if not 1 <= switch < steps:
         raise ValueError(f"switch_step must be between 1 and steps - 1 ({steps - 1}), got {switch}")
@@ -141,8 +143,8 @@ def from_pair(models: Sequence[Any], conditions: Sequence[tuple[list, list]], la
                            scheduler=scheduler, denoise=1.0)
     if first.flow != second.flow or first.shapes != second.shapes:
         raise ValueError("the two models must be of the same kind (the same latents and noise levels), got two different ones")
-    settings = {**first.settings, "switch": switch, "cfg_low": cfgs[1]}
-    return replace(first, guider=PairGuider(first.guider, second.guider, float(first.sigmas[switch])), settings=settings)
+    settings = {**first.settings, "switch": switch, "cfg_low": cfgs[1], **({} if seed_low is None else {"seed_low": str(seed_low)})}
+    return replace(first, guider=PairGuider(first.guider, second.guider, float(first.sigmas[switch]), seed_low), settings=settings)
 
 
 def with_hires(sampling: Sampling, *, scale: float, method: str, steps: int, sampler_name: str, scheduler: str, denoise: float) -> Sampling:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...search.noise import draw
 from .noise import Latent, joined, streams
+from .rowwise import stock, with_row_noise
 
 
 class PairGuider:
@@ -20,10 +21,11 @@ class PairGuider:
         high: Samples above the boundary.
         low: Takes over there, without new noise.
         boundary: Noise level, one of the schedule's.
+        seed_low: Of the second one's sampler, whatever the candidate is, as in the second KSampler (Advanced); None for the candidate's own.
     """
 
-    def __init__(self, high: Any, low: Any, boundary: float):
-        self.high, self.low, self.boundary = high, low, boundary
+    def __init__(self, high: Any, low: Any, boundary: float, seed_low: int | None = None):
+        self.high, self.low, self.boundary, self.seed_low = high, low, boundary, seed_low
 
     @property
     def model_patcher(self) -> Any:
@@ -44,18 +46,24 @@ class PairGuider:
 
     def each(self, change: Callable[[Any], Any]) -> "PairGuider":
         """A pair of changed guiders."""
-        return PairGuider(change(self.high), change(self.low), self.boundary)
+        return PairGuider(change(self.high), change(self.low), self.boundary, self.seed_low)
 
     def sample(self, noise: Latent, latent: Latent, sampler: Any, sigmas: Tensor, callback: Callable | None = None,
                **options: Any) -> Latent:
         place = int((sigmas > self.boundary + 1e-6).sum())  # of the first level that is the second one's
         if place == 0:
-            return self.low.sample(noise, latent, sampler, sigmas, callback=callback, **options)
+            return self.below(noise, latent, sampler, sigmas, callback, options)
         if place >= len(sigmas) - 1:
             return self.high.sample(noise, latent, sampler, sigmas, callback=callback, **options)
         between = self.high.sample(noise, latent, sampler, sigmas[: place + 1], callback=callback, **options)
         silence = joined([torch.zeros_like(part) for part in streams(noise)])
-        return self.low.sample(silence, between, sampler, sigmas[place:], callback=shifted(callback, place), **options)
+        return self.below(silence, between, sampler, sigmas[place:], shifted(callback, place), options)
+
+    def below(self, noise: Latent, latent: Latent, sampler: Any, sigmas: Tensor, callback: Callable | None, options: dict[str, Any]) -> Latent:
+        """The second one's part, with its own seed for every row."""
+        if self.seed_low is not None:
+            sampler, options = with_row_noise(stock(sampler), [self.seed_low] * len(streams(noise)[0])), {**options, "seed": self.seed_low}
+        return self.low.sample(noise, latent, sampler, sigmas, callback=callback, **options)
 
 
 @dataclass(frozen=True, eq=False)

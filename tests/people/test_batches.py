@@ -157,6 +157,36 @@ def test_a_perp_neg_guider_is_sampled_one_by_one(host):
         assert bool(alone(setup)) is expected, kind
 
 
+@pytest.mark.parametrize("sampler", ["euler", "euler_ancestral", "dpmpp_2m_sde", "lcm"])
+def test_the_noises_of_a_search_give_its_pictures_in_a_custom_sampler(host, sampler):
+    """NOISE of three, a latent batch of three: with an ancestral or SDE sampler, only the first one was the search's picture."""
+    family = "sd3"
+    host.toys.VALUES["l"] = host.toys.latent(family, 3)
+    node = drop_in(**{**BUDGET, "pictures": 3, "keep": 3}, search="random", sampler_name=sampler)
+    custom = {
+        "b": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": sampler}},
+        "r": {"class_type": "SamplerPerRow", "inputs": {"sampler": ["b", 0], "noise": ["2", 4]}},
+        "g": {"class_type": "CFGGuider", "inputs": {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "cfg": KSAMPLER["cfg"]}},
+        "i": {"class_type": "BasicScheduler", "inputs": {"model": ["1", 0], "scheduler": "simple", "steps": KSAMPLER["steps"], "denoise": 1.0}},
+        "c": {"class_type": "SamplerCustomAdvanced", "inputs": {"noise": ["2", 4], "guider": ["g", 0], "sampler": ["r", 0], "sigmas": ["i", 0],
+                                                                "latent_image": ["l", 0]}},
+        "k": {"class_type": "ToyKeep", "inputs": {"value": ["c", 0], "name": "custom"}},
+    }  # fmt: skip
+    result = host.run({**node, **value("l"), **custom, **kept("2", "latent")})
+    assert result.ok, result.error
+    found, wanted = result.kept["custom"][0]["samples"], result.kept["latent"][0]["samples"]
+    assert float((found - wanted).abs().max() / wanted.abs().max()) < SAME
+
+
+@pytest.mark.parametrize(("sampler", "noise", "said"), [("dpm_adaptive", ["2", 4], "rows do not depend"), ("euler", ["f", 0], "candidates have seeds")])
+def test_a_sampler_per_row_refuses_what_it_cannot_promise(host, sampler, noise, said):
+    graph = {**drop_in(**{**BUDGET, "pictures": 2}, search="random"), "f": {"class_type": "RandomNoise", "inputs": {"noise_seed": 3}},
+             "b": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": sampler}},
+             "r": {"class_type": "SamplerPerRow", "inputs": {"sampler": ["b", 0], "noise": noise}},
+             "k": {"class_type": "ToyKeep", "inputs": {"value": ["r", 0], "name": "x"}}}  # fmt: skip
+    assert said in host.run(graph).error
+
+
 def test_every_sampler_of_the_host_that_draws_without_a_noise_sampler_is_sampled_one_by_one(host):
     """So that no version of the host slips one through: who draws for itself draws for the whole batch."""
     import inspect
