@@ -214,6 +214,8 @@ def record(state: Particles, nfe: int) -> Sampled:
     named = {f"x0.{number}": part for number, part in enumerate(streams(state.x0))}
     if state.sigma:
         named |= {f"eps.{number}": part for number, part in enumerate(streams(state.eps))}
+        if state.anchor is not None:
+            named |= {f"anchor.{number}": part for number, part in enumerate(streams(state.anchor))}
     return Sampled(state.sigma, state.seeds[0], nfe, save({name: part.detach().cpu().contiguous() for name, part in named.items()}))
 
 
@@ -223,10 +225,12 @@ def particles(found: Sampled) -> tuple[Particles, int] | None:
         named, sigma, seed, nfe = load(found.data), float(found.sigma), int(found.seed), int(found.nfe)
         x0 = latent(named, "x0")
         eps = latent(named, "eps") if sigma else joined([torch.zeros_like(part) for part in streams(x0)])
+        anchor = latent(named, "anchor") if "anchor.0" in named else None
     except (KeyError, TypeError, ValueError, OverflowError, SafetensorError):
         return None
-    sound = all(part.is_floating_point() and part.shape[:1] == (1,) and part.isfinite().all() for part in (*streams(x0), *streams(eps)))
-    return (Particles(x0, eps, sigma, (seed,)), nfe) if sound and math.isfinite(sigma) and 0 <= seed < 2**64 else None
+    sound = all(part.is_floating_point() and part.shape[:1] == (1,) and part.isfinite().all()
+                for part in (*streams(x0), *streams(eps), *(streams(anchor) if anchor is not None else ())))
+    return (Particles(x0, eps, sigma, (seed,), anchor=anchor), nfe) if sound and math.isfinite(sigma) and 0 <= seed < 2**64 else None
 
 
 def latent(named: dict[str, torch.Tensor], name: str) -> Latent:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...search.noise import Candidate, materialize
+from .beginnings import begun, can_begin
 from .chunks import Chunks
 from .noise import Latent, Leaves, joined, shapes_of, streams
 from .rowwise import alone, with_row_noise
@@ -37,6 +38,7 @@ class Particles:
         sigma: Noise level, in the model's own scale; 0 = done.
         seeds: Sampler seed of each particle.
         estimates: Clean latents as they were expected at the rollout's `estimate_at`, `(n, …)`, or None.
+        anchor: Under an inpainting mask, the unit noise `(n, …)` that is on what the mask keeps, at every level; else None.
     """
 
     x0: Latent
@@ -44,6 +46,7 @@ class Particles:
     sigma: float
     seeds: tuple[int, ...]
     estimates: Latent | None = None
+    anchor: Latent | None = None
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -76,7 +79,11 @@ class Rollout:
         parts = materialize(candidates, self.sampling.shapes, self.leaves)
         eps = joined([part.to(row.dtype) for part, row in zip(parts, streams(latent))])
         seeds = tuple(candidate.sampler_seed for candidate in candidates)
-        return Particles(repeated(latent, len(candidates)), eps, float(self.sampling.sigmas[0]), seeds)
+        return Particles(repeated(latent, len(candidates)), eps, float(self.sampling.sigmas[0]), seeds, anchor=self.anchored(eps))
+
+    def anchored(self, eps: Latent) -> Latent | None:
+        """The noise that what is kept has from here on, where something is kept."""
+        return None if self.sampling.mask is None else eps
 
     def finished(self, candidates: Sequence[Candidate]) -> Particles | None:
         """All steps of one batch; None if the memory did not hold a batch that can be halved."""
@@ -101,26 +108,34 @@ class Rollout:
         memory.soft_empty_cache()
         log.warning("Out of memory with %d pictures at once; going on with %d.", count, self.batch)
 
-    def advance(self, particles: Particles, sigmas: Tensor, sampler: Any = None) -> Particles:
+    def advance(self, particles: Particles, sigmas: Tensor, sampler: Any = None, walking: bool = False) -> Particles:
         """Moves particles along `sigmas`, `(steps + 1,)`, which start at their own level, in one batch.
 
         Ending above 0 returns the state at the last level, with the last step's x0 as estimate. The sampler is the setup's
         if none is given.
+
+        Args:
+            walking: Whether this is a piece of the setup's own way down, for which all that the host derives from the whole run is that of the setup.
 
         Raises:
             ValueError: If the result is not finite.
         """
         sampler, ends = sampler or self.sampler_for(particles.seeds), float(sigmas[-1])
         seen: dict[str, Tensor] = {}
+        noise, latent = particles.eps, particles.x0
+        if walking and can_begin(sampler):
+            sampler = begun(sampler, particles, self.sampling.sigmas)
+            noise = particles.eps if particles.anchor is None else particles.anchor
+            latent = repeated(self.sampling.latent["samples"], len(particles))
         seed_like_the_host(particles.seeds[0], shapes_of(particles.x0))
         guider = self.counting_guider(len(particles))
-        output = guider.sample(particles.eps, particles.x0, sampler, sigmas.clone(), denoise_mask=self.sampling.mask,
+        output = guider.sample(noise, latent, sampler, sigmas.clone(), denoise_mask=self.sampling.mask,
                                callback=self.step_callback(len(particles), sigmas, seen), disable_pbar=True,
                                seed=particles.seeds[0])
         check_finite(output)
         estimates = cleaned(guider, seen["estimate"]) if "estimate" in seen else None
         if ends == 0:
-            return Particles(output, particles.eps, 0.0, particles.seeds, estimates)
+            return Particles(output, particles.eps, 0.0, particles.seeds, estimates, particles.anchor)
         return cut_state(guider, output, seen["x0"], ends, replace(particles, estimates=estimates))
 
     def sampler_for(self, seeds: Sequence[int]) -> Any:

@@ -79,6 +79,8 @@ class Sampling:
             return f"a model that makes pictures from noise, got one that changes a picture into another ({type(model.model).__name__})"
         if reason := whole_only(model):
             return reason
+        if isinstance(self.guider, PairGuider) and self.mask is not None:
+            return "a setup of two models without an inpainting mask, because the host masks each model's part as a run of its own"
         if self.hires is not None:
             return "a setup without a hires pass, because that can only be judged as a whole (Random, Zero-Order or Local Search can)"
         if self.sigmas[-1] != 0:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ...search.noise import draw
+from .beginnings import changed, continued
 from .noise import Latent, joined, streams
 from .rowwise import stock, with_row_noise
 
@@ -56,13 +57,16 @@ class PairGuider:
         if place >= len(sigmas) - 1:
             return self.high.sample(noise, latent, sampler, sigmas, callback=callback, **options)
         between = self.high.sample(noise, latent, sampler, sigmas[: place + 1], callback=callback, **options)
+        sampler = continued(sampler)
         silence = joined([torch.zeros_like(part) for part in streams(noise)])
         return self.below(silence, between, sampler, sigmas[place:], shifted(callback, place), options)
 
     def below(self, noise: Latent, latent: Latent, sampler: Any, sigmas: Tensor, callback: Callable | None, options: dict[str, Any]) -> Latent:
         """The second one's part, with its own seed for every row."""
         if self.seed_low is not None:
-            sampler, options = with_row_noise(stock(sampler), [self.seed_low] * len(streams(noise)[0])), {**options, "seed": self.seed_low}
+            seeds = [self.seed_low] * len(streams(noise)[0])
+            sampler = changed(sampler, lambda own: with_row_noise(stock(own), seeds))
+            options = {**options, "seed": self.seed_low}
         return self.low.sample(noise, latent, sampler, sigmas, callback=callback, **options)
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...search.noise import Candidate, draw
 from ...search.path import Path, Tried
+from .beginnings import can_begin
 from .failures import SAMPLING, failing
 from .memo import Memo
 from .noise import Latent, joined, owned, shapes_of, streams
@@ -82,7 +83,10 @@ class Walker:
     def recalled(self, tried: Tried) -> tuple[Particles, int] | None:
         """Where an earlier run left it, and the model calls that it took."""
         found = self.memo.sampled(self.known_as(tried))
-        return found if found and shapes_of(found[0].x0) == self.rollout.sampling.finished_shapes else None
+        if not found or shapes_of(found[0].x0) != self.rollout.sampling.finished_shapes:
+            return None
+        anchored = not found[0].sigma or self.rollout.sampling.mask is None or found[0].anchor is not None
+        return found if anchored else None
 
     def again(self, known: Mapping[int, tuple[Particles, int]], tried: Sequence[Tried]) -> Reached:
         """What an earlier run sampled, of walks that are alike and so took the same calls."""
@@ -122,8 +126,8 @@ class Walker:
         start = self.start(together)
         if not first.steps:
             return start
-        return self.rollout.advance(start, torch.tensor(first.levels, dtype=self.rollout.sampling.sigmas.dtype),
-                                    self.sampler_for(together))
+        levels = torch.tensor(first.levels, dtype=self.rollout.sampling.sigmas.dtype)
+        return self.rollout.advance(start, levels, self.sampler_for(together), walking=True)
 
     def start(self, together: Sequence[Path]) -> Particles:
         """Where the walks begin: the first noise, or their parents' states with fresh noise added where they begin above them."""
@@ -150,7 +154,8 @@ class Walker:
             rho = self.noise_to_signal(state.sigma) / self.noise_to_signal(level)
             fresh = draw(path.seed, self.rollout.sampling.shapes)
             eps = [rho * old + math.sqrt(1 - rho * rho) * new.to(old) for old, new in zip(streams(state.eps), fresh)]
-            state = replace(state, eps=joined(eps), sigma=level)
+            noise = joined(eps)
+            state = replace(state, eps=noise, sigma=level, anchor=self.rollout.anchored(noise))
         return replace(state, seeds=(path.sampler_seed,), estimates=None)
 
     def noise_to_signal(self, level: float) -> float:
@@ -169,7 +174,8 @@ class Walker:
         seeds = [path.sampler_seed for path in together]
         if first.eta:
             return stirred(first.eta, [path.seed for path in together], self.rollout.sampling)
-        if is_cuttable(own) or (not first.end and (first.renoised or isinstance(first.parent, Candidate))):
+        begins = can_begin(own) or self.rollout.sampling.mask is None
+        if is_cuttable(own) or (begins and not first.end and (first.renoised or isinstance(first.parent, Candidate))):
             return self.rollout.sampler_for(seeds) if len(seeds) == 1 else with_row_noise(own, seeds)
         self.replaced = True
         return comfy.samplers.sampler_object(SUBSTITUTE)
@@ -227,7 +233,8 @@ def row_of(particles: Particles, row: int) -> Particles:
     def cut(latent: Latent) -> Latent:
         return joined([part[row : row + 1] for part in streams(latent)])
 
-    return replace(particles, x0=cut(particles.x0), eps=cut(particles.eps), seeds=particles.seeds[row : row + 1], estimates=None)
+    anchor = None if particles.anchor is None else cut(particles.anchor)
+    return replace(particles, x0=cut(particles.x0), eps=cut(particles.eps), seeds=particles.seeds[row : row + 1], estimates=None, anchor=anchor)
 
 
 def merged(states: Sequence[Particles]) -> Particles:
@@ -235,7 +242,9 @@ def merged(states: Sequence[Particles]) -> Particles:
         return joined([torch.cat(parts) for parts in zip(*(streams(latent) for latent in latents))])
 
     seeds = tuple(seed for state in states for seed in state.seeds)
-    return Particles(whole([state.x0 for state in states]), whole([state.eps for state in states]), states[0].sigma, seeds)
+    anchors = [state.anchor for state in states if state.anchor is not None]
+    return Particles(whole([state.x0 for state in states]), whole([state.eps for state in states]), states[0].sigma, seeds,
+                     anchor=whole(anchors) if len(anchors) == len(states) else None)
 
 
 def owned_state(state: Particles) -> Particles:
@@ -243,4 +252,4 @@ def owned_state(state: Particles) -> Particles:
     def own(latent: Latent) -> Latent:
         return joined([owned(part) for part in streams(latent)])
 
-    return replace(state, x0=own(state.x0), eps=own(state.eps))
+    return replace(state, x0=own(state.x0), eps=own(state.eps), anchor=None if state.anchor is None else own(state.anchor))

@@ -7,16 +7,22 @@ import torch
 from noise_search.tests.nodes.test_rollout import FAMILIES, SEEDS, SETTINGS, far
 
 STEPS = 6
+RAMP = torch.linspace(0, 1, 64).expand(1, 64, 64)
+MASKS = {"half": (RAMP > 0.5).float(), "grey": torch.full((1, 64, 64), 0.4), "gradient": RAMP.contiguous()}
+PATCHES = {"plain": None, "Differential Diffusion": 1.0, "Differential Diffusion at 0.5": 0.5}
 
 
 @pytest.fixture
 def walkers(host, tiny):
     """Builds a walker of a family; `host.part("search.path")` has what it walks."""
+    from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion
+
     sampling, rollout, walk = (host.part(f"nodes.host.{name}") for name in ("sampling", "rollout", "walk"))
 
-    def build(family, sampler="euler", batch=0, latent=None, **changes):
+    def build(family, sampler="euler", batch=0, latent=None, patch=None, **changes):
         parts, settings = tiny(family), {**SETTINGS, "steps": STEPS, "sampler_name": sampler, **changes}
-        setup = sampling.from_ksampler(parts.model, parts.positive, parts.negative, latent or parts.latent, parts.vae, batch=batch, **settings)
+        model = parts.model if patch is None else host.call(DifferentialDiffusion.execute, parts.model, patch)[0]
+        setup = sampling.from_ksampler(model, parts.positive, parts.negative, latent or parts.latent, parts.vae, batch=batch, **settings)
         return walk.Walker(rollout.Rollout(setup))
 
     return build
@@ -60,11 +66,54 @@ def test_a_walk_cut_twice_ends_where_the_uncut_one_does(host, walkers, paths, fr
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_masked_walk_that_is_cut_ends_where_the_uncut_one_does(host, tiny, walkers, paths, fresh, family):
-    latent = masked(tiny(family).shape)
+@pytest.mark.parametrize("patch", PATCHES)
+@pytest.mark.parametrize("mask", MASKS)
+def test_a_walk_under_any_mask_that_is_cut_ends_where_the_uncut_one_does(host, tiny, walkers, paths, fresh, family, patch, mask):
+    latent = masked(tiny(family).shape, mask)
+    walker = walkers(family, latent=latent, patch=PATCHES[patch])
+    uncut = ends(host, walkers(family, latent=latent, patch=PATCHES[patch]), [fresh(SEEDS[0])])
+    for places in ((3,), (2, 4)):
+        assert far(ends(host, walker, [cut_at(paths, fresh(SEEDS[0]), walker.levels, *places)]), uncut) < 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("patch", PATCHES)
+def test_a_walk_under_a_mask_that_is_noised_again_and_cut_ends_where_the_uncut_one_does(host, tiny, walkers, paths, fresh, family, patch):
+    walker = walkers(family, latent=masked(tiny(family).shape, "gradient"), batch=2, patch=PATCHES[patch])
+    again = [paths.renoise(paths.Path(fresh(seed), walker.levels), walker.levels[2:], seed=5) for seed in SEEDS[:2]]
+    cut = [paths.Path(paths.Path(one.parent, walker.levels[2:4], one.seed), walker.levels[3:]) for one in again]
+    assert far(ends(host, walker, cut), ends(host, walker, again)) < 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_where_a_mask_is_grey_a_picture_stays_near_the_original_however_often_it_is_noised_again(host, tiny, walkers, paths, fresh, family):
+    latent = masked(tiny(family).shape, "grey")
     walker = walkers(family, latent=latent)
-    uncut = ends(host, walkers(family, latent=latent), [fresh(SEEDS[0])])
-    assert far(ends(host, walker, [cut_at(paths, fresh(SEEDS[0]), walker.levels, 3)]), uncut) < 1e-5
+    first = walk = paths.Path(fresh(SEEDS[0]), walker.levels)
+    for seed in range(5):
+        walk = paths.renoise(walk, walker.levels[1:], seed=seed)
+    before, once, often = latent["samples"], *(ends(host, walker, [one]) for one in (first, walk))
+    assert (often - before).abs().mean() < 1.5 * (once - before).abs().mean()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_cut_walk_under_a_mask_goes_on_from_what_the_store_kept(host, tiny, walkers, paths, fresh, family):
+    memo = host.part("nodes.host.memo")
+    walker = walkers(family, latent=masked(tiny(family).shape, "gradient"))
+    parent = paths.renoise(paths.Path(fresh(SEEDS[0]), walker.levels), walker.levels[1:4], seed=5)
+    expected = ends(host, walker, [paths.Path(parent, walker.levels[3:])])
+    kept = host.call(walker.state_of, parent)
+    walker.states = {parent.key: memo.particles(memo.record(kept, 1))[0]}
+    assert far(ends(host, walker, [paths.Path(parent, walker.levels[3:])]), expected) < 1e-5
+
+
+def test_a_pair_of_models_under_a_mask_is_not_cut(host, tiny):
+    parts, sampling = tiny("sd15"), host.part("nodes.host.sampling")
+    conditions = [(parts.positive, parts.negative)] * 2
+    setup = host.call(lambda: sampling.from_pair([parts.model] * 2, conditions, masked(parts.shape), parts.vae, steps=STEPS, switch=3, cfgs=[3.0, 3.0],
+                                                 sampler_name="euler", scheduler="simple"))  # fmt: skip
+    with pytest.raises(ValueError, match="two models without an inpainting mask"):
+        _ = setup.schedule
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -129,6 +178,19 @@ def test_a_stirred_walk_without_stirring_is_the_ode(host, walkers, paths, fresh,
     assert far(stirred.x0, ends(host, walkers(family), [fresh(1)])) < 1e-5
 
 
+@pytest.mark.parametrize("family", ["sd3", "sd15"])
+@pytest.mark.parametrize("eta", [0.5, 1.0])
+def test_a_stirred_step_mixes_fresh_noise_by_its_angle(host, walkers, paths, fresh, family, eta):
+    """eps' = cos(eta pi / 2) eps + sin(eta pi / 2) xi after the first step, xi the second noise of the walk's seed."""
+    walker, start = walkers(family, latent=None), walkers(family).levels[:2]
+    plain, stirred = (host.call(walker.state_of, paths.Path(fresh(7), start, 11, eta=value)) for value in (0.0, eta))
+    generator = torch.Generator().manual_seed(11)
+    _, xi = (torch.randn(plain.eps.shape, generator=generator) for _ in range(2))
+    angle = eta * math.pi / 2
+    assert far(stirred.x0, plain.x0) < 1e-5
+    assert far(stirred.eps, math.cos(angle) * plain.eps + math.sin(angle) * xi) < 1e-4
+
+
 @pytest.mark.parametrize("sampler", ["dpmpp_2m", "euler_ancestral", "dpmpp_2m_sde"])
 def test_a_sampler_that_cannot_be_cut_is_replaced_where_it_is_cut_and_only_there(host, walkers, paths, fresh, sampler):
     walker = walkers("sd3", sampler)
@@ -167,20 +229,18 @@ def test_out_of_memory_on_a_walk_halves_the_batch_and_loses_nothing(host, walker
     walker = walkers("sd3", batch=4)
     advance = walker.rollout.advance
 
-    def full_above_two(particles, *rest):
+    def full_above_two(particles, *rest, **options):
         if len(particles) > 2:
             raise torch.OutOfMemoryError("out of memory")
-        return advance(particles, *rest)
+        return advance(particles, *rest, **options)
 
     monkeypatch.setattr(walker.rollout, "advance", full_above_two)
     assert far(ends(host, walker, walks), expected) < 1e-5 and walker.rollout.batch == 2
 
 
-def masked(shape):
-    """A picture of which the right half is to be painted anew."""
-    mask = torch.zeros(1, 64, 64)
-    mask[..., 32:] = 1
-    return {"samples": torch.randn((1, *shape), generator=torch.Generator().manual_seed(3)), "noise_mask": mask}
+def masked(shape, mask="half"):
+    """A picture of which the right half, all of it somewhat, or more and more to the right is to be painted anew."""
+    return {"samples": torch.randn((1, *shape), generator=torch.Generator().manual_seed(3)), "noise_mask": MASKS[mask]}
 
 
 def controlled(host, tiny, strength=0.8):
