@@ -85,6 +85,14 @@ def test_a_walk_under_a_mask_that_is_noised_again_and_cut_ends_where_the_uncut_o
     assert far(ends(host, walker, cut), ends(host, walker, again)) < 1e-5
 
 
+def test_noise_that_is_added_again_is_on_what_the_mask_keeps_too(host, tiny, walkers, paths, fresh):
+    """Two noises that do not belong together, mixed where the mask is grey, would be less noise than the level has."""
+    walker = walkers("sd15", latent=masked(tiny("sd15").shape, "grey"))
+    again = paths.renoise(paths.Path(fresh(SEEDS[0]), walker.levels[:5]), walker.levels[2:], seed=5)
+    state, start = (host.call(part, given) for part, given in ((walker.state_of, again.parent), (walker.start, [again])))
+    assert torch.equal(start.anchor, start.eps) and far(start.anchor, state.anchor) > 0.1
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_where_a_mask_is_grey_a_picture_stays_near_the_original_however_often_it_is_noised_again(host, tiny, walkers, paths, fresh, family):
     latent = masked(tiny(family).shape, "grey")
