@@ -108,6 +108,9 @@ class Host:
         import execution
 
         prompt_id, started = uuid.uuid4().hex, time.monotonic()
+        extra = {"client_id": "tests", "extra_pnginfo": {"workflow": workflow}} if workflow else {"client_id": "tests"}
+        queued = self.server.trigger_on_prompt({"prompt": prompt, "extra_data": extra})
+        prompt, extra = queued["prompt"], queued["extra_data"]
         valid, error, nodes_to_run, node_errors = self._wait(execution.validate_prompt(prompt_id, prompt, None))
         if not valid:
             return Result(error=refusal(error, node_errors), node_errors=node_errors)
@@ -116,7 +119,6 @@ class Host:
         if self.executor is None or not keep_cache:
             sizes, kind = {"lru": 1, "ram": 0.0, "ram_inactive": 0.0}, execution.CacheType[self.cache.upper()]
             self.executor = execution.PromptExecutor(self.server, cache_type=kind, cache_args=sizes)
-        extra = {"client_id": "tests", "extra_pnginfo": {"workflow": workflow}} if workflow else {"client_id": "tests"}
         self.executor.execute(prompt, prompt_id, extra, nodes_to_run)
         ended = next((failure(name, data) for name, data in self.executor.status_messages if name in END), None)
         outputs = self.executor.history_result.get("outputs", {})

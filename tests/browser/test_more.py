@@ -98,6 +98,34 @@ def test_a_saved_picture_dropped_on_the_canvas_is_made_again(page, where):
     assert complaints(page) == []
 
 
+@BOTH
+def test_a_picture_of_a_script_job_dropped_on_the_canvas_brings_its_recipe(page):
+    show(page, drop_in(seed=640 + page.vue, pictures=4))
+    prompt = page.prompt()
+    result = page.client.run(prompt)
+    assert result.ok, result.error
+    (found,) = (output["noise_search"][0]["recipe"] for output in result.outputs.values() if "noise_search" in output)
+    drop(page, saved_file(page, result))
+    page.raw.wait_for_function(f"(recipe) => {RECIPE} === recipe", arg=found, timeout=WAIT)
+    assert complaints(page) == []
+
+
+@BOTH
+def test_a_picture_of_a_list_that_became_a_batch_asks_which_recipe_is_its_own(page):
+    show(page, drop_in(seed=650 + page.vue, pictures=3))
+    prompt, workflow = page.prompt(), page.raw.evaluate("() => (app.rootGraph ?? app.graph).serialize()")
+    (node,) = (name for name, entry in prompt.items() if entry["class_type"] == "NoiseSearch")
+    recipes = ["first", "second"]
+    workflow["extra"] = {**workflow.get("extra", {}), "noise_search": {"recipes": {node: recipes}}}
+    page.load(workflow)
+    dialog = page.raw.locator("dialog.ns-ask")
+    assert "from a list of 2" in dialog.inner_text()
+    dialog.get_by_role("button", name="No. 2").click()
+    assert page.raw.evaluate(f"() => {RECIPE}") == "second"
+    assert "noise_search" not in page.raw.evaluate("() => (app.rootGraph ?? app.graph).serialize()").get("extra", {})
+    assert complaints(page) == []
+
+
 @VUE
 def test_a_dropped_picture_says_that_its_noise_is_held_until_it_is_released(page):
     show(page, drop_in(seed=630 + page.vue, pictures=4))

@@ -3,7 +3,7 @@
 import copy
 import io
 import json
-from collections import OrderedDict
+import pickle
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,9 +12,7 @@ from PIL import Image
 
 SOURCES = {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
 KSAMPLER = {"steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
-WIDGETS = [5, "fixed", 2, 3.0, "euler", "simple", 1.0, 4, 0.0, 1, "", "", False, 0, 0.0, False, "auto"]
-RECIPE = 11  # place of the recipe among them
-SEARCH = {"id": 2, "type": "NoiseSearch", "widgets_values": WIDGETS}
+SEARCH = {"id": 2, "type": "NoiseSearch", "widgets_values": [5, "fixed"]}
 
 
 def prompt(prefix="carried", node="2", **inputs):
@@ -28,14 +26,6 @@ def workflow(*nodes, **more):
     return copy.deepcopy({"id": "carrying", "nodes": list(nodes or [SEARCH]), **more})
 
 
-def in_subgraph(*holders):
-    """The search in a subgraph that these nodes hold."""
-    return workflow(
-        *({"id": holder, "type": "deep"} for holder in holders),
-        definitions={"subgraphs": [{"id": "deep", "nodes": [SEARCH]}]},
-    )
-
-
 @pytest.fixture
 def client(server):
     client = server.client()
@@ -44,12 +34,18 @@ def client(server):
 
 
 def saved(client, result, node="9"):
-    """Each saved picture as `.pixels`, with what its file carries as `.workflow` and `.recipes`."""
+    """Each saved picture as `.pixels`, with what its file carries as `.workflow`, `.prompt` and `.recipes`, which a workflow carries too."""
     assert result.ok, result.error
-    pictures = [Image.open(io.BytesIO(client.image(entry))) for entry in result.outputs[node]["images"]]
-    texts = [{name: json.loads(text) for name, text in picture.text.items()} for picture in pictures]
-    return [SimpleNamespace(pixels=np.asarray(picture).astype(int), workflow=text.get("workflow"), recipes=text.get("noise_search"))
-            for picture, text in zip(pictures, texts)]  # fmt: skip
+    return [opened(client.image(entry)) for entry in result.outputs[node]["images"]]
+
+
+def opened(content):
+    picture = Image.open(io.BytesIO(content))
+    text = {name: json.loads(text) for name, text in picture.text.items()}
+    recipes = text.get("noise_search", {}).get("recipes")
+    if recipes is not None and "workflow" in text:
+        assert text["workflow"].get("extra", {}).get("noise_search", {}).get("recipes", {}) == recipes
+    return SimpleNamespace(pixels=np.asarray(picture).astype(int), workflow=text.get("workflow"), prompt=text["prompt"], recipes=recipes)
 
 
 def found(result, node="2"):
@@ -61,25 +57,44 @@ def same(one, other):
     return abs(one.pixels - other.pixels).max() <= 1
 
 
+def made_again(client, picture):
+    """The picture of the prompt in its file, with the recipes in its file filled in, queued under another seed."""
+    graph = copy.deepcopy(picture.prompt)
+    for node, recipe in picture.recipes.items():
+        graph[node]["inputs"] |= {"recipe": recipe, "seed": 99}
+    result = client.run(graph, workflow())
+    assert all(result.outputs[node]["noise_search"][0]["pictures"] == 1 for node in picture.recipes), "nothing is searched"
+    return saved(client, result)
+
+
 def test_the_file_of_a_stock_saver_makes_its_picture_again(client):
     first = client.run(prompt(seed=31), workflow())
     (picture,) = saved(client, first)
-    recipe = picture.workflow["nodes"][0]["widgets_values"][RECIPE]
-    assert recipe == found(first)
-    values = picture.workflow["nodes"][0]["widgets_values"]
-    assert values[:RECIPE] + values[RECIPE + 1 :] == WIDGETS[:RECIPE] + WIDGETS[RECIPE + 1 :], "nothing else is touched"
-    again = client.run(prompt(seed=99, recipe=recipe), workflow())
-    assert again.outputs["2"]["noise_search"][0]["pictures"] == 1, "nothing is searched"
-    assert same(saved(client, again)[0], picture)
+    assert picture.recipes == {"2": found(first)}
+    assert picture.workflow["nodes"] == workflow()["nodes"], "nothing else is touched"
+    (again,) = made_again(client, picture)
+    assert same(again, picture)
+
+
+def test_the_file_of_a_script_job_makes_its_picture_again(client):
+    first = client.run(prompt(seed=41))
+    (picture,) = saved(client, first)
+    assert picture.workflow is None and picture.recipes == {"2": found(first)}
+    assert same(made_again(client, picture)[0], picture)
 
 
 def test_the_file_carries_it_too_when_the_search_came_from_the_cache(client):
     first = client.run(prompt(seed=32), workflow())
     second = client.run(prompt("elsewhere", seed=32), workflow())
     assert "2" in second.named("execution_cached")[0]["nodes"]
-    (picture,) = saved(client, second)
-    assert picture.workflow["nodes"][0]["widgets_values"][RECIPE] == found(first)
-    assert picture.recipes == {"2": found(first)}
+    assert saved(client, second)[0].recipes == {"2": found(first)}
+
+
+def test_of_two_prompts_queued_at_once_both_files_carry_it(client):
+    waiting = [client.queue(prompt(prefix, seed=36), workflow())[0] for prefix in ("first", "second")]
+    first, second = map(client.wait, waiting)
+    assert "2" in second.named("execution_cached")[0]["nodes"], "the second one came from the cache"
+    assert saved(client, first)[0].recipes == saved(client, second)[0].recipes == {"2": found(first)}
 
 
 def test_a_search_with_other_inputs_does_not_carry_the_last_ones_recipe(client):
@@ -88,135 +103,129 @@ def test_a_search_with_other_inputs_does_not_carry_the_last_ones_recipe(client):
     assert saved(client, second)[0].recipes == {"2": found(second)} != {"2": found(first)}
 
 
-@pytest.mark.parametrize("cached", [False, True])
-def test_a_search_inside_a_subgraph_gets_its_recipe_there(client, cached):
-    first = result = client.run(prompt("in a subgraph", "10:2", seed=35 + cached), in_subgraph(10))
-    if cached:
-        result = client.run(prompt("once more", "10:2", seed=35 + cached), in_subgraph(10))
-    (picture,) = saved(client, result)
-    assert picture.workflow["definitions"]["subgraphs"][0]["nodes"][0]["widgets_values"][RECIPE] == found(first, "10:2")
+def test_a_search_inside_a_subgraph_is_named_by_its_path(client):
+    first = client.run(prompt("in a subgraph", "10:2", seed=35), workflow())
+    second = client.run(prompt("once more", "10:2", seed=35), workflow())
+    assert saved(client, first)[0].recipes == saved(client, second)[0].recipes == {"10:2": found(first, "10:2")}
 
 
-def test_copies_of_a_subgraph_that_found_different_pictures_search_again(client):
-    both = prompt("both", "10:2", seed=37)
-    other = prompt("both", "11:2", seed=38)
-    both["11:2"] = other["11:2"]
-    both["9"]["inputs"]["images"] = ["10:2", 1]
-    both["8"] = {
-        "class_type": "SaveImage",
-        "inputs": {"images": ["11:2", 1], "filename_prefix": "both"},
-    }
-    result = client.run(both, in_subgraph(10, 11))
-    last = max(
-        (saved(client, result, node)[0] for node in ("8", "9")),
-        key=lambda picture: len(picture.recipes),
-    )
-    assert last.recipes == {
-        "10:2": found(result, "10:2"),
-        "11:2": found(result, "11:2"),
-    }
-    assert last.workflow["definitions"]["subgraphs"][0]["nodes"][0]["widgets_values"][RECIPE] == ""
+def test_a_webp_carries_it_as_well(client):
+    graph = prompt(seed=47)
+    graph["9"] = {"class_type": "SaveAnimatedWEBP", "inputs": {"images": ["2", 1], "filename_prefix": "moving", "fps": 6.0, "lossless": True,
+                                                               "quality": 80, "method": "default"}}  # fmt: skip
+    result = client.run(graph, workflow())
+    (entry,) = result.outputs["9"]["images"]
+    texts = [str(text) for text in Image.open(io.BytesIO(client.image(entry))).getexif().values()]
+    (text,) = (text.partition(":")[2] for text in texts if text.startswith("noise_search:"))
+    assert json.loads(text) == {"recipes": {"2": found(result)}}
 
 
-def test_a_recipe_that_the_subgraph_shows_as_its_own_is_filled_in_there(client):
-    linked = [
-        {"name": "model", "link": 4},
-        *({"name": name, "widget": {"name": name}, "link": link} for name, link in (("seed", 5), ("recipe", 6))),
-    ]
-    inside = {"id": "deep", "nodes": [{**SEARCH, "inputs": linked}],
-              "inputs": [{"name": name, "linkIds": [link]} for name, link in (("model", 4), ("seed", 5), ("its recipe", 6))]}  # fmt: skip
-    holders = [{"id": number, "type": "deep", "inputs": [{"name": "model", "link": 3}], "widgets_values": [7, ""]} for number in (10, 11)]
-    both = prompt("shown", "10:2", seed=45)
-    both["11:2"] = prompt("shown", "11:2", seed=46)["11:2"]
-    both["8"] = {"class_type": "SaveImage", "inputs": {"images": ["11:2", 1], "filename_prefix": "shown"}}
-    result = client.run(both, workflow(*holders, definitions={"subgraphs": [inside]}))
-    last = max((saved(client, result, node)[0] for node in ("8", "9")), key=lambda picture: len(picture.recipes))
-    assert [holder["widgets_values"] for holder in last.workflow["nodes"]] == [[7, found(result, "10:2")], [7, found(result, "11:2")]]
-    assert last.workflow["definitions"]["subgraphs"][0]["nodes"][0]["widgets_values"] == WIDGETS
+def test_history_shows_what_was_found(client):
+    result = client.run(prompt(seed=48), workflow())
+    (prompt_id,) = {data["prompt_id"] for data in result.named("execution_success")}
+    assert client.history(prompt_id)["prompt"][3]["extra_pnginfo"]["noise_search"] == {"recipes": {"2": found(result)}}
 
 
 def test_several_winners_are_made_again_together_and_in_their_order(client):
     pictures = saved(client, client.run(prompt(seed=39, keep=3), workflow()))
-    recipe = pictures[0].workflow["nodes"][0]["widgets_values"][RECIPE]
+    recipe = pictures[0].recipes["2"]
     again = saved(client, client.run(prompt(seed=39, keep=3, recipe=recipe), workflow()))
     assert len(again) == len(pictures) == 3
     assert all(map(same, again, pictures))
-    assert same(
-        saved(client, client.run(prompt(seed=39, keep=1, recipe=recipe), workflow()))[0],
-        pictures[0],
-    )
+    assert same(saved(client, client.run(prompt(seed=39, keep=1, recipe=recipe), workflow()))[0], pictures[0])
 
 
 def test_each_picture_that_the_node_saves_itself_carries_its_own_recipe(client):
     result = client.run(prompt(seed=40), workflow())
-    carried = [picture.workflow["nodes"][0]["widgets_values"][RECIPE] for picture in saved(client, result, "2")]
+    carried = [picture.recipes["2"] for picture in saved(client, result, "2")]
     assert len(set(carried)) == 4, "one of each candidate"
     assert carried[0] == found(result)
 
 
-def test_a_picture_of_a_bare_api_job_is_saved_as_ever(client):
-    (picture,) = saved(client, client.run(prompt(seed=41)))
-    assert (picture.workflow, picture.recipes) == (None, None)
+def test_a_prompt_without_a_search_is_saved_as_ever(client):
+    picture = {"1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": 1, "color": 5}},
+               "9": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "empty"}}}  # fmt: skip
+    (saved_picture,) = saved(client, client.run(picture, workflow()))
+    assert saved_picture.recipes is None and saved_picture.workflow == workflow()
 
 
 @pytest.fixture
-def carrying(host, monkeypatch):
-    """Nothing is remembered yet, and not more than 100 characters will be."""
-    carrying = host.part("nodes.host.carrying")
-    monkeypatch.setattr(carrying, "_made", OrderedDict())
-    monkeypatch.setattr(carrying, "CHARACTERS", 100)
-    return carrying
+def carrying(host):
+    return host.part("nodes.host.carrying")
 
 
-def found_before(carrying, node, recipe):
-    graph = {node: {"class_type": "NoiseSearch", "inputs": {"seed": 5}}}
-    carrying.carry(SimpleNamespace(unique_id=node, prompt=graph, extra_pnginfo=None), [recipe])
-
-
-def carried_by(carrying, *nodes):
-    data = {
-        "prompt": {node: {"class_type": "NoiseSearch", "inputs": {"seed": 5}} for node in nodes},
-        "extra_data": {"extra_pnginfo": {"workflow": {}}},
-    }
-    return carrying.before_prompt(data)["extra_data"]["extra_pnginfo"].get("noise_search", {})
+GRAPH = {"2": {"class_type": "NoiseSearch", "inputs": {"seed": 5}}, "3": {"class_type": "SaveImage", "inputs": {"images": ["2", 1]}}}
 
 
 def test_the_oldest_results_are_forgotten_before_their_recipes_fill_the_memory(carrying):
-    for node in ("1", "2", "3"):
-        found_before(carrying, node, node * 40)
-    assert carried_by(carrying, "1", "2", "3") == {"2": "2" * 40, "3": "3" * 40}
-    found_before(carrying, "2", "2" * 40)
-    found_before(carrying, "4", "4" * 40)
-    assert carried_by(carrying, "2", "3", "4") == {"2": "2" * 40, "4": "4" * 40}, "what was found again is the newest"
-    found_before(carrying, "5", "5" * 101)
-    assert carried_by(carrying, "2", "4", "5") == {}, "too long to be remembered at all"
+    results = carrying.Results(most=10, characters=100)
+    graph = {node: {"class_type": "NoiseSearch", "inputs": {}} for node in "12345"}
+
+    def keep(node, text):
+        results.keep(graph, node, node, node, 0, text)
+
+    def known():
+        return {node for node in graph if results.of(node, lambda name: carrying.signature(graph, name))}
+
+    for node in "123":
+        keep(node, node * 40)
+    assert known() == {"2", "3"}
+    keep("2", "2" * 40)
+    keep("4", "4" * 40)
+    assert known() == {"2", "4"}, "what was found again is the newest"
+    keep("5", "5" * 101)
+    assert known() == set(), "too long to be remembered at all"
 
 
-def test_a_queued_prompt_is_looked_at_only_where_something_was_found(carrying, monkeypatch):
-    found_before(carrying, "7", "recipe")
-    looked, signature = [], carrying.signature
-    monkeypatch.setattr(carrying, "signature", lambda prompt, node: looked.append(node) or signature(prompt, node))
-    assert carried_by(carrying, *map(str, range(500))) == {"7": "recipe"}
-    assert looked == ["7"]
+def test_a_list_that_runs_again_forgets_the_longer_one_before(carrying):
+    results = carrying.Results()
+    for item, text in enumerate("abc"):
+        results.keep(GRAPH, "2", "2", "2", item, text)
+    results.keep(GRAPH, "2", "2", "2", 0, "d")
+    assert results.of("2", lambda name: carrying.signature(GRAPH, name)) == {"2": {0: "d"}}
 
 
 STRANGE = [None, [], {}, {"prompt": 5}, {"prompt": {"2": 5}, "extra_data": 5}, {"prompt": {"2": {"inputs": 5}}, "extra_data": {"extra_pnginfo": 5}},
-           {"prompt": {"2": {"inputs": {"a": [5, 0], "b": ["2", 0]}}}, "extra_data": {"extra_pnginfo": {"workflow": 5}}}]  # fmt: skip
-WORKFLOWS = [5, [], {}, {"nodes": 5}, {"nodes": [5, {"id": 2}]}, {"nodes": [{"id": 2, "type": "NoiseSearch"}]},
-             {"nodes": [{"id": 2, "type": ["x"], "widgets_values": [1]}]}, {"nodes": [{"id": 2, "type": "NoiseSearch", "widgets_values": [1, 2]}]},
-             {"nodes": [{"id": 2, "type": "NoiseSearch", "widgets_values": WIDGETS, "inputs": [{"name": "recipe", "link": 3}]}]},
-             {"nodes": [{"id": 2, "type": "Gone", "widgets_values": WIDGETS}]}, {"definitions": {"subgraphs": [{"id": [5]}, 5]}}]  # fmt: skip
+           {"prompt": {"2": {"class_type": ["x"], "inputs": {"a": [5, 0], "b": ["2", 0]}}}, "extra_data": {"extra_pnginfo": {"workflow": 5}}}]  # fmt: skip
 
 
 @pytest.mark.parametrize("data", STRANGE, ids=range(len(STRANGE)))
-def test_a_strange_prompt_is_left_to_the_host(host, data):
-    carrying = host.part("nodes.host.carrying")
-    carrying.carry(SimpleNamespace(unique_id="2", prompt=data, extra_pnginfo=None), ["recipe"])
-    assert carrying.before_prompt(data) is data
+def test_a_strange_prompt_is_left_to_the_host(carrying, data):
+    before = copy.deepcopy(data)
+    assert carrying.before_prompt(data) is data and data == before
 
 
-@pytest.mark.parametrize("given", WORKFLOWS, ids=range(len(WORKFLOWS)))
-def test_a_workflow_without_a_place_for_the_recipe_stays_as_it_is(host, given):
-    info = {"workflow": copy.deepcopy(given)}
-    host.part("nodes.host.carrying").write(info, "2", "recipe")
-    assert info == {"workflow": given, "noise_search": {"2": "recipe"}}
+@pytest.mark.parametrize("extra", [5, {"extra_pnginfo": 5}, {"extra_pnginfo": {"workflow": 5}}, {"extra_pnginfo": {"workflow": {"extra": 5}}},
+                                   {"extra_pnginfo": {"workflow": {"extra": {"noise_search": 5}}}}])  # fmt: skip
+def test_a_search_with_strange_extras_is_left_to_the_host_as_well(carrying, extra):
+    found = carrying.before_prompt({"prompt": copy.deepcopy(GRAPH), "extra_data": extra})
+    json.dumps(found)
+
+
+def test_what_other_packs_do_with_the_workflow_keeps_the_recipes(carrying, monkeypatch):
+    """Copies, merges, changes: whatever a saver writes in the end has them."""
+    monkeypatch.setattr(carrying, "results", carrying.Results())
+    data = {"prompt": copy.deepcopy(GRAPH), "extra_data": {"extra_pnginfo": {"workflow": {"nodes": [], "extra": {"ds": 1}}}}}
+    info = carrying.before_prompt(data)["extra_data"]["extra_pnginfo"]
+    carrying.results.keep(GRAPH, "2", "2", "2", 0, "found")
+    own = {"noise_search": {"recipes": {"2": "found"}}}
+    workflow = {"nodes": [], "extra": {"ds": 1, **own}}
+    ways = [lambda value: value, dict, lambda value: {**value}, copy.copy, copy.deepcopy, lambda value: value.copy(), lambda value: json.loads(json.dumps(value)),
+            lambda value: json.loads(json.dumps(value, indent=1)), lambda value: pickle.loads(pickle.dumps(value))]  # fmt: skip
+    for way in ways:
+        assert json.loads(json.dumps(way(info["workflow"]))) == workflow
+        assert json.loads(json.dumps(way(info["noise_search"]))) == own["noise_search"]
+    info["workflow"]["nodes"].append("more")
+    info["workflow"]["extra"]["noise_search"]["recipes"]["2"] = "not ours to change"
+    assert json.loads(json.dumps(info["workflow"])) == {**workflow, "nodes": ["more"]}
+    assert info["workflow"].get("extra") == workflow["extra"] and info["workflow"].get("none", 7) == 7
+
+
+def test_recipes_that_no_page_filled_in_stay_until_the_node_finds_another(carrying, monkeypatch):
+    monkeypatch.setattr(carrying, "results", carrying.Results())
+    given = {"noise_search": {"recipes": {"2": "old", "7": "of a node that does not run"}}}
+    data = {"prompt": copy.deepcopy(GRAPH), "extra_data": {"extra_pnginfo": {"workflow": {"extra": given}}}}
+    chunk = carrying.before_prompt(data)["extra_data"]["extra_pnginfo"]["noise_search"]
+    assert chunk["recipes"] == given["noise_search"]["recipes"]
+    carrying.results.keep(GRAPH, "2", "2", "2", 0, "new")
+    assert chunk["recipes"] == {"2": "new", "7": "of a node that does not run"}

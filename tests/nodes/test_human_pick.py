@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 from noise_search.tests.nodes.test_routes import refusal
+from PIL import Image
 
 OUTPUTS = ("images", "latents", "noises", "seeds", "scores", "picked")
 ROOT = "/noise_search/picks"
@@ -354,11 +355,14 @@ def test_inside_a_subgraph_the_gallery_knows_its_place(host, artist):
     assert [gallery["node"] for gallery in someone.seen] == ["10:pick", "10:pick"]
 
 
-def test_saved_pictures_carry_the_choice_in_their_workflow(host, artist):
-    node = {"id": "pick", "type": "HumanPick", "widgets_values": [0.0, "", ""]}
-    workflow = {"id": "w", "nodes": [node]}
-    assert artist("roll", [2, 0]).run(sampled("picked"), workflow=workflow).ok
-    assert workflow["nodes"][0]["widgets_values"] == [0.0, "", "roll 1: 3, 1"]
+def test_saved_pictures_carry_the_choice(host, artist, monkeypatch, tmp_path):
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path))
+    saver = {"9": {"class_type": "SaveImage", "inputs": {"images": ["pick", 0], "filename_prefix": "picked"}}}
+    assert artist("roll", [2, 0]).run({**sampled("picked"), **saver}, workflow={"id": "w", "nodes": []}).ok
+    carried = [json.loads(Image.open(path).text["noise_search"])["recipes"] for path in sorted(tmp_path.glob("picked*"))]
+    assert carried == [{"pick": "roll 1: 3, 1"}] * 2
 
 
 def test_another_choice_for_the_same_pictures_shows_in_their_gallery_and_one_for_other_pictures_does_not(host, artist):

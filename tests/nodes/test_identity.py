@@ -89,6 +89,9 @@ class Graph:
     def get_original_prompt(self):
         return self.entries
 
+    def get_display_node_id(self, name):
+        return name
+
 
 def chain(length):
     first = {"0": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 1}}}

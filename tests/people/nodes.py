@@ -81,6 +81,39 @@ class Times:
         return {"result": (made.out(0), made.out(1)), "expand": graph.finalize()}
 
 
+class Loop:
+    """Runs the search behind it once for every seed, by copies that show on it, and saves each picture where it is made; hands on the last."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("IMAGE",), "run", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE", {"rawLink": True}), "seeds": ("STRING", {})}, "hidden": {"dynprompt": "DYNPROMPT"}}
+
+    def run(self, image, seeds, dynprompt):
+        from comfy_execution.graph_utils import GraphBuilder
+
+        graph, original = GraphBuilder(), dynprompt.get_node(image[0])
+        for seed in seeds.split():
+            turn = graph.node(original["class_type"], **{**original["inputs"], "seed": int(seed)})
+            turn.set_override_display_id(image[0])
+            graph.node("SaveImage", images=turn.out(image[1]), filename_prefix=f"loop {seed}")
+        return {"result": (graph.node("After", image=turn.out(image[1])).out(0),), "expand": graph.finalize()}
+
+
+class After:
+    """Hands an image on."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("IMAGE",), "run", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {"required": {"image": ("IMAGE",)}}
+
+    def run(self, image):
+        return (image,)
+
+
 class Listed:
     """Latents and scores as they come, in one value each."""
 
@@ -111,4 +144,4 @@ def scaled(model, gain, factor=FACTOR):
     return patched
 
 
-NODES = [GainPatch, PowerLoader, ByFile, AlwaysNew, Times, Listed]
+NODES = [GainPatch, PowerLoader, ByFile, AlwaysNew, Times, Loop, After, Listed]

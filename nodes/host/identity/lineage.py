@@ -62,8 +62,7 @@ class Lineage:
         inputs = {name: self.of_known(value) if is_link(value) else self.typed(value) for name, value in self.inputs(node).items()}
         if kind not in self.code:
             self.code[kind] = class_code(kind)
-        found = made_by(self.graph.get_original_prompt(), node)
-        return digest(entry["class_type"], self.code[kind], changing(mark_of(entry, kind)), inputs, found)
+        return digest(entry["class_type"], self.code[kind], changing(mark_of(entry, kind)), inputs, made_by(self.graph, node))
 
     def of_known(self, link: list) -> list:
         return [self.known.get(link[0], "in a circle"), link[1]]
