@@ -32,9 +32,9 @@ class VLMVerifierNode(io.ComfyNode):
                                 tooltip="The question; or several, one per line; or the rubric's aspects, one per line as 'name: what it "
                                         "means'. {prompt} stands for the prompt. Empty = the texts of the help page; questions has none."),
                 io.String.Input("base_url", default="http://127.0.0.1:11434/v1",
-                                tooltip="Address of the server, which gets the pictures. Ollama 11434, LM Studio 1234, llama.cpp 8080, "
-                                        "vLLM 8000. A key comes from the environment variable NOISE_SEARCH_API_KEY or OPENAI_API_KEY, "
-                                        "never from the workflow; see the help page."),
+                                tooltip="Address of the server, which gets the pictures: on this machine, or on a host that the environment variable "
+                                        "NOISE_SEARCH_API_HOST names. Ollama 11434, LM Studio 1234, llama.cpp 8080, vLLM 8000. A key comes "
+                                        "from NOISE_SEARCH_API_KEY or OPENAI_API_KEY, never from the workflow; see the help page."),
                 io.String.Input("model_name", default="", tooltip="The model's name on the server. Empty = the only one it has."),
                 io.String.Input("path", default="", advanced=True,
                                 tooltip="A Hugging Face folder elsewhere on this machine, instead of the model chosen above."),

@@ -9,6 +9,7 @@ import logging
 import os
 import pickle
 import re
+import socket
 from pathlib import Path
 
 import pytest
@@ -156,6 +157,33 @@ def judged_search(url: str) -> dict:
         "2": {"class_type": "NoiseSearch", "inputs": {**search, "verifier": ["load", 0]}},
         "3": {"class_type": "ToyKeep", "inputs": {"value": ["2", 5], "name": "recipe"}},
     }
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """A server under a name of another machine, which leads here so that what is sent there is seen."""
+    find = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *given, **more: find("127.0.0.1" if host == "models.example" else host, *given, **more))
+    with serving(by_brightness) as server:
+        yield server, server.url.replace("127.0.0.1", "models.example")
+
+
+def test_a_workflow_from_elsewhere_sends_no_picture_and_no_prompt_to_a_server_that_nobody_here_named(host, elsewhere):
+    server, url = elsewhere
+    typed = host.run(judged_search(url))
+    assert "base_url must be an address of this machine or of a host that the environment variable NOISE_SEARCH_API_HOST names" in typed.error
+    assert typed.node_errors, "refused before anything runs"
+    linked = {**judged_search(["text", 0]), "text": {"class_type": "PrimitiveString", "inputs": {"value": url}}}
+    assert "NOISE_SEARCH_API_HOST" in host.run(linked).error
+    assert server.connections == 0
+
+
+def test_a_server_that_the_owner_of_the_machine_named_is_asked(host, elsewhere, monkeypatch):
+    server, url = elsewhere
+    monkeypatch.setenv("NOISE_SEARCH_API_HOST", "api.openai.com, models.example")
+    result = host.run(judged_search(url))
+    assert result.ok, result.error
+    assert server.connections and all("Authorization" not in headers for _, headers, _ in server.requests)
 
 
 @pytest.mark.parametrize("prefix", ["../escaped", "../../../../tmp/escaped", "/tmp/escaped", "a/../../../escaped"])

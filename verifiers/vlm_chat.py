@@ -54,9 +54,7 @@ def marked(chat: Chat, asks: Sequence[Ask], names: Sequence[str], top: float, sc
                 done[index] = marks(reply, names, top)
                 del waiting[index]
             except ReplyError as error:
-                problem = (
-                    f"{ask.label}: {chat.name} must answer with a score for {', '.join(names)}, but {error}; it said {excerpt(reply.text)}"
-                )
+                problem = f"{ask.label}: {chat.name} must answer with a score for {', '.join(names)}, but {error}"
                 waiting[index] = replace(ask, earlier=(spoken(reply.text), f"That cannot be used: {error}. Answer again, with JSON only."))
         if not waiting:
             return [done[index] for index in range(len(asks))]
@@ -77,9 +75,3 @@ def schema_of(names: Sequence[str], explained: bool = True) -> dict[str, Any]:
     if not explained:
         fields = {"explanation": {"type": "string"}, **fields}
     return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}
-
-
-def excerpt(text: str, most: int = 200) -> str:
-    """The beginning of a text in one line, in quotes."""
-    line = " ".join(text.split())
-    return repr(line[:most] + ("…" if len(line) > most else ""))

@@ -1,8 +1,12 @@
-"""Requests to an OpenAI-compatible server: several at a time, with time-outs, retries and a cap, and stopped at once when asked to."""
+"""Requests to an OpenAI-compatible server: several at a time, with time-outs, retries and a cap, and stopped at once when asked to.
+
+Nothing that a server says stands in an error: the address may have come with a workflow from elsewhere, and the error goes back to who queued it.
+"""
 
 import asyncio
 import contextlib
 import json
+import re
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -11,8 +15,6 @@ from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 import aiohttp
-
-from .vlm_chat import excerpt
 
 POLL = 0.05  # seconds between looks at whether to stop
 LONGEST_PAUSE = 300.0  # seconds that a server may ask to wait
@@ -26,7 +28,16 @@ class ServerError(RuntimeError):
 
 
 class Refused(Exception):
-    """A request that the server does not take as it is; its text says why."""
+    """A request that the server does not take as it is.
+
+    Args:
+        reason: The status, and what is known of why.
+        said: The server's own words, for looking up what it names, and for nobody's eyes.
+    """
+
+    def __init__(self, reason: str, said: str):
+        super().__init__(reason)
+        self.said = said
 
 
 class Unusable(Exception):
@@ -131,13 +142,11 @@ class Session:
         method = "GET" if body is None else "POST"
         async with self.client.request(method, url, json=body, allow_redirects=False) as response:
             text = (await _read(response)).decode("utf-8", errors="replace")
-            if self.line.key:  # a server that repeats it must not bring it into messages and logs
-                text = text.replace(self.line.key, "(your key)")
             _check_status(response, text, f"{label}: {url}")
         try:
             return json.loads(text)
         except ValueError as error:
-            raise Unusable(f"{response.content_type} that is no JSON: {excerpt(text)}") from error
+            raise Unusable(f"an answer of {len(text)} characters that is no JSON") from error
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
@@ -150,18 +159,31 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _check_status(response: aiohttp.ClientResponse, text: str, where: str) -> None:
-    status, reason = response.status, f"status {response.status}, {excerpt(text)}"
+    status, reason = response.status, f"status {response.status}{_known_reason(text)}"
     if 200 <= status < 300:
         return
     if status in (400, 413, 415, 422) or (
         status == 500 and any(word in text for word in ("response_format", "schema", "grammar", "logprobs"))
     ):
-        raise Refused(reason)
+        raise Refused(reason, text)
     if status in BUSY:
         raise Unusable(reason, _asked_pause(response.headers.get("Retry-After", "")))
     key = " (its key belongs into NOISE_SEARCH_API_KEY, its host name into NOISE_SEARCH_API_HOST)"
     hint = {401: key, 403: key, 404: " (is the address right, and the model there?)"}
     raise ServerError(f"{where} gave {reason}{hint.get(status, '')}")
+
+
+KNOWN_REASONS = {  # words of servers -> ours
+    r"context|too long|maximum.{0,20}tokens": "more than its context holds: a smaller picture_size may fit",
+    r"model.{0,60}(not (found|exist)|does not exist|pull)": "it does not have that model",
+    r"image|vision|multimodal|mmproj": "its model may not take pictures of this kind or size",
+    r"memory": "it ran out of memory",
+}
+
+
+def _known_reason(text: str) -> str:
+    """What a server complains of, in our words."""
+    return next((f" ({ours})" for theirs, ours in KNOWN_REASONS.items() if re.search(theirs, text, re.IGNORECASE)), "")
 
 
 def _asked_pause(header: str) -> float | None:

@@ -106,7 +106,7 @@ def _mark(value: Any, name: str, top: float) -> float:
         found = re.fullmatch(rf"\s*({NUMBER}){unit}\s*", value, re.IGNORECASE)
         value = float(found[1].replace(",", ".")) if found else value
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= top:
-        raise ReplyError(f"{name} must be a number from 0 to {top:g}, got {value!r}")
+        raise ReplyError(f"{name} must be a number from 0 to {top:g}")
     return float(value)
 
 

@@ -6,25 +6,20 @@ What a server does not take (JSON schemas, probabilities, switching thoughts off
 import base64
 import io
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from urllib.parse import urlsplit
 
 from PIL import Image
 
+from .vlm_address import checked_url
 from .vlm_chance import chance
-from .vlm_chat import PERCENT, Ask, excerpt, marked, schema_of
+from .vlm_chat import PERCENT, Ask, marked, schema_of
 from .vlm_http import Line, Refused, ServerError, Session, Unusable
 from .vlm_reply import Reply, ReplyError, spoken
 
 log = logging.getLogger("noise_search")
 
-KEYS = ("NOISE_SEARCH_API_KEY", "OPENAI_API_KEY")
-KEY_HOST = "NOISE_SEARCH_API_HOST"  # the only host that gets the key: a workflow from elsewhere must not send it anywhere
-OPENAI = "api.openai.com"
-LOCAL = ("localhost", "127.0.0.1", "::1")
 SHORT = (16, 2048, 2048)  # tokens for one word, at each attempt; later ones leave room for thoughts
 QUALITY = 95  # of the JPEG files
 PERCENTS = (
@@ -73,7 +68,7 @@ class ServerChat:
     def _chances(self, asks: Sequence[Ask], options: tuple[str, str]) -> list[float] | None:
         """From token probabilities; None if the first server's answer ever has none."""
         done: dict[int, float] = {}
-        waiting, said = dict(enumerate(asks)), ""
+        waiting = dict(enumerate(asks))
         for tokens in SHORT:
             answers = self._completions(list(waiting.values()), {"max_tokens": tokens, "logprobs": True})
             for index, answer in zip(list(waiting), answers):
@@ -84,14 +79,12 @@ class ServerChat:
                 if value is not None:
                     done[index] = value
                     del waiting[index]
-                else:
-                    said = reply_of(answer).text
             if not waiting:
                 return [done[index] for index in range(len(asks))]
         if self.gives_chances is None:
             return None
         label = next(iter(waiting.values())).label
-        raise ReplyError(f"{label}: {self.name} must answer {' or '.join(options)} with its token probabilities, but said {excerpt(said)}")
+        raise ReplyError(f"{label}: {self.name} must answer {' or '.join(options)} with its token probabilities, but said something else")
 
     def _percentages(self, asks: Sequence[Ask], options: tuple[str, str]) -> list[float]:
         wanted = PERCENTS.format(first=options[0])
@@ -114,28 +107,32 @@ class ServerChat:
             try:
                 return await session.ask(f"{self.base_url}/chat/completions", body, ask.label, choice_of)
             except Refused as error:
-                self._simplify(ask, str(error), levels, list(chosen))
+                self._simplify(ask, error, levels, list(chosen))
 
-    def _simplify(self, ask: Ask, reason: str, levels: dict[str, int], chosen: list[str]) -> None:
+    def _simplify(self, ask: Ask, error: Refused, levels: dict[str, int], chosen: list[str]) -> None:
         """Leaves out what the server names, or else the next of what it need not take; nothing if another request has just done so."""
+        said = error.said
         if any(self.left_out.get(name, 0) != level for name, level in levels.items()):
             return
         if not chosen:
             self.left_out = {}
-            raise ServerError(f"{ask.label}: {self.name} takes no such request: {reason}")
-        named = [name for name in chosen if name in reason or (name == "response_format" and ("schema" in reason or "grammar" in reason))]
+            raise ServerError(f"{ask.label}: {self.name} takes no such request: {error}")
+        named = [name for name in chosen if name in said or (name == "response_format" and ("schema" in said or "grammar" in said))]
         self.left_out[(named or chosen)[0]] = levels[(named or chosen)[0]] + 1
 
     def _name(self, model: str) -> None:
         """Another model may take what the one before refused."""
         if model != self.model:
-            self.model, self.name, self.left_out, self.gives_chances = model, f"{model} at {self.base_url}", {}, None
+            self.model, self.left_out, self.gives_chances = model, {}, None
 
     def _only_model(self) -> str:
         url = f"{self.base_url}/models"
-        (names,) = self.line.gather([lambda session: session.ask(url, None, "the list of models", names_of)])
+        try:
+            (names,) = self.line.gather([lambda session: session.ask(url, None, "the list of models", names_of)])
+        except Refused as error:
+            raise ServerError(f"the list of models: {url} gave {error}") from None
         if len(names) != 1:
-            raise ServerError(f"model_name must be given, because {self.base_url} has {', '.join(names[:20]) or 'none'}")
+            raise ServerError(f"model_name must be given, because {self.base_url} has {len(names) or 'no'} models")
         return names[0]
 
 
@@ -179,7 +176,7 @@ def choice_of(answer: Any) -> Mapping[str, Any]:
     choices = answer.get("choices") if isinstance(answer, Mapping) else None
     first = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(first, Mapping) or not isinstance(first.get("message"), Mapping):
-        raise Unusable(f"JSON that is no chat completion: {excerpt(str(answer))}")
+        raise Unusable("JSON that is no chat completion")
     return first
 
 
@@ -200,23 +197,5 @@ def read_chance(listed: Any, reply: Reply, options: tuple[str, str]) -> float | 
 def names_of(answer: Any) -> list[str]:
     entries = answer.get("data") if isinstance(answer, Mapping) else None
     if not isinstance(entries, list):
-        raise Unusable(f"JSON that is no list of models: {excerpt(str(answer))}")
+        raise Unusable("JSON that is no list of models")
     return [str(entry["id"]) for entry in entries if isinstance(entry, Mapping) and "id" in entry]
-
-
-def checked_url(text: str) -> str:
-    """The address without a slash at its end, with /v1 if it names the host only."""
-    parts = urlsplit(text.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.password or parts.query:
-        raise ValueError(f"base_url must be an address such as http://127.0.0.1:11434/v1, got {text!r}")
-    path = parts.path.rstrip("/").removesuffix("/chat/completions")
-    return f"{parts.scheme}://{parts.netloc}{path or '/v1'}"
-
-
-def key_for(base_url: str, environment: Mapping[str, str] = os.environ) -> str:
-    """The key for a server; "" if there is none, or if it is another server's."""
-    parts = urlsplit(base_url)
-    private = parts.scheme == "https" or parts.hostname in LOCAL
-    if not private or parts.hostname != environment.get(KEY_HOST, OPENAI):
-        return ""
-    return next((environment[name].strip() for name in KEYS if environment.get(name, "").strip()), "")

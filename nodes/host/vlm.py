@@ -13,10 +13,11 @@ from ...verifiers.keys import key_of, together
 from ...verifiers.knockout import knockout
 from ...verifiers.published import VISION_LANGUAGE
 from ...verifiers.vlm import VlmScore
+from ...verifiers.vlm_address import checked_url, key_for
 from ...verifiers.vlm_chat import Chat
 from ...verifiers.vlm_http import Line
 from ...verifiers.vlm_local import LocalChat, is_vision_language
-from ...verifiers.vlm_server import ServerChat, checked_url, key_for
+from ...verifiers.vlm_server import ServerChat
 from ...verifiers.vlm_texts import COMPARISON
 from . import weights as files
 from .verifiers import HostVerifier

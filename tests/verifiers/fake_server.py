@@ -38,7 +38,7 @@ class FakeServer:
 
     def __init__(self, script: Callable[[dict, int], Answer]):
         self.script, self.requests, self.over, self.lock = script, [], threading.Event(), threading.Lock()
-        self.at_once = self.most_at_once = 0
+        self.at_once = self.most_at_once = self.connections = 0
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
         self.http.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
@@ -47,6 +47,10 @@ class FakeServer:
         server = self
 
         class Handler(BaseHTTPRequestHandler):
+            def setup(self):
+                server.connections += 1
+                super().setup()
+
             def do_POST(self):
                 length = int(self.headers.get("Content-Length", 0))
                 self.serve(json.loads(self.rfile.read(length)))
