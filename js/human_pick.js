@@ -46,6 +46,11 @@ function addView(node) {
   const widget = node.addDOMWidget("noise_search_pick", "NOISE_SEARCH_PICK", panel.view.root, options);
   widget.serialize = false; // options.serialize: the prompt; this: the saved workflow
   if (node.size[0] < WIDTH) node.setSize([WIDTH, node.size[1]]);
+  const removed = node.onRemoved;
+  node.onRemoved = function (...given) {
+    panel.gallery?.views.delete(panel.view); // a gallery outlives the nodes that showed it
+    return removed?.apply(this, given);
+  };
   const choice = widgetOf(node, "choice"), before = choice?.callback;
   if (choice) choice.callback = (...values) => { before?.apply(choice, values); draw(panel.gallery, node); };
 }

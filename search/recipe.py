@@ -21,6 +21,7 @@ from .path import Path, Schedule, Tried, check_draws
 
 VERSIONS = (1, 2)
 MAX_LENGTH = 1_000_000  # characters
+MOST_OPERATIONS = 4096  # in one recipe; 4,000 pictures of Zero-Order Search with one neighbor, which climb to the end, take 842
 
 
 class RecipeError(ValueError):
@@ -60,6 +61,8 @@ def loads(text: str) -> Recipe:
     for name, kind in (("shapes", list), ("noise", list), ("settings", dict)):
         if not isinstance(body.get(name), kind):
             raise RecipeError(f"recipe must have a {kind.__name__} of {name}, got {_short(body.get(name))}")
+    if len(body["noise"]) > MOST_OPERATIONS:
+        raise RecipeError(f"recipe must have at most {MOST_OPERATIONS} operations, got {len(body['noise'])}")
     candidates = decode(body["noise"])
     if not candidates:
         raise RecipeError("recipe must have at least one noise, got none")

@@ -159,6 +159,29 @@ def judged_search(url: str) -> dict:
     }
 
 
+OTHER_MACHINES = ["\\\\host\\share\\x.safetensors", "//host/share/x.safetensors", "\\/host/share/x", "/\\host\\share\\x", " \\\\host\\share\\x",
+                  '"\\\\host\\share\\x"', "\\\\?\\UNC\\host\\share\\x", "\\\\.\\pipe\\x", "//?/UNC/host/share/x", "\t//host/share/x"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OTHER_MACHINES)
+def test_a_file_of_another_machine_is_not_even_looked_for(host, monkeypatch, name):
+    """On Windows the look alone signs this machine in there."""
+    files, weights = host.part("nodes.host.identity.files"), host.part("nodes.host.weights")
+    looked = []
+    for looking in ("isfile", "isdir", "exists", "realpath"):
+        monkeypatch.setattr(os.path, looking, lambda path, looking=getattr(os.path, looking): looked.append(str(path)) or looking(path))
+    monkeypatch.setattr(Path, "is_file", lambda path: looked.append(str(path)))
+    assert list(files.named_in({"text": [name]})) == []
+    with pytest.raises(ValueError, match="path must be a complete one on this machine"):
+        weights.elsewhere(name)
+    assert not [path for path in looked if "host" in path or "pipe" in path]
+
+
+def test_files_of_this_machine_are_looked_for(host):
+    rule = host.part("nodes.host.paths").is_elsewhere
+    assert not any(map(rule, ["C:\\models\\x.safetensors", "/models/x.safetensors", "models//x", "x", "", "/", "\\models\\x", "a\\\\b"]))
+
+
 @pytest.fixture
 def elsewhere(monkeypatch):
     """A server under a name of another machine, which leads here so that what is sent there is seen."""

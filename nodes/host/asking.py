@@ -18,7 +18,7 @@ from PIL import Image
 from server import PromptServer
 from torch import Tensor
 
-from .pages import note_unanswered, page_open, queued_by_page
+from .pages import Watch, note_unanswered, queued_by_page
 from .pictures import to_pil
 from .upstream import signature, workflow_of
 from .versions import running
@@ -26,7 +26,6 @@ from .versions import running
 EVENT = "noise_search.pick"  # js/human_pick.js
 SIZES = {"small": 384, "large": 2048}  # longer side of a shown picture, in pixels
 POLL = 0.1  # seconds between two looks at the host's interrupt
-GRACE = 60.0  # seconds without any open page before the node decides itself
 KEPT = 32  # answered picks that pages can still show, per server
 
 WHY = {
@@ -140,12 +139,11 @@ class Pick:
         PromptServer.instance.send_sync(EVENT, self.state())
 
     async def _wait(self) -> None:
-        seen = time.monotonic()
+        pages = Watch()
         while self.status == "waiting":
             memory.throw_exception_if_processing_interrupted()
-            now = time.monotonic()
-            seen = now if page_open() else seen
-            why = "timeout" if self.deadline and now > self.deadline else "closed" if now - seen > GRACE else ""
+            gone = pages.all_gone()
+            why = "timeout" if self.deadline and time.monotonic() > self.deadline else "closed" if gone else ""
             if why and self.give(Answer(self.fallback.picked, self.fallback.by, why)):
                 note_unanswered(self.asking)
             elif not why:

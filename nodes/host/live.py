@@ -16,6 +16,7 @@ from ...search.run import Budget
 from ...search.trace import Trace, Trial
 from .again import SEARCH as AGAIN
 from .memo import Memo
+from .pages import Watch
 from .thumbnails import Thumbnails, too_many
 from .upstream import CHOOSING, signature, workflow_of
 
@@ -25,6 +26,7 @@ SEARCHES = 16  # kept per server, and in all so many candidates (running searche
 ROWS = 200_000
 PROGRESS_SECONDS = 0.25  # between two events that only say how far the pictures in the making are
 RUNNING = ("running", "paused", "finishing")
+LEFT_PAUSED = "The pause ended by itself: no page of ComfyUI was open for a while, and others may be waiting."
 
 _known: dict[str, "Live"] = {}  # in the order of starting
 _known_lock = threading.Lock()
@@ -117,12 +119,23 @@ class Live:
 
     def control(self) -> str:
         """ "finish" if that is asked for and there is a picture to finish with, else ""; waits while the search is paused."""
+        if self.status == "paused":
+            self._wait_paused()
         with self.wake:
-            while self.status == "paused":
-                memory.throw_exception_if_processing_interrupted()
-                self.wake.wait(0.1)
             wanted = self._searching and self.status == "finishing"
             return "finish" if wanted and any(row["finished"] for row in self.rows) else ""
+
+    def _wait_paused(self) -> None:
+        """Until somebody goes on, or nobody is there any more who could: a pause holds everybody's queue."""
+        pages = Watch()
+        while self.status == "paused":
+            memory.throw_exception_if_processing_interrupted()
+            if pages.all_gone() and self.steer("continue"):
+                self.notes = [*self.notes, LEFT_PAUSED]
+                self.send({"notes": self.notes})
+            with self.wake:
+                if self.status == "paused":
+                    self.wake.wait(0.1)
 
     def check(self) -> None:
         """Between batches, and after every step: raises Finish where `control` says so."""
@@ -159,6 +172,16 @@ class Live:
             self.send({"status": self.status, "making": 0.0})
 
     # What the routes call
+
+    @property
+    def count(self) -> int:
+        """How many candidates there are."""
+        with self.wake:
+            return len(self.tried)
+
+    def place_of(self, candidate: Any) -> int | None:
+        with self.wake:
+            return self.tried.index(candidate) if candidate in self.tried else None
 
     def steer(self, action: str) -> bool:
         """Finishes, pauses or continues; False where the search is over."""

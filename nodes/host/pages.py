@@ -1,10 +1,12 @@
 """Which pages of ComfyUI can be asked something. A script on the host's websocket cannot: only a page says its name here."""
 
 import threading
+import time
 
 from server import PromptServer
 
 REMEMBERED = 256
+GRACE = 60.0  # seconds without any open page before what waits for one goes on by itself
 
 _pages: dict[str, None] = {}
 _unanswered: dict[str, int] = {}  # node -> how often nobody answered
@@ -24,6 +26,19 @@ def page_open() -> bool:
     """Whether any such page is connected now."""
     sockets = PromptServer.instance.sockets
     return any(page in sockets for page in tuple(_pages))
+
+
+class Watch:
+    """Looks for pages for as long as something waits for one."""
+
+    def __init__(self) -> None:
+        self._seen = time.monotonic()
+
+    def all_gone(self) -> bool:
+        """Whether no page has been open for the whole grace."""
+        now = time.monotonic()
+        self._seen = now if page_open() else self._seen
+        return now - self._seen > GRACE
 
 
 def queued_by_page() -> bool:

@@ -81,10 +81,10 @@ async def find_recipe(request: web.Request) -> web.StreamResponse:
     if set(body) != {"recipe"} or not isinstance(body["recipe"], str):
         raise Refused(400, f"body must have a recipe, a text, got {short(body)}")
     try:
-        wanted = recipes.loads_all(body["recipe"])[0].candidate
+        wanted = (await asyncio.to_thread(recipes.loads_all, body["recipe"]))[0].candidate
     except recipes.RecipeError:
         return web.json_response({"candidate": None})  # what is typed in may be anything
-    return web.json_response({"candidate": live.tried.index(wanted) if wanted in live.tried else None})
+    return web.json_response({"candidate": live.place_of(wanted)})
 
 
 async def saving(request: web.Request) -> web.StreamResponse:
@@ -145,8 +145,8 @@ def asked(request: web.Request) -> Live:
 def known(live: Live, candidate: Any) -> int:
     """The candidate's number, from a number or its digits in an address."""
     number = int(candidate) if isinstance(candidate, str) and candidate.isascii() and candidate.isdigit() and len(candidate) < 10 else candidate
-    if type(number) is not int or not 0 <= number < len(live.rows):
-        raise Refused(404, f"candidate must be the number of one, below {len(live.rows)}, got {short(candidate)}")
+    if type(number) is not int or not 0 <= number < live.count:
+        raise Refused(404, f"candidate must be the number of one, below {live.count}, got {short(candidate)}")
     return number
 
 

@@ -11,6 +11,7 @@ from ...verifiers import clip_checkpoint, transformers_folder
 from ...verifiers.catalogue import WITHOUT_FILES, Base, Trunk, kind_of, open_trunk, opens
 from ...verifiers.published import PUBLISHED, Published, published
 from ...verifiers.weights import SUFFIXES
+from .paths import is_elsewhere
 from .verifiers import ClipVisionTrunk, HostVerifier
 
 FOLDER = "verifiers"
@@ -63,7 +64,7 @@ def located(name: str) -> Path:
 def elsewhere(path: str) -> Path:
     """A file or folder that the artist gave by its path; of a hub's cache, the revision that it calls main."""
     given = Path(path.strip())
-    if path.strip().startswith(("\\\\", "//")) or not given.is_absolute():
+    if is_elsewhere(path) or not given.is_absolute():
         raise ValueError(f"path must be a complete one on this machine, got {path}")
     if (given / "refs" / "main").is_file():
         given = given / "snapshots" / (given / "refs" / "main").read_text(encoding="utf-8").strip()

@@ -241,3 +241,24 @@ def test_cancelling_in_the_page_empties_the_gallery(page):
     status(page, "cancelled")
     assert page.raw.locator(".np-title").inner_text() == "Cancelled"
     assert page.raw.locator(".np-note").is_hidden()
+
+
+@pytest.mark.parametrize("page", ["canvas"], indirect=True)
+def test_a_workflow_that_is_opened_again_and_again_leaves_no_galleries_behind(page):
+    workflow = show(page, 990)
+    prompt_id = page.queue()
+    waiting(page)
+    tile(page, 0).click()
+    press(page, "Use #1")
+    assert page.wait(prompt_id).ok
+    page.raw.evaluate("() => { window.roots = new Set() }")
+    for _ in range(4):
+        page.load(workflow)
+        page.raw.wait_for_selector(".np-root[data-status=picked]", state="attached", timeout=WAIT)
+        page.raw.evaluate("() => document.querySelectorAll('.np-root').forEach((root) => roots.add(root))")
+    look(page)
+    page.raw.evaluate("() => { window.before = [...roots].map((root) => root.innerHTML) }")
+    tile(page, 1).click(timeout=WAIT)
+    page.raw.wait_for_timeout(500)
+    drawn = page.raw.evaluate("() => [...roots].filter((root, place) => root.innerHTML !== before[place]).map((root) => root.isConnected)")
+    assert drawn == [True], "only what is on the page is drawn"

@@ -163,7 +163,7 @@ def test_the_time_out_falls_back_and_the_next_queueing_asks_again(host, artist):
 
 def test_a_page_that_is_closed_for_a_while_falls_back(host, artist, monkeypatch):
     someone = artist(None)
-    monkeypatch.setattr(someone.asking, "GRACE", 0.3)
+    monkeypatch.setattr(host.part("nodes.host.pages"), "GRACE", 0.3)
     host.server.sockets.pop(PAGE)
     began = time.monotonic()
     result = someone.run(value(host, "images", pictures()) | pick("picked", images=["images", 0]))

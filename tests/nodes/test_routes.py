@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -11,7 +12,6 @@ from PIL import Image
 
 SOURCES = {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
 KSAMPLER = {"steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
-RECIPE = 11  # place of the recipe among the saved values
 ROOT = "/noise_search/searches"
 HUGE = 10_000  # pictures: no test waits for them
 
@@ -121,8 +121,8 @@ def test_any_candidate_can_be_saved_in_full_with_a_workflow_that_makes_it(drive)
     assert result.ok, result.error
     (entry,) = result.outputs["noise_search_saved"]["images"]
     assert (entry["type"], entry["subfolder"]) == ("output", "noise_search")
-    carried = json.loads(Image.open(io.BytesIO(page.client.image(entry))).text["workflow"])["nodes"][0]["widgets_values"][RECIPE]
-    assert carried == page.client.json(f"{ROOT}/{before['search']}/2/recipe")["recipe"]
+    carried = json.loads(Image.open(io.BytesIO(page.client.image(entry))).text["workflow"])["extra"]["noise_search"]["recipes"]
+    assert carried["2"] == page.client.json(f"{ROOT}/{before['search']}/2/recipe")["recipe"]
     after = page.client.json(f"{ROOT}/{before['search']}")
     assert (after["result"], after["candidates"]) == (before["result"], before["candidates"]), "the node's own result stays"
 
@@ -145,6 +145,16 @@ def test_the_candidate_of_a_recipe_is_found_again_and_no_other(drive):
     other = recipe.replace('"fresh",', '"fresh",1')
     for text, number in ((recipe, 3), (f"{recipe} {other}", 3), (other, None), ("nonsense", None), ("", None)):
         assert page.client.json(f"{ROOT}/{search}/find", {"recipe": text}) == {"candidate": number}
+
+
+def test_a_huge_recipe_holds_nobody_up(drive):
+    page = drive()
+    assert page.run(seed=48).ok
+    entries = [["fresh", 1], *(["mix", place, place + 2, 0.5] for place in range(38_000))]
+    text = json.dumps({"noise_search": 1, "shapes": [[16, 8, 8]], "noise": entries, "settings": {}}, separators=(",", ":"))
+    began = time.monotonic()
+    assert page.client.json(f"{ROOT}/{page.state()['search']}/find", {"recipe": text}) == {"candidate": None}
+    assert time.monotonic() - began < 1
 
 
 def test_a_held_noise_under_other_settings_is_shown_with_its_new_picture(drive):
@@ -205,6 +215,25 @@ def test_a_paused_search_makes_no_pictures_until_another_browser_lets_it_go_on(d
     other.control("finish")
     assert page.client.wait(prompt_id).ok
     assert other.control("forget") == {"freed": 0}, "these tests keep nothing"
+
+
+def test_a_pause_that_was_left_behind_ends_when_no_page_is_open(host, monkeypatch):
+    pages, live = (host.part(f"nodes.host.{name}") for name in ("pages", "live"))
+    monkeypatch.setattr(pages, "GRACE", 0.4)
+    monkeypatch.setattr(host.server, "sockets", {"a page": object()})
+    pages.announce("a page")
+    seen = []
+
+    def pausing(name, data):
+        if name == live.EVENT and data.get("candidates") and not seen:
+            seen.append("paused")
+            threading.Timer(0, live.find(data["search"]).steer, ["pause"]).start()
+            threading.Timer(1.2, host.server.sockets.clear).start()
+
+    began = time.monotonic()
+    result = host.run(prompt(seed=49, pictures=40), on_event=pausing)
+    assert result.ok and seen and time.monotonic() - began > 1.6, "while the page was open, it stayed paused"
+    assert live.LEFT_PAUSED in live.find(result.named(live.EVENT)[0]["search"]).notes
 
 
 def test_cancelling_a_paused_search_ends_it_at_once(drive):

@@ -10,12 +10,13 @@ from typing import Any
 
 import folder_paths
 
+from ..paths import is_elsewhere
+
 LONGEST_NAME = 300  # characters of a text that may be a name as a whole
 LONGEST_TEXT = 100_000  # characters of a text that may name files in it
 FILES = 1000  # looked at in a folder
 SAMPLE = 1 << 16  # bytes at the beginning, in the middle and at the end
 NAMES = re.compile(r"[^<>:\"|?*(){}\[\],;=\n\r\t\0]+")  # between these, a text may name a file, with or without its ending
-ELSEWHERE = ("\\\\", "//", "\\/", "/\\")  # another machine's, in Windows' way: not to be asked for
 
 
 def named_in(value: Any) -> Iterator[list]:
@@ -44,7 +45,7 @@ def in_text(text: str) -> Iterator[list]:
 
 def as_a_whole(text: str) -> Iterator[list]:
     """A path in any of the host's model folders, or a whole path on this machine: a file, or a folder with all that is in it."""
-    if text.startswith(ELSEWHERE):
+    if is_elsewhere(text):
         return
     folders = [os.path.normpath(folder) for paths, *_ in folder_paths.folder_names_and_paths.values() for folder in paths]
     inside = [path for folder in folders if (path := os.path.normpath(os.path.join(folder, text))).startswith(folder + os.sep)]
