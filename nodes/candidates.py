@@ -90,6 +90,8 @@ class NoiseFromRecipeNode(io.ComfyNode):
     @classmethod
     def execute(cls, recipe, noise=None, region=None) -> io.NodeOutput:
         found = recipes.loads_all(recipe)
+        for one in found:
+            recipes.check_finished(one)
         if any(one.schedule is not None for one in found):
             raise ValueError("recipe must be one of a noise: this one walks along the sampling path. Put it into the recipe input of a search node")
         return io.NodeOutput(RecipeNoise(found, noise, region), plain_seed(found[0].candidate))

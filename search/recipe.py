@@ -17,7 +17,7 @@ from typing import Any
 
 from .bands import WHOLE
 from .noise import Candidate, Shape, ancestry, check_independent, fresh, leaf, mix, span
-from .path import Path, Schedule, Tried, check_draws
+from .path import Path, Schedule, Tried, check_draws, stage
 
 VERSIONS = (1, 2)
 MAX_LENGTH = 1_000_000  # characters
@@ -112,6 +112,13 @@ def check_schedule(recipe: Recipe, schedule: Schedule) -> None:
         raise RecipeError(f"recipe must be for a model of this family ({kinds[schedule.flow]}), got one for {kinds[recipe.schedule.flow]}")
     if len(recipe.schedule.levels) != len(schedule.levels) or not all(map(_close, recipe.schedule.levels, schedule.levels)):
         raise RecipeError(f"recipe must be for this schedule, {_steps(schedule)}, got one for {_steps(recipe.schedule)}")
+
+
+def check_finished(recipe: Recipe) -> None:
+    """Refuse what makes no picture: a draft, or a state on the way to one."""
+    if stage(recipe.candidate):
+        kind = "a draft, which only foretells a picture" if getattr(recipe.candidate, "draft", False) else "a preview on the way to a picture"
+        raise RecipeError(f"recipe must be of a finished picture or of its noise, got one of {kind}: copy the recipe of its noise instead")
 
 
 def encode(candidates: Sequence[Tried]) -> tuple[list[list], list[int]]:

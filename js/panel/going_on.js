@@ -20,6 +20,7 @@ export function goingOn(node, panel, { address, fill }) {
     openBook: () => openBook({ use: fill, walks: true }),
     copySeed: (id) => copy(panel.search.candidates[id].seed, "Seed copied"),
     copyRecipe: async (id) => copy((await ask(`${address(id)}/recipe`))?.recipe, "Recipe copied"),
+    copyNoise: async (id) => copy(await beginning(address(id)), "Recipe of its noise copied"),
     convert: (id) => convert(node, panel.search.candidates[id].seed),
   };
 }

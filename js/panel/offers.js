@@ -29,7 +29,8 @@ function keeping(finished, plain, converts) {
                     { act: ["keep"], label: "Keep in seed book", title: "Remembers its noise, with prompt and model" }] : []),
     { act: ["openBook"], label: "Open seed book…", title: "All noises that were kept" },
     ...(plain ? [{ act: ["copySeed"], label: "Copy seed", title: "" }] : []),
-    { act: ["copyRecipe"], label: "Copy recipe", title: "The short text that makes it again" },
+    finished ? { act: ["copyRecipe"], label: "Copy recipe", title: "The short text that makes it again" }
+      : { act: ["copyNoise"], label: "Copy recipe of its noise", title: "The short text that makes a picture of the same noise; a draft itself is no result" },
     ...(plain && converts ? [{ act: ["convert"], label: "To KSampler", title: "Replace this node by a stock KSampler with this seed" }] : []),
   ];
 }

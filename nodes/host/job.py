@@ -105,6 +105,7 @@ class SearchJob:
         """The noise of a recipe instead of a search; of several, as many as leave the node."""
         found = recipes.loads_all(text)[: self.request.keep]
         for recipe in found:
+            recipes.check_finished(recipe)
             recipes.check_shapes(recipe, self.request.sampling.shapes)
             if isinstance(recipe.candidate, Path):
                 recipes.check_schedule(recipe, self.request.sampling.schedule)

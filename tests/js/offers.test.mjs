@@ -24,6 +24,7 @@ test("a draft is neither held nor saved", () => {
   const { hold, keep } = offers(search(), 2, node);
   assert.equal(hold, false);
   assert.ok(!labels(keep).includes("Save as PNG") && !labels(keep).includes("Keep in seed book"));
+  assert.deepEqual(keep.filter(({ label }) => label.includes("recipe")).map(({ act }) => act), [["copyNoise"]], "a draft cannot be made again, its noise can");
 });
 
 test("while the search runs nothing is offered that would change or queue the node", () => {

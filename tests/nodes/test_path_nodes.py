@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 import torch
-from noise_search.tests.nodes.graphs import BUDGET, KSAMPLER, MODEL, SOURCES, Brightness, kept, run
+from noise_search.tests.nodes.graphs import BUDGET, KSAMPLER, MODEL, SOURCES, Brightness, drop_in, kept, run
 from noise_search.tests.nodes.test_rollout import far
 
 KNOBS = {
@@ -65,6 +65,20 @@ def test_a_recipe_of_a_walk_is_replayed_by_the_drop_in_node_as_well(host, judge)
     drop_in = {"class_type": "NoiseSearch", "inputs": {**SOURCES, **KSAMPLER, "steps": 8, **BUDGET, "recipe": found.recipe}}
     again = run(host, {"1": MODEL, "2": drop_in}, kept("2", "latent"))
     assert far(again.latent["samples"], found.latent["samples"]) < 1e-5
+
+
+@pytest.mark.parametrize("what", ["draft", "preview"])
+@pytest.mark.parametrize("kind", ["RefineSearch", "DraftSearch", "NoiseSearch", "NoiseFromRecipe"])
+def test_the_recipe_of_a_draft_or_a_preview_is_refused_by_name_wherever_it_is_pasted(host, judge, what, kind):
+    recipes, path, noise = (host.part(f"search.{name}") for name in ("recipe", "path", "noise"))
+    found = path.draft(noise.fresh(5), (1.0, 0.5, 0.0)) if what == "draft" else path.Path(noise.fresh(5), (1.0, 0.5))
+    text = recipes.dumps(found, [(16, 8, 8)], {}, path.Schedule((1.0, 0.5, 0.0), True))
+    if kind == "NoiseFromRecipe":
+        graph = {"2": {"class_type": kind, "inputs": {"recipe": text}}}
+    else:
+        graph = drop_in(recipe=text) if kind == "NoiseSearch" else searched(kind, recipe=text)
+    error = refused(host, judge(Brightness()), graph, {"k": {"class_type": "ToyKeep", "inputs": {"value": ["2", 0], "name": "found"}}})
+    assert re.search(f"recipe must be of a finished picture or of its noise, got one of a {what}.*copy the recipe of its noise", error)
 
 
 @every_search
