@@ -201,3 +201,27 @@ def test_while_pictures_still_get_better_it_does_not_stop():
     for seed in range(10):
         trace, search = spent(AutoSearch, Promises(0.7), 96, seed)
         assert trace.pictures == pytest.approx(96) and not search.stopped
+
+
+def test_the_second_wave_finishes_the_most_promising_drafts_of_both():
+    search = AutoSearch(fresh(1), SeedStream(3), schedule=flow_schedule(20), pictures=40)
+    drafts, pictures = [], []
+    while (stage := search.ask(1000)) and len(pictures) < 2:
+        new = [tried for tried in stage if getattr(tried, "draft", False)]
+        if new:
+            drafts.append(new)
+        elif not any(tried == fresh(1) for tried in stage):
+            pictures.append(stage)
+        first = set(drafts[0]) if drafts else set()
+        told = list(dict.fromkeys([*search.held, *stage]))
+        search.tell(told, [(100.0 if tried in first else 1.0) if getattr(tried, "draft", False) else 0.0 if tried == fresh(1) else 5.0 for tried in told])
+    assert len(drafts) == 2 and len(pictures) == 2 and all(pictures)
+    assert set(search.made.values()) <= set(drafts[0]), "those of the first wave were the more promising ones"
+
+
+def test_the_depth_stays_where_one_refinement_of_ten_is_better():
+    search = AutoSearch(fresh(1), SeedStream(3), schedule=flow_schedule(20), pictures=40)
+    search.depth, children = 8.0, [mix(fresh(1), seed, 0.9) for seed in range(2, 12)]
+    search._schedule = type("Priced", (), {"cost": lambda self, tried: 0.4, "steps": 20})()
+    search._move(children, {search.best: 0.0, **{child: float(place == 3) - 0.5 for place, child in enumerate(children)}})
+    assert search.depth == pytest.approx(8.0)

@@ -48,3 +48,11 @@ def test_the_best_eight_of_many_tell_the_correlation_over_all_of_them():
 def test_scores_that_are_no_pairs_are_refused():
     with pytest.raises(ValueError, match="cheap and dear must be pairs, got 2 and 1"):
         spearman([1, 2], [1])
+
+
+def test_the_interval_is_fishers_with_bonett_and_wrights_spread():
+    """tanh(atanh r -+ 1.96 sqrt((1 + r^2 / 2) / (n - 3)))."""
+    one, other = map(list, pairs(12, 0.6, 3))
+    found, r = spearman(one, other), spearmanr(one, other).statistic
+    reach = 1.96 * np.sqrt((1 + r * r / 2) / (12 - 3))
+    assert (found.low, found.high) == pytest.approx((np.tanh(np.arctanh(r) - reach), np.tanh(np.arctanh(r) + reach)))

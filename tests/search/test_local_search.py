@@ -20,6 +20,7 @@ from noise_search.search import (
     run,
 )
 from noise_search.search.bands import WHOLE
+from noise_search.search.landscape import Landscape
 from noise_search.tests.search.landscapes import SHAPES, RandomField, linear, mean_best, measured_by, searched, single
 
 STEPS = {"moves": ("step",), "centers": 1, "neighbors": 1, "warmup": 4}
@@ -170,3 +171,13 @@ def test_children_of_one_family_are_crossed_without_using_a_draw_twice():
 def test_bad_knobs_are_refused(knobs, message):
     with pytest.raises(ValueError, match=message):
         LocalSearch(fresh(1), SeedStream(5), **{"pictures": 8, **knobs})
+
+
+def test_many_measurements_in_one_place_do_not_decide_what_is_expected_elsewhere():
+    """The mean of the process is that of generalized least squares: related scores count once, so that far from all of them it is near the middle."""
+    near = torch.nn.functional.normalize(torch.eye(12, dtype=torch.float64)[0] + 0.02 * torch.eye(12, dtype=torch.float64)[1:9])
+    points = torch.cat([near, torch.eye(12, dtype=torch.float64)[11:]])
+    landscape = Landscape(points, torch.tensor([1.0, 1.01, 0.99, 1.02, 0.98, 1.0, 1.01, 0.99, 0.0]))
+    expected, _ = landscape.fit.at(torch.zeros(9, dtype=torch.float64))
+    low, high = landscape.scores.min().item(), landscape.scores.max().item()
+    assert expected == pytest.approx((low + high) / 2, abs=0.2 * (high - low)) and expected < -0.5, "the plain mean is 0"

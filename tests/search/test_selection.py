@@ -83,3 +83,11 @@ def test_where_there_are_no_more_all_are_kept():
 def test_what_makes_no_sense_is_refused(keep, weight, shape, message):
     with pytest.raises(ValueError, match=message):
         keep_different(torch.ones(2), torch.zeros(shape, shape), keep, weight)
+
+
+def test_a_pair_of_two_counts_its_distance_for_each_of_them():
+    """Of the scores 3, 2, 1 the second is 1.22 standard deviations better than the third, which is further from the best by 2 x 0.8 mean distances."""
+    far = 2.09
+    distances = torch.tensor([[0.0, 1.0, far], [1.0, 0.0, 1.0], [far, 1.0, 0.0]])
+    assert keep_different(torch.tensor([3.0, 2.0, 1.0]), distances, 2) == [0, 2]
+    assert keep_different(torch.tensor([3.0, 2.0, 1.0]), distances, 2, weight=0.7) == [0, 1]

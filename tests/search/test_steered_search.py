@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 from noise_search.search import Measured, SeedStream, SteeredSearch, fresh
+from noise_search.search.steered_search import Particle
 from noise_search.tests.search.flows import Together, best_of_n, bests, flow_schedule, gaussian, interval, searched
 
 FLOW = flow_schedule(20)
@@ -205,3 +206,12 @@ def test_bad_knobs_are_refused(knobs, message):
 def test_with_thirty_two_pictures_it_finds_more_than_best_of_thirty_two():
     won = bests(SteeredSearch, FLOW, 32, runs=60) - bests(best_of_n, FLOW, 32, runs=60)
     assert interval(won)[0] > 0.1
+
+
+@pytest.mark.parametrize(("potential", "log_weights"), [("max", [3 * 8 + 3 * 8, 3 * 1 + 3 * 2]), ("current", [3 * 8, 3 * 1 + 3 * 2]), ("difference", [0.0, 3 * 2])])
+def test_a_particle_whose_previews_fall_is_weighed_by_its_potential(potential, log_weights):
+    """Previews of 8 and then 0 beside 1 and then 2, at strength 3: the best so far, the present one, or the present one less what was paid."""
+    steered, (one, other) = search(potential=potential, temperature="constant", strength=3.0, standardize=False), (fresh(11), fresh(12))
+    particles = steered._weighed([Particle(one), Particle(other)], {one: 8.0, other: 1.0}, 3.0)
+    particles = steered._weighed(particles, {one: 0.0, other: 2.0}, 3.0)
+    assert [particle.log_weight for particle in particles] == pytest.approx(log_weights)

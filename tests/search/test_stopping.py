@@ -2,8 +2,10 @@
 
 import math
 import random
+import statistics
 
 import pytest
+import scipy.stats
 from noise_search.search.stopping import expected_gain, reservation, worth_it
 
 TABLE = {0.1: (0.90, 5.5), 0.05: (1.26, 9.6), 0.02: (1.66, 20.8), 0.01: (1.94, 38)}  # cost: level, expected draws
@@ -58,3 +60,12 @@ def test_few_or_equal_draws():
 def test_a_draw_for_nothing_is_refused():
     with pytest.raises(ValueError, match="cost must be above 0, got 0"):
         worth_it([1.0, 2.0, 3.0], 0)
+
+
+@pytest.mark.parametrize("scores", [[0.0, 1.0, 2.5], [0.3, -1.0, 0.2, 1.9, 0.5]])
+def test_the_next_draw_is_as_uncertain_as_the_mean_of_so_few_is_as_well(scores):
+    """It follows t with n - 1 degrees of freedom, of scale s sqrt(1 + 1 / n) around the mean; worth it up to E[(v - best)+] / s."""
+    count, mean, spread = len(scores), statistics.fmean(scores), statistics.stdev(scores)
+    law = scipy.stats.t(count - 1, mean, spread * math.sqrt(1 + 1 / count))
+    gain = law.expect(lambda v: v - max(scores), lb=max(scores))
+    assert worth_it(scores, 0.98 * gain / spread) and not worth_it(scores, 1.02 * gain / spread)

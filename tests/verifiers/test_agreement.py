@@ -3,6 +3,7 @@ from itertools import permutations
 import pytest
 import torch
 from noise_search.verifiers.agreement import agreements, check_taste, ranks, read_ranking, suggest_weights, table, taste_of
+from scipy.stats import spearmanr
 
 
 def columns(*scores):
@@ -161,3 +162,15 @@ def test_the_table_says_how_sure_it_is_and_how_that_was_found():
     assert lines[2] == "looks: -1.00 (100 % of all possible orders agree as well), weight 0.25"
     many = torch.arange(9.0)
     assert "in 95 % of 2000 bootstrap samples" in table(["CLIP"], agreements(many[:, None], many.tolist()), [1.0], 9)[1]
+
+
+def test_the_weights_shrink_by_the_spread_that_chance_alone_would_give():
+    """The formula of `suggest_weights`, written out, where it neither shrinks to nothing nor lets all stand."""
+    scores = torch.tensor([[1.0, 3.0], [2.0, 1.0], [3.0, 6.0], [4.0, 2.0], [5.0, 5.0], [6.0, 4.0]])
+    taste = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    r = [spearmanr(column, taste).statistic for column in scores.T]
+    q, mean, v = spearmanr(*scores.T).statistic, sum(r) / 2, (r[0] - r[1]) ** 2 / 2
+    left = 1 - (1 - q) / (6 - 1) / v
+    assert 0.1 < left < 0.9
+    weights = [mean + left * (one - mean) for one in r]
+    assert suggest_weights(scores, taste) == pytest.approx([weight / max(weights) for weight in weights])

@@ -1,8 +1,11 @@
 """What is asked of a vision-language model, and what becomes of its answers."""
 
+import math
+
 import pytest
 import torch
 from noise_search.verifiers.vlm import VlmScore
+from noise_search.verifiers.vlm_chance import chance
 from noise_search.verifiers.vlm_reply import Reply, ReplyError, marks
 
 
@@ -91,3 +94,11 @@ def test_every_beginning_of_a_reply_gives_its_own_scores_or_none(end):
         assert found == [7.5, 10.0]
     with pytest.raises(ReplyError):
         marks(Reply(f"Hands: 7\nLight: 8{end}", cut=True), ["Hands", "Light"], 10)
+
+
+def test_a_word_that_is_not_listed_has_half_of_what_it_may_have():
+    """Of 0.99 yes and 0.004 maybe, 0.006 is left over: no has at most 0.004, the least that is listed, and is taken to have half of that."""
+    listed = {"Yes": 0.99, "maybe": 0.004}
+    token = {"token": "Yes", "logprob": math.log(0.99), "top_logprobs": [{"token": word, "logprob": math.log(mass)} for word, mass in listed.items()]}
+    assert chance([token], "Yes", ("yes", "no")) == pytest.approx(0.99 / (0.99 + 0.002))
+    assert chance([token], "Yes", ("no", "yes")) == pytest.approx(0.002 / (0.99 + 0.002))
