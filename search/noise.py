@@ -148,6 +148,15 @@ def check_independent(candidate: Candidate) -> None:
         stack.extend(node.parents)
 
 
+def check_leaves(candidate: Candidate, shapes: Sequence[Shape], leaves: Mapping[str, Streams]) -> None:
+    """Refuse an expression whose tensors are not there; the error says which, and what to connect."""
+    for node in ancestry(candidate):
+        if node.operation == "leaf":
+            noise_leaf(node.leaf, shapes, leaves)
+        elif getattr(node, "leaf", ""):
+            mask_leaf(node.leaf, shapes, leaves)
+
+
 def materialize(
     candidates: Sequence[Candidate], shapes: Sequence[Shape], leaves: Mapping[str, Streams] = NO_LEAVES
 ) -> tuple[Tensor, ...]:

@@ -21,7 +21,6 @@ sys.modules["noise_search"] = package
 from noise_search.tests import host as harness  # noqa: E402  (needs the alias above)
 from noise_search.tests.nodes import fixtures  # noqa: E402
 
-os.environ.setdefault("NOISE_SEARCH_STORE", "off")  # a search that is run again samples again; the tests of the store switch it on
 _scratch = tempfile.TemporaryDirectory(prefix="noise search ")  # every path of the host has a space in it
 if harness.COMFYUI_PATH:
     harness.make_importable(Path(_scratch.name))
@@ -68,6 +67,27 @@ page = harness.page
 tiny = harness.tiny
 judge = fixtures.judge
 folder = fixtures.folder
+
+
+@pytest.fixture(autouse=True)
+def fresh_store(request, monkeypatch, tmp_path):
+    """What searches keep is on, as users have it, and nothing of one test is there in the next."""
+    monkeypatch.delenv("NOISE_SEARCH_STORE", raising=False)
+    if "host" in request.fixturenames:
+        import folder_paths
+
+        monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path / "user"))
+    yield
+    for name in {"server", "page"} & set(request.fixturenames):
+        running = request.getfixturevalue("server" if name == "page" else name)
+        for kept in (running.base / "user" / "noise_search").glob("noise_search.sqlite3*"):
+            kept.unlink()
+
+
+@pytest.fixture
+def store_off(monkeypatch):
+    """For what is measured or counted anew every time: a search that is run again samples again."""
+    monkeypatch.setenv("NOISE_SEARCH_STORE", "off")
 
 
 @pytest.fixture(scope="session")

@@ -16,13 +16,18 @@ export function goingOn(node, panel, { address, fill }) {
     vary: (id, strength) => varyAround(node, panel, address(id), STRENGTHS[strength], fill),
     goOn: (id, type) => searchOn(node, address(id), id, type),
     save: (id) => save(address(id)),
-    keep: async (id) => (await send(BOOK, { search: panel.search.search, candidate: id })) && tell("success", `#${id} is in the seed book`),
+    keep: (id) => keep(panel.search.search, id),
     openBook: () => openBook({ use: fill, walks: true }),
     copySeed: (id) => copy(panel.search.candidates[id].seed, "Seed copied"),
     copyRecipe: async (id) => copy((await ask(`${address(id)}/recipe`))?.recipe, "Recipe copied"),
     copyNoise: async (id) => copy(await beginning(address(id)), "Recipe of its noise copied"),
     convert: (id) => convert(node, panel.search.candidates[id].seed),
   };
+}
+
+async function keep(search, id) {
+  const kept = await send(BOOK, { search, candidate: id });
+  if (kept) tell("success", kept.new ? `#${id} is in the seed book` : `#${id} was in the seed book, and is up to date now`);
 }
 
 // The recipe of the noise that a candidate began with.

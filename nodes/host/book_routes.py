@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
+from comfy.cli_args import args
 from server import PromptServer
 
-from . import seed_book
+from . import database, seed_book
 from .live import Live, find
 from .prompt import trace_prompt, trace_prompt_of_pictures
 from .routes import Refused, answered, body_of, data_of, known, parsed, short
@@ -40,7 +41,7 @@ async def noises(request: web.Request) -> web.StreamResponse:
     query, offset = request.query.get("query", ""), request.query.get("offset", "0")
     if len(query) > QUERY:
         raise Refused(400, f"query must be at most {QUERY} characters, got {len(query)}")
-    found, count = await booked(seed_book.listed, query, PAGE, whole(offset, "offset"))
+    found, count = await booked(request, seed_book.listed, query, PAGE, whole(offset, "offset"))
     return web.json_response({"noises": found, "count": count})
 
 
@@ -52,31 +53,32 @@ async def keep(request: web.Request) -> web.StreamResponse:
     live = find(body["search"]) if isinstance(body["search"], str) else None
     if live is None:
         raise Refused(404, f"search must be one that this server knows, got {short(body['search'])}")
-    (number,) = await booked(lambda: seed_book.keep([entry_of(live, known(live, body["candidate"]))]))
-    return web.json_response({"noise": number})
+    number = known(live, body["candidate"])
+    ((noise, new),) = await booked(request, lambda user: seed_book.keep([entry_of(live, number)], user))
+    return web.json_response({"noise": noise, "new": new})
 
 
 async def export(request: web.Request) -> web.StreamResponse:
     headers = {"Content-Disposition": 'attachment; filename="seed_book.json"'}
-    return web.Response(body=await booked(seed_book.exported), content_type="application/json", headers=headers)
+    return web.Response(body=await booked(request, seed_book.exported), content_type="application/json", headers=headers)
 
 
 async def take_in(request: web.Request) -> web.StreamResponse:
     """An exported book: all of its noises, or none of them."""
     data = await data_of(request, seed_book.MAX_EXPORT)
-    kept = await booked(lambda: seed_book.keep(seed_book.imported(parsed(data))))
+    kept = await booked(request, lambda user: seed_book.keep(seed_book.imported(parsed(data)), user))
     return web.json_response({"noises": len(kept)})
 
 
 async def picture(request: web.Request) -> web.StreamResponse:
-    found = await booked(seed_book.picture, asked(request))
+    found = await booked(request, seed_book.picture, asked(request))
     if found is None:
         raise Refused(404, f"noise must be one of the seed book with a picture, got {short(request.match_info['noise'])}")
     return web.Response(body=found, content_type="image/jpeg", headers={"Cache-Control": "private, max-age=86400", "X-Content-Type-Options": "nosniff"})
 
 
 async def forget(request: web.Request) -> web.StreamResponse:
-    if not await booked(seed_book.forget, asked(request)):
+    if not await booked(request, seed_book.forget, asked(request)):
         raise Refused(404, f"noise must be one of the seed book, got {short(request.match_info['noise'])}")
     return web.json_response({})
 
@@ -91,14 +93,35 @@ def whole(text: str, name: str, status: int = 400) -> int:
     return int(text)
 
 
-async def booked(call: Callable, *arguments: Any) -> Any:
-    """What the book answers, without holding the server up."""
+async def booked(request: web.Request, call: Callable, *arguments: Any) -> Any:
+    """What the book of the user who asks answers, without holding the server up. A damaged one is set aside, and a new one answers.
+
+    Args:
+        call: Takes the arguments, and then the user.
+    """
+    user = user_of(request)
     try:
-        return await asyncio.to_thread(call, *arguments)
+        try:
+            return await asyncio.to_thread(call, *arguments, user)
+        except sqlite3.DatabaseError as error:
+            if not database.is_damage(error):
+                raise
+            await asyncio.to_thread(database.set_aside, seed_book.path(user), error)
+            return await asyncio.to_thread(call, *arguments, user)
     except BookError as error:
         raise Refused(400, str(error)) from error
     except (sqlite3.Error, OSError) as error:
-        raise Refused(500, f"The seed book {seed_book.path()} cannot be used: {error}") from error
+        raise Refused(500, f"The seed book cannot be used: {error}") from error
+
+
+def user_of(request: web.Request) -> str:
+    """Whose book it is; "" where the host has one user."""
+    if not args.multi_user:
+        return ""
+    try:
+        return PromptServer.instance.user_manager.get_request_user_id(request)
+    except KeyError:
+        raise Refused(403, "user must be one that this server knows") from None
 
 
 def entry_of(live: Live, number: int) -> Entry:

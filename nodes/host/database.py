@@ -41,7 +41,12 @@ COUNTED = "".join(
     f"CREATE TRIGGER {table}_new AFTER UPDATE OF size ON {table} BEGIN UPDATE held SET bytes = bytes - old.size + new.size; END;"
     for table in ("latents", "measured", "notes")
 )
-MIGRATIONS: tuple[str, ...] = (TABLES + COUNTED,)  # number k makes version k + 1 of version k
+BOOK = """
+CREATE TABLE noises (id INTEGER PRIMARY KEY AUTOINCREMENT, mark BLOB NOT NULL UNIQUE, recipe TEXT NOT NULL, seed TEXT, score REAL, judge TEXT NOT NULL,
+                     prompt TEXT NOT NULL, model TEXT NOT NULL, how TEXT NOT NULL, made REAL NOT NULL, picture BLOB, size INTEGER NOT NULL);
+"""
+MIGRATIONS: tuple[str, ...] = (TABLES + COUNTED, BOOK)  # number k makes version k + 1 of version k
+FOR_GOOD = "noises"  # the table of what the artist keeps: no limit of the store takes it away, and it is saved from a damaged file
 
 
 class Unusable(OSError):
@@ -122,14 +127,46 @@ def is_damage(error: BaseException) -> bool:
 
 
 def set_aside(path: Path, reason: Any) -> str:
-    """Renames a damaged one, so that a new one begins; nothing of it is deleted. What to tell the artist."""
+    """Renames a damaged one, and begins a new one with what can be read of what was kept for good. Nothing is deleted. What to tell the artist."""
     aside = path.with_name(f"{path.stem}.damaged-{time.strftime('%Y%m%d-%H%M%S')}{path.suffix}")
     for end in COMPANIONS:
         if os.path.exists(f"{path}{end}"):
             os.replace(f"{path}{end}", f"{aside}{end}")
+    saved = salvaged(aside, path)
     said = f"What earlier runs kept was damaged ({reason}) and is set aside as {aside.name}; a new store begins."
+    said += f" Of the seed book {saved} noises could be read and are kept." if saved else ""
     log.warning("%s", said)
     return said
+
+
+def salvaged(old: Path, new: Path) -> int:
+    """Copies what the artist kept for good out of a damaged file, row by row, as far as it can be read; how many rows."""
+    rows = []
+    with closing(sqlite3.connect(old)) as source:
+        source.row_factory = sqlite3.Row
+        for number in sorted(readable(source)):
+            try:
+                rows += source.execute(f"SELECT * FROM {FOR_GOOD} WHERE id = ?", (number,)).fetchall()
+            except sqlite3.Error:
+                continue
+    if rows:
+        with closing(Database(new)) as database, database.writing() as book:
+            for row in rows:
+                names = row.keys()
+                book.execute(f"INSERT OR IGNORE INTO {FOR_GOOD} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})", tuple(row))
+    return len(rows)
+
+
+def readable(source: sqlite3.Connection) -> set[int]:
+    """Ids of the rows before and after the damage."""
+    found: set[int] = set()
+    for order in ("ASC", "DESC"):
+        try:
+            for row in source.execute(f"SELECT id FROM {FOR_GOOD} ORDER BY id {order}"):
+                found.add(row["id"])
+        except sqlite3.Error:
+            continue
+    return found
 
 
 def bring_up_to_date(connection: sqlite3.Connection, migrations: tuple) -> None:

@@ -12,7 +12,7 @@ from comfy_execution.graph_utils import ExecutionBlocker
 from torch import Tensor
 
 from ...search import recipe as recipes
-from ...search.noise import SeedStream
+from ...search.noise import SeedStream, check_leaves
 from ...search.path import Path, Tried, stage
 from ...search.run import HOW, Budget, run
 from ...search.selection import keep_different
@@ -107,6 +107,7 @@ class SearchJob:
         for recipe in found:
             recipes.check_finished(recipe)
             recipes.check_shapes(recipe, self.request.sampling.shapes)
+            check_leaves(recipe.candidate, self.request.sampling.shapes, self.start.leaves)  # also where its picture is kept: NOISE goes out
             if isinstance(recipe.candidate, Path):
                 recipes.check_schedule(recipe, self.request.sampling.schedule)
         self.replayed = tuple(dict.fromkeys(recipe.candidate for recipe in found))

@@ -70,7 +70,7 @@ class Memo:
     def keep_values(self, tried: Sequence[Tried], rows: Sequence[Sequence[float]]) -> None:
         found = {one.key: row for one, row in zip(tried, rows)}
         for setup, part in self._by_setup(tried).items() if self.identity.judging else ():
-            judged = {one.key: found[one.key] for one in part}
+            judged = {one.key: found[one.key] for one in part if all(map(math.isfinite, found[one.key]))}  # of others the search itself tells
             self._attempt(lambda store, setup=setup, judged=judged: store.keep_values(setup, self.identity.judging, judged))
 
     def final(self, judge: str, tried: Sequence[Tried], hold: Callable[[], list[int]]) -> list[int]:

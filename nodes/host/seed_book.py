@@ -1,23 +1,25 @@
-"""The seed book: found noises kept for good, in a small database in the host's user directory."""
+"""The seed book: found noises kept for good, in the user's database. No limit of the store takes them away, and it may be switched off."""
 
 import base64
 import binascii
+import hashlib
 import io
 import json
+import logging
 import math
 import os
 import re
 import sqlite3
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import folder_paths
 from PIL import Image, UnidentifiedImageError
 
 from ...search import recipe as recipes
+from . import database
 
 FORMAT = 1
 LIMITS = {"prompt": 4000, "model": 300, "judge": 300, "how": 100}  # characters
@@ -25,15 +27,16 @@ MAX_RECIPE = 100_000  # characters; the host takes longer ones as input, but a b
 PICTURE = 192  # longer side of a thumbnail, in pixels
 MAX_PICTURE = 200_000  # bytes of an imported one
 MAX_ENTRIES = 100_000
-MAX_BOOK = 100_000_000  # bytes on the disk
+MAX_BOOK = 100_000_000  # bytes
+OVERHEAD = 300  # bytes of an entry beside its texts and its picture, as a file has them
 MAX_EXPORT = 2 * MAX_BOOK  # bytes that a full one can take as a file: pictures grow by a third there, quotation marks to twice
 LAST = 4e9  # seconds since 1970, some day in 2096
 UNSTORABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")  # control characters, and halves of characters, as JSON may hold
 MAX_SIDE = 4096  # of an imported thumbnail before it is made small
-TABLE = """CREATE TABLE IF NOT EXISTS noises (id INTEGER PRIMARY KEY AUTOINCREMENT, recipe TEXT NOT NULL UNIQUE, seed TEXT, score REAL,
-           judge TEXT NOT NULL, prompt TEXT NOT NULL, model TEXT NOT NULL, how TEXT NOT NULL, made REAL NOT NULL, picture BLOB)"""
+FORMER = "seed_book.sqlite3"  # the file of version 0.1
+TAKEN = "seed_book.taken_over.sqlite3"
 
-_lock = threading.Lock()
+log = logging.getLogger("noise_search")
 
 
 class BookError(ValueError):
@@ -79,68 +82,121 @@ class Entry:
             raise BookError(f"made must be seconds since 1970, 0 to {LAST:.0f}, got {short(self.made)}")
 
 
-def path() -> str:
-    return os.path.join(folder_paths.get_user_directory(), "noise_search", "seed_book.sqlite3")
+class Kept(NamedTuple):
+    """An entry that was kept.
+
+    Args:
+        number: Its id.
+        new: Whether it was not there before.
+    """
+
+    number: int
+    new: bool
+
+
+def path(user: str = "") -> Path:
+    """The database of a user; "" is the one user of a host without `--multi-user`."""
+    return database.folder(user) / database.NAME
 
 
 @contextmanager
-def opened() -> Iterator[sqlite3.Connection]:
-    """The database, written to as a whole or not at all."""
-    os.makedirs(os.path.dirname(path()), exist_ok=True)
-    with _lock, closing(sqlite3.connect(path(), timeout=30)) as book, book:
-        book.row_factory = sqlite3.Row
-        book.execute(TABLE)
-        book.create_function("folded", 1, str.casefold, deterministic=True)
-        yield book
+def opened(user: str) -> Iterator[sqlite3.Connection]:
+    """The book in one transaction: written to as a whole or not at all."""
+    with database.opened(path(user)) as found:
+        if not user and (former := path(user).with_name(FORMER)).is_file():
+            take_over(found, former)
+        with found.writing() as book:
+            book.create_function("folded", 1, str.casefold, deterministic=True)
+            yield book
 
 
-def keep(entries: Sequence[Entry]) -> list[int]:
-    """Adds entries; one whose recipe is there already stays as it is. The ids of all of them."""
-    names = [field.name for field in fields(Entry)]
-    insert = f"INSERT OR IGNORE INTO noises ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
-    with opened() as book:
+def take_over(found: database.Database, former: Path) -> None:
+    """Moves the entries of the book that an earlier version kept in a file of its own; the file stays under another name."""
+    with found.writing() as book:
+        entries = [entry for entry in formerly(former)]
         for entry in entries:
-            book.execute(insert, [getattr(entry, name) for name in names])
+            write(book, entry)
+    with suppress(FileNotFoundError):  # another server was faster: it moved the same
+        os.replace(former, former.with_name(TAKEN))
+    log.info("The seed book, %d noises, has moved from %s into %s; the old file is now %s.", len(entries), former.name, database.NAME, TAKEN)
+
+
+def formerly(former: Path) -> list[Entry]:
+    """The entries of an earlier version's file that can be read and are sound."""
+    names, found = [field.name for field in fields(Entry)], []
+    with closing(sqlite3.connect(former)) as book:
+        try:
+            for row in book.execute(f"SELECT {', '.join(names)} FROM noises ORDER BY id"):
+                with suppress(ValueError):
+                    found.append(Entry(*row))
+        except sqlite3.Error as error:
+            log.warning("%s could be read in part only: %s", former, str(error))
+    return found
+
+
+def keep(entries: Sequence[Entry], user: str = "") -> list[Kept]:
+    """Adds entries. One that is there already, of the same recipe, prompt and model, is brought up to date unless it is the newer one."""
+    with opened(user) as book:
+        kept = [write(book, entry) for entry in entries]
         check_size(book)
-        return [book.execute("SELECT id FROM noises WHERE recipe = ?", [entry.recipe]).fetchone()["id"] for entry in entries]
+    return kept
+
+
+def write(book: sqlite3.Connection, entry: Entry) -> Kept:
+    values = {field.name: getattr(entry, field.name) for field in fields(Entry)} | {"mark": mark_of(entry), "size": size_of(entry)}
+    known = book.execute("SELECT id FROM noises WHERE mark = ?", [values["mark"]]).fetchone()
+    changing = ", ".join(f"{name} = excluded.{name}" for name in ("seed", "score", "judge", "how", "made", "size"))
+    book.execute(f"INSERT INTO noises ({', '.join(values)}) VALUES ({', '.join('?' * len(values))}) ON CONFLICT (mark) DO UPDATE "
+                 f"SET {changing}, picture = coalesce(excluded.picture, picture) WHERE excluded.made >= made", list(values.values()))
+    (number,) = book.execute("SELECT id FROM noises WHERE mark = ?", [values["mark"]]).fetchone()
+    return Kept(number, known is None)
+
+
+def mark_of(entry: Entry) -> bytes:
+    """What makes two entries the same one."""
+    return hashlib.blake2b(json.dumps([entry.recipe, entry.prompt, entry.model]).encode(), digest_size=16).digest()
+
+
+def size_of(entry: Entry) -> int:
+    texts = (getattr(entry, name) for name in ("recipe", *LIMITS))
+    return OVERHEAD + sum(len(text.encode()) for text in texts) + len(entry.picture or b"")
 
 
 def check_size(book: sqlite3.Connection) -> None:
     """Refuses what would make it larger than what can be taken out and in again."""
-    (held,) = book.execute("SELECT count(*) FROM noises").fetchone()
-    pages, free, page = (book.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size"))
-    if held > MAX_ENTRIES or (pages - free) * page > MAX_BOOK:
-        raise BookError(f"seed book must hold at most {MAX_ENTRIES} noises in {MAX_BOOK} bytes, got {held} in {(pages - free) * page}")
+    held, size = book.execute("SELECT count(*), total(size) FROM noises").fetchone()
+    if held > MAX_ENTRIES or size > MAX_BOOK:
+        raise BookError(f"seed book must hold at most {MAX_ENTRIES} noises in {MAX_BOOK} bytes, got {held} in {size:.0f}")
 
 
-def listed(query: str = "", limit: int = 100, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+def listed(query: str = "", limit: int = 100, offset: int = 0, user: str = "") -> tuple[list[dict[str, Any]], int]:
     """Entries whose texts hold every word of the query, newest first, without their pictures; and how many there are in all."""
     words = query.casefold().split()
     text = "folded(prompt || ' ' || model || ' ' || judge || ' ' || how || ' ' || coalesce(seed, ''))"
     where = " AND ".join([f"instr({text}, ?) > 0"] * len(words)) or "1"
-    with opened() as book:
+    with opened(user) as book:
         (count,) = book.execute(f"SELECT count(*) FROM noises WHERE {where}", words).fetchone()
         rows = book.execute(f"SELECT id, recipe, seed, score, judge, prompt, model, how, made, picture IS NOT NULL AS picture FROM noises "
                             f"WHERE {where} ORDER BY made DESC, id DESC LIMIT ? OFFSET ?", [*words, limit, offset]).fetchall()
     return [{**dict(row), "picture": bool(row["picture"])} for row in rows], count
 
 
-def picture(number: int) -> bytes | None:
-    with opened() as book:
+def picture(number: int, user: str = "") -> bytes | None:
+    with opened(user) as book:
         row = book.execute("SELECT picture FROM noises WHERE id = ?", [number]).fetchone()
     return row["picture"] if row else None
 
 
-def forget(number: int) -> bool:
+def forget(number: int, user: str = "") -> bool:
     """Deletes an entry; False where there is none."""
-    with opened() as book:
+    with opened(user) as book:
         return book.execute("DELETE FROM noises WHERE id = ?", [number]).rowcount > 0
 
 
-def exported() -> bytes:
+def exported(user: str = "") -> bytes:
     """The whole book as JSON, oldest first, at most `MAX_EXPORT` bytes."""
     names = [field.name for field in fields(Entry)]
-    with opened() as book:
+    with opened(user) as book:
         rows = book.execute(f"SELECT {', '.join(names)} FROM noises ORDER BY id").fetchall()
     entries = [{**dict(row), "picture": base64.b64encode(row["picture"]).decode() if row["picture"] else None} for row in rows]
     return json.dumps({"noise_search_book": FORMAT, "noises": entries}, ensure_ascii=False).encode()

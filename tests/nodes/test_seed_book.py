@@ -3,13 +3,17 @@
 import base64
 import io
 import json
-import os
+import sqlite3
 import urllib.error
 import urllib.parse
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import numpy as np
 import pytest
+from noise_search.demo.server import Server, prepare
+from noise_search.tests.host import COMFYUI_PATH, TOYS
 from PIL import Image
 
 SOURCES = {"model": ["1", 0], "positive": ["4", 0], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
@@ -79,8 +83,17 @@ def test_a_kept_noise_is_listed_with_what_is_known_of_it(client, search):
 
 def test_a_noise_is_kept_once(client, search):
     first = client.json(ROOT, {"search": search, "candidate": 1})
-    assert client.json(ROOT, {"search": search, "candidate": 1}) == first
+    assert first["new"]
+    assert client.json(ROOT, {"search": search, "candidate": 1}) == {"noise": first["noise"], "new": False}
     assert client.json(ROOT)["count"] == 1
+
+
+def test_a_noise_that_is_kept_again_shows_its_new_score_and_under_another_prompt_it_is_another_entry(client):
+    client.json(f"{ROOT}/import", book(fresh(1, prompt="fox", score=1.0, made=5.0, picture=picture())))
+    client.json(f"{ROOT}/import", book(fresh(1, prompt="fox", score=2.0, made=6.0), fresh(1, prompt="hare", score=3.0, made=7.0), fresh(1, prompt="fox", model="other", made=8.0)))
+    client.json(f"{ROOT}/import", book(fresh(1, prompt="fox", score=0.5, made=4.0)))
+    found = [(noise["prompt"], noise["model"], noise["score"], noise["picture"]) for noise in client.json(ROOT)["noises"]]
+    assert found == [("fox", "other", None, False), ("hare", "", 3.0, False), ("fox", "", 2.0, True)], "what came in later but is older changes nothing"
 
 
 def test_every_word_of_a_query_is_looked_for_and_the_newest_come_first(client):
@@ -140,12 +153,19 @@ def test_a_date_at_the_ends_of_what_a_book_can_show_is_taken(client):
 
 
 @pytest.fixture
-def small_book(host, tmp_path, monkeypatch):
-    """A book of its own that is full at 300 kB."""
-    seed_book = host.part("nodes.host.seed_book")
-    monkeypatch.setattr(seed_book, "path", lambda: str(tmp_path / "book.sqlite3"))
-    monkeypatch.setattr(seed_book, "MAX_BOOK", 300_000)
-    return seed_book
+def own_book(host, tmp_path, monkeypatch):
+    """A book of its own."""
+    import folder_paths
+
+    monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path))
+    return host.part("nodes.host.seed_book")
+
+
+@pytest.fixture
+def small_book(own_book, monkeypatch):
+    """One that is full at 300 kB."""
+    monkeypatch.setattr(own_book, "MAX_BOOK", 300_000)
+    return own_book
 
 
 GRAIN = Image.fromarray(np.random.default_rng(0).integers(0, 256, (192, 192, 3), np.uint8))
@@ -172,7 +192,8 @@ def test_a_full_book_can_be_taken_out_and_taken_in_again(small_book, filling):
     taken = small_book.imported(json.loads(file))
     assert len(taken) == kept > 5
     assert len(small_book.keep(taken)) == small_book.listed()[1] == kept, "into itself: they are there already"
-    os.remove(small_book.path())
+    for entry in small_book.listed(limit=kept)[0]:
+        small_book.forget(entry["id"])
     assert len(small_book.keep(taken)) == small_book.listed()[1] == kept, "into an empty one"
 
 
@@ -260,3 +281,109 @@ def test_a_form_of_another_site_is_refused(client):
 def test_a_candidate_that_is_none_is_refused(client, search):
     for candidate in (3, -1, True, "../1", 1.0):
         assert refusal(client, ROOT, json.dumps({"search": search, "candidate": candidate}).encode())[0] == 404
+
+
+def entries(module, count, first=0):
+    return [module.Entry(RECIPE % seed, str(seed), made=float(seed), prompt="kept") for seed in range(first, first + count)]
+
+
+def former_book(folder, count, sound=True):
+    """The file in which version 0.1 kept them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(folder / "seed_book.sqlite3")) as book, book:
+        book.execute("CREATE TABLE noises (id INTEGER PRIMARY KEY AUTOINCREMENT, recipe TEXT NOT NULL UNIQUE, seed TEXT, score REAL, judge TEXT NOT NULL, "
+                     "prompt TEXT NOT NULL, model TEXT NOT NULL, how TEXT NOT NULL, made REAL NOT NULL, picture BLOB)")  # fmt: skip
+        rows = [(RECIPE % seed if sound or seed % 2 else f"no recipe {seed}", str(seed), 0.5, "CLIP", "a fox", "flux", "random", 5.0 + seed, b"jpeg") for seed in range(count)]
+        book.executemany("INSERT INTO noises (recipe, seed, score, judge, prompt, model, how, made, picture) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def test_the_book_of_an_earlier_version_is_taken_over_once(own_book, tmp_path):
+    former_book(tmp_path / "noise_search", 12)
+    found, count = own_book.listed()
+    assert count == 12 and [noise["seed"] for noise in found] == [str(seed) for seed in reversed(range(12))]
+    assert (found[0]["prompt"], found[0]["score"], own_book.picture(found[0]["id"])) == ("a fox", 0.5, b"jpeg")
+    assert not (tmp_path / "noise_search" / "seed_book.sqlite3").exists() and (tmp_path / "noise_search" / "seed_book.taken_over.sqlite3").exists()
+    own_book.forget(found[0]["id"])
+    assert own_book.listed()[1] == 11, "it does not come back"
+
+
+def test_a_server_that_died_in_the_middle_of_taking_over_doubles_nothing(own_book, tmp_path, monkeypatch):
+    former_book(tmp_path / "noise_search", 5)
+    with monkeypatch.context() as patch:
+        patch.setattr(own_book.os, "replace", lambda *paths: (_ for _ in ()).throw(OSError("the power went")))
+        with pytest.raises(OSError, match="the power went"):
+            own_book.listed()
+    assert own_book.listed()[1] == 5 and not (tmp_path / "noise_search" / "seed_book.sqlite3").exists()
+
+
+def test_of_a_damaged_former_book_what_is_sound_is_taken_over(own_book, tmp_path):
+    former_book(tmp_path / "noise_search", 6, sound=False)
+    assert sorted(noise["seed"] for noise in own_book.listed()[0]) == ["1", "3", "5"]
+
+
+def test_two_hundred_that_are_kept_at_once_are_all_there(own_book):
+    with ThreadPoolExecutor(16) as pool:
+        kept = list(pool.map(lambda seed: own_book.keep(entries(own_book, 1, seed))[0], range(200)))
+    assert len({one.number for one in kept}) == own_book.listed()[1] == 200
+
+
+def test_no_limit_of_the_store_takes_kept_noises_away_and_the_book_works_with_the_store_off(host, own_book, monkeypatch):
+    own_book.keep(entries(own_book, 5))
+    store = host.part("nodes.host.store")
+    with closing(store.Store(own_book.path(), 20_000)) as small:
+        for number in range(50):
+            small.keep_latents("setup", {str(number): store.Sampled(0.0, 1, 1, b"x" * 5000)})
+    monkeypatch.setenv("NOISE_SEARCH_STORE", "off")
+    own_book.keep(entries(own_book, 5, 5))
+    assert own_book.listed()[1] == 10
+
+
+@pytest.mark.parametrize("hurt", ["the beginning", "the middle"])
+def test_of_a_damaged_database_the_kept_noises_that_can_be_read_are_saved(host, own_book, hurt):
+    database = host.part("nodes.host.database")
+    own_book.keep(entries(own_book, 2000))
+    path = own_book.path()
+    with closing(sqlite3.connect(path)) as book:
+        book.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        file.seek(0 if hurt == "the beginning" else size // 2)
+        file.write(b"\xff" * 8192)
+    said = database.set_aside(path, "a test")
+    count = own_book.listed()[1]
+    assert "is set aside as" in said and (count == 0 if hurt == "the beginning" else 1000 < count < 2000)
+    assert hurt == "the beginning" or f"Of the seed book {count} noises could be read" in said
+    assert own_book.keep(entries(own_book, 1, 5000))[0].new
+
+
+def test_a_damaged_database_answers_the_page_with_a_new_book(client, server):
+    client.json(f"{ROOT}/import", book(fresh(1)))
+    path = server.base / "user" / "noise_search" / "noise_search.sqlite3"
+    for end in ("-wal", "-shm"):
+        path.with_name(path.name + end).unlink(missing_ok=True)
+    path.write_bytes(b"no database at all" * 1000)
+    assert client.json(ROOT)["count"] == 0
+    client.json(f"{ROOT}/import", book(fresh(2)))
+    assert client.json(ROOT)["count"] == 1
+    for aside in path.parent.glob("*.damaged-*"):
+        aside.unlink()
+
+
+def test_each_user_has_a_book_of_its_own(tmp_path_factory):
+    base = prepare(tmp_path_factory.mktemp("users"), [TOYS])
+    with Server(COMFYUI_PATH, base, arguments=["--multi-user"]) as running:
+        users = [json.loads(ask(running, "/users", {"username": name})) for name in ("alice", "bob")]
+        ask(running, f"{ROOT}/import", book(fresh(1, prompt="of alice")), users[0])
+        (noise,) = json.loads(ask(running, ROOT, user=users[0]))["noises"]
+        assert json.loads(ask(running, ROOT, user=users[1])) == {"noises": [], "count": 0}
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            ask(running, f"{ROOT}/{noise['id']}", method="DELETE", user=users[1])
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            ask(running, ROOT, user="nobody")
+        assert json.loads(ask(running, ROOT, user=users[0]))["count"] == 1
+
+
+def ask(running, path, body=None, user="", method=None):
+    headers = {"Content-Type": "application/json", **({"comfy-user": user} if user else {})}
+    data = None if body is None else json.dumps(body).encode()
+    return urllib.request.urlopen(urllib.request.Request(running.url + path, data=data, headers=headers, method=method), timeout=60).read()
