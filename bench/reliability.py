@@ -12,14 +12,14 @@ import sys
 import tempfile
 from pathlib import Path
 
-from . import fuzzing, killing, soaking
+from . import fuzzing, killing, opening, soaking
 from .overhead import start_host
 from .results import OUTPUT, read, write
 from .steps import Steps
 
-SECTIONS = ("kill", "fuzz", "soak", "keys")
-FULL = {"kill": 30, "fuzz": 100_000, "candidates": 4096, "searches": 200, "keys": 100}
-QUICK = {"kill": 2, "fuzz": 2000, "candidates": 512, "searches": 40, "keys": 10}
+SECTIONS = ("kill", "fuzz", "soak", "keys", "store")
+FULL = {"kill": 30, "fuzz": 100_000, "candidates": 4096, "searches": 200, "keys": 100, "store": 300}
+QUICK = {"kill": 2, "fuzz": 2000, "candidates": 512, "searches": 40, "keys": 10, "store": 60}
 PART = 1000  # examples
 
 
@@ -36,7 +36,7 @@ def main() -> int:
     for section in options.redo:
         steps.forget(section)
     for section in options.sections or SECTIONS:
-        figures[section] = {"kill": kill, "fuzz": fuzz, "soak": soak, "keys": keys}[section](steps, sizes)
+        figures[section] = {"kill": kill, "fuzz": fuzz, "soak": soak, "keys": keys, "store": store}[section](steps, sizes)
         path = write(name, figures)
     if "soak" in figures:
         print(f"Plot: {soaking.plot(figures['soak'], OUTPUT / f'{name}_memory.png')}")
@@ -97,6 +97,13 @@ def keys(steps: Steps, sizes: dict) -> dict:
             "wrong": [f"graph {one['graph']}: {what}" for one in found for what in one["wrong"]]}  # fmt: skip
 
 
+def store(steps: Steps, sizes: dict) -> dict:
+    if not steps.done("store"):
+        with in_process() as host:
+            steps.write("store", opening.measured(host, sizes["store"]))
+    return steps.read("store")
+
+
 class in_process:
     """The real host in this process, once: it cannot be unloaded."""
 
@@ -114,8 +121,8 @@ class in_process:
 
 def kept(figures: dict) -> bool:
     """Whether every promise that was measured holds."""
-    kills, memory, found = figures.get("kill"), figures.get("soak"), figures.get("keys")
-    return (not found or not found["wrong"]) and (not kills or (kills["same_result"] == kills["searches"] and not kills["steps_paid_twice_beyond_those_in_flight"])) and (
+    kills, memory, found, opened = (figures.get(name) for name in ("kill", "soak", "keys", "store"))
+    return (not opened or opened["most_seconds"] < opening.LIMIT_SECONDS) and (not found or not found["wrong"]) and (not kills or (kills["same_result"] == kills["searches"] and not kills["steps_paid_twice_beyond_those_in_flight"])) and (
         not memory or (memory["bytes_per_candidate"] <= soaking.LIMIT_CANDIDATE and memory["bytes_per_search"] <= soaking.LIMIT_SEARCH)
     )
 
@@ -133,6 +140,9 @@ def told(figures: dict) -> str:
                      f"{found['bytes_per_search'] / 1024:.1f} KB per search over {found['searches']}")  # fmt: skip
     if found := figures.get("keys"):
         lines.append(f"graphs by chance: {found['cases']} cases, {found['changed']} with another picture, {len(found['wrong'])} with a wrong key")
+    if found := figures.get("store"):
+        lines.append(f"a store of {found['bytes'] / 1e6:.0f} MB: open and looked into in {1000 * found['median_seconds']:.1f} ms "
+                     f"(at most {1000 * found['most_seconds']:.1f} ms of {found['openings']} times)")  # fmt: skip
     return "\n".join(lines)
 
 

@@ -77,6 +77,19 @@ class Host:
 
         return self.thread.submit(torch.inference_mode()(function), *arguments, **keywords).result()
 
+    def let_go(self) -> None:
+        """Frees all models: at the interpreter's end the host's own clean-up complains about modules that are gone."""
+        import comfy.model_management
+
+        self.executor = None
+        for function in vars(self.toys).values():
+            if hasattr(function, "cache_clear"):
+                function.cache_clear()
+        self.toys.VALUES.clear()
+        self.toys.KEPT.clear()
+        comfy.model_management.current_loaded_models.clear()
+        gc.collect()
+
     def interrupt(self) -> None:
         import nodes
 
@@ -147,6 +160,7 @@ def host() -> Iterator[Host]:
     gc.freeze()  # half a million objects of libraries: the host collects garbage with every model that it loads, a third of a second each time
     yield host
     gc.unfreeze()
+    host.thread.submit(host.let_go).result()
     host.thread.shutdown()
 
 
