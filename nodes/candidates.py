@@ -5,7 +5,7 @@ from comfy_api.latest import io
 from ..search import recipe as recipes
 from ..search.noise import SeedStream, fresh
 from .host.job import plain_seed
-from .host.noise import CandidateNoise, RecipeNoise, VariedNoise
+from .host.noise import CandidateNoise, RecipeNoise, VariedNoise, host_seed
 from .host.rowwise import per_row
 from .sockets import CATEGORY
 
@@ -35,6 +35,7 @@ class NoiseCandidatesNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, seed, count) -> io.NodeOutput:
+        seed = host_seed(seed)
         stream = SeedStream(seed)
         seeds = [seed, *(next(stream) for _ in range(count - 1))]
         return io.NodeOutput(CandidateNoise([fresh(value) for value in seeds]), seeds)
@@ -62,7 +63,7 @@ class NoiseVariationsNode(io.ComfyNode):
 
     @classmethod
     def execute(cls, noise, seed, count, similarity, include_source) -> io.NodeOutput:
-        return io.NodeOutput(VariedNoise(noise, seed=seed, count=count, similarity=similarity, include_source=include_source))
+        return io.NodeOutput(VariedNoise(noise, seed=host_seed(seed), count=count, similarity=similarity, include_source=include_source))
 
 
 class NoiseFromRecipeNode(io.ComfyNode):

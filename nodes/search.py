@@ -15,6 +15,7 @@ from ..search.random_search import RandomSearch
 from ..search.run import Budget
 from ..search.zero_order import ZeroOrderSearch
 from .host.job import SearchJob
+from .host.noise import host_seed
 from .host.prompt import trace_prompt
 from .host.request import Request
 from .host.sampling import from_ksampler
@@ -112,7 +113,7 @@ def run_search(cls: type[io.ComfyNode], make: Callable, *, sampling: Any, seed: 
         raise ValueError("verifier must be connected: this search goes on from the pictures with the best scores, got none. "
                          "Random Search and Noise Search work without one")
     budget = Budget(pictures=pictures, minutes=minutes, target=target or None, patience=patience)
-    request = Request(sampling, verifier, prompt, noise, seed, budget, keep, save_found=save_found, **special)
+    request = Request(sampling, verifier, prompt, noise, host_seed(seed), budget, keep, save_found=save_found, **special)
     job = SearchJob(request, cls.hidden)
     with job.live, job.memo:
         return job.outputs(job.replay(recipe) if recipe.strip() else job.search(make))

@@ -191,16 +191,21 @@ def resolve(noise: Any, latent: Latent, count: int = 1) -> Resolved:
     candidates, leaves = [], {}
     for row, parts in enumerate(single):
         if row == 0 and is_plain(parts, noise.seed, shapes):
-            candidates.append(fresh(noise.seed))
+            candidates.append(fresh(host_seed(noise.seed)))
             continue
         name = digest(parts)
         leaves[name] = parts
-        candidates.append(leaf(name, noise.seed))
+        candidates.append(leaf(name, host_seed(noise.seed)))
     return Resolved(tuple(candidates), leaves)
 
 
 def is_plain(parts: Sequence[Tensor], seed: int, shapes: Sequence[Shape]) -> bool:
     return all(torch.equal(part, stock) for part, stock in zip(parts, draw(seed, shapes)))
+
+
+def host_seed(seed: int) -> int:
+    """A seed as the host's own nodes take it that another node gives: torch counts those below 0 from 2**64."""
+    return seed % 2**64
 
 
 def region_leaves(region: Tensor, shapes: Sequence[Shape]) -> Leaves:

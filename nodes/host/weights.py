@@ -63,7 +63,7 @@ def located(name: str) -> Path:
 
 def elsewhere(path: str) -> Path:
     """A file or folder that the artist gave by its path; of a hub's cache, the revision that it calls main."""
-    given = Path(path.strip())
+    given = Path(path.strip().strip('"'))  # Windows' "Copy as path" brings quotation marks
     if is_elsewhere(path) or not given.is_absolute():
         raise ValueError(f"path must be a complete one on this machine, got {path}")
     if (given / "refs" / "main").is_file():

@@ -136,6 +136,18 @@ def test_a_search_starts_from_incoming_noises(host, judge):
     assert found.trace.trials[0].candidate.plain_seed == 11
 
 
+@pytest.mark.parametrize("through", ["seed", "noise"])
+def test_a_seed_below_0_that_another_node_gives_is_the_one_that_the_host_takes_it_for(host, judge, through):
+    import nodes
+
+    parts = host.toys.model("sd3"), *(host.toys.conditioning("sd3", seed) for seed in (1, 2))
+    stock = host.call(nodes.KSampler().sample, parts[0], -7, 2, 3.0, "euler", "simple", *parts[1:], host.toys.latent("sd3"), 1.0)[0]["samples"]
+    given = {"n": {"class_type": "PrimitiveInt", "inputs": {"value": -7}}} if through == "seed" else {"n": {"class_type": "RandomNoise", "inputs": {"noise_seed": ["m", 0]}},
+                                                                                                     "m": {"class_type": "PrimitiveInt", "inputs": {"value": -7}}}  # fmt: skip
+    found = run(host, judge(Brightness()), given, drop_in(pictures=1, **{through: ["n", 0]}), kept("2", "latent", "seed"))
+    assert torch.equal(found.latent["samples"], stock) and found.seed == 2**64 - 7
+
+
 def test_noise_of_another_pack_becomes_a_named_leaf_and_its_recipe_asks_for_it(host, judge):
     class Foreign:
         seed = 3
