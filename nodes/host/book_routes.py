@@ -11,9 +11,9 @@ from aiohttp import web
 from server import PromptServer
 
 from . import seed_book
-from .live import Live, find
+from .live import Live
 from .prompt import trace_prompt, trace_prompt_of_pictures
-from .routes import Refused, answered, body_of, data_of, known, parsed, short
+from .routes import Refused, answered, asked_for, body_of, checked, data_of, known, parsed, short
 from .seed_book import BookError, Entry
 from .upstream import ancestry, inputs_of
 
@@ -49,9 +49,7 @@ async def keep(request: web.Request) -> web.StreamResponse:
     body = await body_of(request)
     if set(body) != {"search", "candidate"}:
         raise Refused(400, f"body must have a search and a candidate, got {short(sorted(body))}")
-    live = find(body["search"]) if isinstance(body["search"], str) else None
-    if live is None:
-        raise Refused(404, f"search must be one that this server knows, got {short(body['search'])}")
+    live = checked(asked_for(request, body["search"]), request)
     (number,) = await booked(lambda: seed_book.keep([entry_of(live, known(live, body["candidate"]))]))
     return web.json_response({"noise": number})
 

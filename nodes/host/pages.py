@@ -1,29 +1,67 @@
-"""Which pages of ComfyUI can be asked something. A script on the host's websocket cannot: only a page says its name here."""
+"""Which pages of ComfyUI there are, and whose. A script on the host's websocket is none: only a page says its name here."""
 
 import threading
+from typing import Any
 
+from comfy.cli_args import args
 from server import PromptServer
 
 REMEMBERED = 256
+ONLY = "default"  # the one user of a host without `--multi-user`
 
-_pages: dict[str, None] = {}
+_pages: dict[str, str] = {}  # client id -> user
 _unanswered: dict[str, int] = {}  # node -> how often nobody answered
 _lock = threading.Lock()
 
 
-def announce(page: str) -> None:
+class NotYours(Exception):
+    """A request names a page that is another user's."""
+
+
+def announce(page: str, user: str = ONLY) -> None:
     """A page that can show galleries says its name on the host's websocket."""
     with _lock:
         _pages.pop(page, None)
-        _pages[page] = None
+        _pages[page] = user
         while len(_pages) > REMEMBERED:
             del _pages[next(iter(_pages))]
 
 
-def page_open() -> bool:
-    """Whether any such page is connected now."""
-    sockets = PromptServer.instance.sockets
-    return any(page in sockets for page in tuple(_pages))
+def user_of_page(page: str) -> str:
+    """The page's user, "" where that is not known."""
+    return _pages.get(page, "") if args.multi_user else ONLY
+
+
+def user_of(request: Any, page: str) -> str:
+    """The user who sends a request, as the host has it.
+
+    Args:
+        page: Client id that the request names: pictures are fetched without the host's header, for which the page stands.
+
+    Raises:
+        NotYours: If that page is another user's.
+    """
+    if not args.multi_user:
+        return ONLY
+    known = _pages.get(page, "")
+    if "comfy-user" not in request.headers:
+        return known if request.method == "GET" else ""
+    try:
+        user = PromptServer.instance.user_manager.get_request_user_id(request)
+    except KeyError as error:
+        raise NotYours(f"comfy-user must be a user of this server, got {request.headers['comfy-user'][:80]!r}") from error
+    if known and known != user:
+        raise NotYours("page must be one of yours, got one of another user")
+    return user
+
+
+def is_connected(page: str) -> bool:
+    return page in _pages and page in PromptServer.instance.sockets
+
+
+def connected(user: str) -> list[str]:
+    """A user's open pages."""
+    return [page for page in tuple(_pages) if user_of_page(page) == user and is_connected(page)]
 
 
 def queued_by_page() -> bool:
