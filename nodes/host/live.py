@@ -3,7 +3,7 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from typing import Any
@@ -300,15 +300,20 @@ def in_place(page: str, workflow: str) -> dict[str, list[Live]]:
     return shown
 
 
-def elsewhere(user: str, page: str, workflow: str) -> list[Live]:
-    """The user's searches that another place queued, of nodes in which this one has none of its own."""
+def elsewhere(user: str, page: str, workflow: str, open_: Collection[str] = ()) -> list[Live]:
+    """The user's searches that another place queued, of nodes in which this one has none of its own.
+
+    Args:
+        open_: Ids of the other workflows that the page has open: what it steers is shown there.
+    """
     own = {live.node for live in everywhere() if live.audience.in_place(page, workflow)}
-    return [live for live in everywhere() if live.node not in own and live.node != AGAIN and live.audience.is_of(user)]
+    found = [live for live in everywhere() if live.node not in own and live.node != AGAIN and live.audience.is_of(user)]
+    return [live for live in found if not any(live.audience.in_place(page, other) for other in open_)]
 
 
-def watch(user: str, page: str, workflow: str, prompt: Any) -> list[Live]:
+def watch(user: str, page: str, workflow: str, prompt: Any, open_: Collection[str] = ()) -> list[Live]:
     """Of what is elsewhere, the last run of each node that is made from the same as in this prompt: it is watched from now on, the rest no more."""
-    candidates = elsewhere(user, page, workflow)
+    candidates = elsewhere(user, page, workflow, open_)
     made = {node: made_from(prompt, node) for node in {live.node for live in candidates}}
     last = {live.node: live.audience for live in candidates if is_same(live.made_from, made[live.node])}
     for audience in {live.audience for live in candidates}:

@@ -46,19 +46,20 @@ async def picks(request: web.Request) -> web.StreamResponse:
 
 async def same_elsewhere(request: web.Request) -> web.StreamResponse:
     """`{"workflow": id, "prompt": graph}`: what waits since its page was closed, in nodes that are made from the same here."""
-    asker, (workflow, prompt) = asker_of(request), await graph_of(request)
+    asker, (workflow, prompt, _) = asker_of(request), await graph_of(request)
     found = await compared(asking.watch, asker.user, asker.page, workflow, prompt)
     return web.json_response({"picks": [shown(pick, asker, workflow) for pick in found]})
 
 
 async def take(request: web.Request) -> web.StreamResponse:
     """`{"workflow": id, "prompt": graph}`: this page is asked from now on, if its graph is the same and nobody else can be asked."""
-    pick, asker, (workflow, prompt) = asked(request), asker_of(request), await graph_of(request)
+    pick, asker, (workflow, prompt, _) = asked(request), asker_of(request), await graph_of(request)
     if not pick.is_offered():
         raise Refused(409, "the gallery must wait with no page open that can answer, got one that does not")
     if not await compared(asking.is_made_from, pick, prompt):
         raise Refused(403, "the graph must be the one that the pictures were queued with, got one that differs")
     pick.audience.take_over(asker.page, workflow)
+    pick.send()
     return web.json_response(shown(pick, asker, workflow))
 
 

@@ -26,6 +26,7 @@ from .upstream import is_same
 ROOT = "/noise_search/searches"
 BODY = 1000  # bytes
 GRAPH = 16_000_000  # bytes of a prompt
+OPEN = 1000  # workflows that a page has open
 NAME = 100  # characters of the id of a workflow or a page
 ACTIONS = ("finish", "pause", "continue", "pin", "unpin", "forget")
 
@@ -75,15 +76,16 @@ async def searches(request: web.Request) -> web.StreamResponse:
 
 
 async def same_elsewhere(request: web.Request) -> web.StreamResponse:
-    """`{"workflow": id, "prompt": graph}`: other pages' last searches in the nodes that are made from the same here; this page watches them then."""
-    asker, (workflow, prompt) = asker_of(request), await graph_of(request)
-    found = await compared(watch, asker.user, asker.page, workflow, prompt)
+    """`{"workflow": id, "prompt": graph, "open": [ids of its other open workflows]}`: other pages' last searches in the nodes that are made
+    from the same here; this page watches them then."""
+    asker, (workflow, prompt, others) = asker_of(request), await graph_of(request)
+    found = await compared(watch, asker.user, asker.page, workflow, prompt, others)
     return web.json_response({"searches": [shown(live, asker.page, workflow) for live in found]})
 
 
 async def take(request: web.Request) -> web.StreamResponse:
     """`{"workflow": id, "prompt": graph}`: this page steers the run from now on, if its graph is the same."""
-    live, asker, (workflow, prompt) = asked(request), asker_of(request), await graph_of(request)
+    live, asker, (workflow, prompt, _) = asked(request), asker_of(request), await graph_of(request)
     if not is_same(live.made_from, await compared(made_from, prompt, live.node)):
         raise Refused(403, "the graph must be the one that the search was queued with, got one that differs")
     live.audience.take_over(asker.page, workflow)
@@ -211,14 +213,16 @@ def asker_of(request: web.Request) -> Asker:
     return Asker(page, pages.user_of(request, page))
 
 
-async def graph_of(request: web.Request) -> tuple[str, dict[str, Any]]:
-    """The id of the workflow that a page shows, and its graph as it would be queued."""
-    body = await body_of(request, GRAPH)
-    if set(body) != {"workflow", "prompt"} or not isinstance(body["prompt"], dict):
+async def graph_of(request: web.Request) -> tuple[str, dict[str, Any], list[str]]:
+    """The id of the workflow that a page shows, its graph as it would be queued, and the ids of other workflows that it has open."""
+    body = {"open": [], **await body_of(request, GRAPH)}
+    if set(body) != {"workflow", "prompt", "open"} or not isinstance(body["prompt"], dict):
         raise Refused(400, f"body must have a workflow and a prompt, an object, got {short(sorted(body))}")
+    if not isinstance(body["open"], list) or len(body["open"]) > OPEN:
+        raise Refused(400, f"open must be a list of at most {OPEN} ids of workflows, got {short(body['open'])}")
     if not request.query.get("page"):
         raise Refused(400, "page must be the client id of the page that asks, got ''")
-    return named(body["workflow"], "workflow"), body["prompt"]
+    return named(body["workflow"], "workflow"), body["prompt"], [named(other, "workflow") for other in body["open"]]
 
 
 async def compared(call: Callable, *arguments: Any) -> Any:

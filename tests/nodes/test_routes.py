@@ -276,6 +276,8 @@ WRONG = [
     ("/elsewhere", b'{"workflow": "w", "prompt": []}', 400, "must have a workflow and a prompt"),
     ("/elsewhere", b'{"workflow": "", "prompt": {}}', 400, "workflow must be the id of a workflow"),
     ("/elsewhere", b'{"workflow": "w", "prompt": {"2": ' + b"[" * 400_000 + b"}}", 400, "must be JSON"),
+    ("/elsewhere", b'{"workflow": "w", "prompt": {}, "open": "w"}', 400, "open must be a list"),
+    ("/elsewhere", b'{"workflow": "w", "prompt": {}, "open": [3]}', 400, "got 3"),
     ("/{search}/take", b'{"workflow": "w", "prompt": {}}', 403, "the graph must be the one"),
     ("/{search}/take", b'{"workflow": "w", "prompt": {"2": []}}', 403, "the graph must be the one"),
     ("/unknown/take", b'{"workflow": "w", "prompt": {}}', 404, "got 'unknown'"),
