@@ -25,7 +25,7 @@ class Fuzz:
         if error := self.lab.run(self.lab.graph(), "fuzz").error:
             raise RuntimeError(error)
         self.door = Door(host)
-        self.known = {"search": [self.lab.panel().id], "candidate": ["0", "5"], "workflow": ["fuzz"], "size": ["small"], "place": ["0"]}
+        self.known = {"search": [self.lab.panel().id], "candidate": ["0", "5"], "workflow": ["fuzz"], "page": ["tests"], "size": ["small"], "place": ["0"]}
 
     def part(self, number: int, examples: int) -> dict:
         """Counts of what became of the examples; an example that breaks a promise raises, and hypothesis has made it small."""

@@ -68,6 +68,10 @@ class Client:
         answer = self.request(path, body, method)
         return json.loads(answer) if answer else None
 
+    def as_page(self, path: str) -> str:
+        """An address of the pack, asked as the page that this client is."""
+        return f"{path}{'&' if '?' in path else '?'}page={self.id}"
+
     def connect(self) -> None:
         """Opens the websocket; `queue` does it where needed."""
         if self.socket is None:

@@ -2,9 +2,10 @@
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { button, make, set } from "./panel/dom.js";
-import { nodeOf, rootGraph } from "./panel/page.js";
+import { takeOver, watchElsewhere } from "./panel/elsewhere.js";
+import { asPage, giveId, nodeOf, nodesIn, pageId, rootGraph, workflowId } from "./panel/page.js";
 import { setValue, widgetOf } from "./panel/wiring.js";
-import { ask, isInSight, nodesIn, tell } from "./pick/page.js";
+import { SAY, ask, isInSight, tell } from "./pick/page.js";
 import { choiceOf, choiceText, isWaiting, newer, readChoice, toggled } from "./pick/state.js";
 import { createView } from "./pick/view.js";
 import { openZoom } from "./pick/zoom.js";
@@ -15,6 +16,7 @@ const [IDLE_HEIGHT, HEIGHT, WIDTH] = [70, 520, 400];
 const galleries = new Map(); // workflow and node -> { pick, marks, busy, views, zoom }
 const panels = new WeakMap(); // node -> { view, gallery }
 const own = new Set(); // prompts that this page queued
+const elsewhere = watchElsewhere({ root: ROOT, list: "picks", concerns: (node) => panels.has(node), show: showOthers });
 const note = { root: null, text: null, dialog: null };
 
 app.registerExtension({
@@ -28,10 +30,11 @@ app.registerExtension({
     api.addEventListener("execution_start", ({ detail }) => own.add(detail.prompt_id));
     for (const end of ["execution_success", "execution_interrupted", "execution_error"]) api.addEventListener(end, ({ detail }) => ended(detail.prompt_id));
     api.addEventListener("reconnected", catchUp);
-    api.addEventListener("status", () => announce());
+    api.addEventListener("status", () => { if (api.clientId !== note.announced) catchUp(); }); // the page has its name, or another one
     setInterval(tick, 500);
   },
   nodeCreated(node) {
+    giveId();
     if (node.comfyClass === "HumanPick") addView(node);
   },
   afterConfigureGraph: () => catchUp(),
@@ -58,7 +61,8 @@ function addView(node) {
 // node: where the gallery is, if this page shows it.
 function actionsOf(galleryOf, node) {
   const actions = {
-    picture: (pick, place, size) => api.apiURL(`${ROOT}/${pick.pick}/${place}/${size}`),
+    picture: (pick, place, size) => api.apiURL(asPage(`${ROOT}/${pick.pick}/${place}/${size}`)),
+    take: () => take(galleryOf()),
     mark: (place) => mark(galleryOf(), place),
     use: (place) => use(galleryOf(), place),
     roll: () => answer(galleryOf(), { action: "roll" }),
@@ -111,13 +115,29 @@ function draw(gallery, node = gallery && nodeOf(gallery.pick)) {
 // Asks for the galleries of this workflow, and for what else waits for this page: after a reload, a new connection, another workflow.
 async function catchUp() {
   for (const node of nodesIn(rootGraph())) if (panels.has(node)) draw(panels.get(node).gallery, node);
-  await announce(true);
-  const workflow = rootGraph()?.id;
+  await announce();
+  const workflow = workflowId();
   const here = workflow && (await ask(`${ROOT}?workflow=${encodeURIComponent(workflow)}`));
-  const mine = api.clientId && (await ask(`${ROOT}?page=${encodeURIComponent(api.clientId)}`));
+  const mine = pageId() && (await ask(ROOT));
   for (const { prompt_id } of mine?.picks ?? []) own.add(prompt_id);
   if (here) forget(workflow, new Set(here.picks.map(({ pick }) => pick)));
-  for (const pick of [...(here?.picks ?? []), ...(mine?.picks ?? [])]) receive(pick);
+  for (const pick of [...(here?.picks ?? []).filter((one) => one.mine), ...(mine?.picks ?? [])]) receive(pick);
+  elsewhere.found(here?.elsewhere ?? []);
+}
+
+// What waits since its page was closed, in nodes of the same graph, and no longer than the graph is the same.
+function showOthers(picks) {
+  const same = new Set(picks.map(({ pick }) => pick));
+  for (const { pick } of galleries.values()) {
+    if (!pick.mine && isWaiting(pick) && pick.workflow === workflowId() && !same.has(pick.pick)) cancel(pick);
+  }
+  for (const pick of picks) receive(pick);
+}
+
+// From now on this page answers.
+async function take(gallery) {
+  const pick = await takeOver(`${ROOT}/${gallery.pick.pick}`, SAY);
+  if (pick) receive(pick);
 }
 
 // What the server knows no more waits for nobody; the rest goes to the nodes of the page, which may be others now.
@@ -134,8 +154,8 @@ function forget(workflow, known) {
 const cancel = (pick) => receive({ ...pick, status: "cancelled", version: pick.version + 1 });
 
 // Tells the server that this page can be asked: it asks nobody else.
-async function announce(again = false) {
-  if (!api.clientId || (!again && note.announced === api.clientId)) return;
+async function announce() {
+  if (!api.clientId) return;
   note.announced = api.clientId;
   await ask(ROOT, { page: api.clientId });
 }
@@ -150,7 +170,7 @@ function ended(prompt) {
 
 function mark(gallery, place) {
   const { pick } = gallery;
-  if (gallery.busy || (!isWaiting(pick) && pick.status !== "picked")) return;
+  if (gallery.busy || !pick.mine || (!isWaiting(pick) && pick.status !== "picked")) return;
   gallery.marks = toggled(gallery.marks, place);
   draw(gallery);
 }
@@ -159,7 +179,7 @@ function mark(gallery, place) {
 async function use(gallery, place) {
   const { pick } = gallery;
   const marks = gallery.marks.length || place === undefined ? gallery.marks : [place];
-  if (!marks.length || gallery.busy) return;
+  if (!marks.length || gallery.busy || !pick.mine) return;
   if (isWaiting(pick)) return answer(gallery, { action: "pick", picked: marks });
   if (!gallery.marks.length) return;
   const [, , prompt, extra] = (await ask(`/history/${pick.prompt_id}`))?.[pick.prompt_id]?.prompt ?? [];
@@ -215,7 +235,7 @@ function tick() {
 
 function waitingOutOfSight() {
   return [...galleries.values()].find(({ pick, views }) => {
-    const here = rootGraph()?.id === pick.workflow || own.has(pick.prompt_id);
+    const here = workflowId() === pick.workflow || own.has(pick.prompt_id);
     return here && isWaiting(pick) && ![...views].some(({ root }) => isInSight(root));
   });
 }

@@ -1,9 +1,11 @@
 // The live panel of the search nodes: shows a search while it runs, steers it, and goes on from what it found.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { takeOver, watchElsewhere } from "./panel/elsewhere.js";
 import { forgetting } from "./panel/forget.js";
 import { goingOn } from "./panel/going_on.js";
-import { ask, nodeOf, openDialog, rootGraph, send, tell } from "./panel/page.js";
+import { asPage, ask, giveId, nodeOf, nodesIn, openDialog, pageId, rootGraph, send, tell, workflowId } from "./panel/page.js";
+import { EMPTY, shownOf, turned, withSearch } from "./panel/run.js";
 import { listenForSaved } from "./panel/saving.js";
 import { isRunning, merge, resultOf } from "./panel/search.js";
 import { canStart, isVarying, stopVarying } from "./panel/start.js";
@@ -14,7 +16,9 @@ const TRACE = "NOISE_SEARCH_TRACE"; // nodes/sockets.py
 const EVENT = "noise_search.update"; // nodes/host/live.py
 const ROOT = "/noise_search/searches"; // nodes/host/routes.py
 const [IDLE_HEIGHT, HEIGHT, WIDTH] = [64, 540, 400];
-const panels = new WeakMap(); // node -> { search, chosen, held, before, earlier, views }
+const panels = new WeakMap(); // node -> { run, search, chosen, held, before, earlier, views }
+let asked = ""; // the page's name when it asked last
+const elsewhere = watchElsewhere({ root: ROOT, list: "searches", concerns: (node) => panels.has(node) && !panels.get(node).search?.mine, show: showOthers });
 
 app.registerExtension({
   name: "noise_search.panel",
@@ -23,20 +27,22 @@ app.registerExtension({
     document.head.append(style);
     api.addEventListener(EVENT, ({ detail }) => receive(detail));
     api.addEventListener("reconnected", catchUp);
+    api.addEventListener("status", () => { if (pageId() !== asked) catchUp(); }); // the page has its name, or another one
     listenForSaved();
   },
   nodeCreated(node) {
+    giveId();
     if (node.outputs?.some(({ type }) => type === TRACE) && widgetOf(node, "recipe")) addPanel(node); // a search node
   },
   afterConfigureGraph: () => catchUp(),
   getNodeMenuItems(node) {
     const search = panels.get(node)?.search;
-    return search && !isRunning(search) ? [forgetting(`${ROOT}/${search.search}`)] : [];
+    return search?.mine && !isRunning(search) ? [forgetting(`${ROOT}/${search.search}`)] : [];
   },
 });
 
 function addPanel(node) {
-  const panel = { search: null, chosen: -1, held: -1, before: "", earlier: "", views: new Set() };
+  const panel = { run: EMPTY, get search() { return shownOf(this.run); }, chosen: -1, held: -1, before: "", earlier: "", views: new Set() };
   panels.set(node, panel);
   const view = createView(actionsOf(node));
   panel.views.add(view);
@@ -66,12 +72,14 @@ function actionsOf(node) {
   const address = (id) => `${ROOT}/${panel.search.search}/${id}`;
   return {
     ...goingOn(node, panel, { address, fill: (recipe) => fill(node, recipe, {}) }),
-    picture: (id, size) => api.apiURL(`${address(id)}/${size}`),
+    picture: (id, size) => api.apiURL(asPage(`${address(id)}/${size}`)),
+    turn: (by) => turn(node, by),
+    take: () => take(node),
     steer: (action) => control(node, { action }),
     pin: (candidate, on) => control(node, { action: on ? "pin" : "unpin", candidate }),
-    choose: (id) => take(node, id, { chosen: id }),
+    choose: (id) => fillIn(node, id, { chosen: id }),
     unchoose: () => unchoose(node),
-    hold: (id) => take(node, id, { held: id }),
+    hold: (id) => fillIn(node, id, { held: id }),
     release: () => release(node),
     queue: () => app.queuePrompt(0, 1),
     enlarge: () => enlarge(node),
@@ -82,38 +90,80 @@ function receive(update) {
   const node = nodeOf(update);
   const panel = panels.get(node);
   if (!panel) return;
-  const merged = merge(panel.search, update);
+  const known = panel.run.searches.find(({ search }) => search === update.search) ?? null;
+  const merged = merge(known, update);
   if (merged) accept(node, merged);
-  else ask(`${ROOT}/${update.search}`).then((search) => search && accept(node, search));
+  else ask(`${ROOT}/${update.search}?workflow=${encodeURIComponent(update.workflow)}`).then((search) => search && accept(node, search));
 }
 
 function accept(node, search) {
-  const panel = panels.get(node);
-  const first = !panel.search;
-  if (panel.search && panel.search.search !== search.search) panel.earlier = earlier(node);
-  if (panel.search?.search !== search.search) panel.held = -1; // its numbers are others
-  if (panel.search?.search !== search.search || search.result[0] === panel.chosen) panel.chosen = -1;
-  panel.search = search;
+  const panel = panels.get(node), before = panel.search;
+  const run = withSearch(panel.run, search);
+  if (before && run.searches[0].prompt_id !== before.prompt_id) panel.earlier = earlier(node);
+  panel.run = run;
+  settle(panel, before);
   draw(node);
-  if (first) grow(node);
+  if (!before) grow(node);
+}
+
+// What is chosen and held is of one search: another one's numbers are others. What has become the result is chosen no more.
+function settle(panel, before) {
+  const { search } = panel;
+  if (before?.search !== search.search) panel.held = -1;
+  if (before?.search !== search.search || search.result[0] === panel.chosen) panel.chosen = -1;
+}
+
+// Shows the next search of the same run, or the one before.
+function turn(node, by) {
+  const panel = panels.get(node), before = panel.search;
+  panel.run = turned(panel.run, by);
+  settle(panel, before);
+  draw(node);
 }
 
 // The address of the picture that a held noise is compared with: what it made last.
 function earlier(node) {
   const { search, held } = panels.get(node);
   const id = held >= 0 ? held : resultOf(search);
-  return id >= 0 && search.candidates[id].picture ? api.apiURL(`${ROOT}/${search.search}/${id}/large`) : "";
+  return id >= 0 && search.candidates[id].picture ? api.apiURL(asPage(`${ROOT}/${search.search}/${id}/large`)) : "";
 }
 
 // Asks for the searches of this workflow: after a reload, a new connection, another workflow.
 async function catchUp() {
-  const workflow = rootGraph()?.id;
-  if (!workflow) return;
+  const workflow = workflowId();
+  asked = pageId();
+  if (!workflow || !asked) return;
   const answer = await ask(`${ROOT}?workflow=${encodeURIComponent(workflow)}`);
   for (const search of answer?.searches ?? []) {
     const node = nodeOf(search);
-    if (panels.has(node)) recognize(node, search);
+    if (search.mine && panels.has(node)) await recognize(node, search);
   }
+  elsewhere.found(answer?.elsewhere ?? []);
+}
+
+// Other pages' searches of the same graph: in nodes that have none of their own, and no longer than the graph is the same.
+async function showOthers(searches) {
+  const same = new Set(searches.map(({ search }) => search));
+  for (const node of nodesIn(rootGraph())) {
+    const panel = panels.get(node);
+    if (panel?.search && !panel.search.mine && !same.has(panel.search.search)) empty(node);
+  }
+  for (const search of searches) {
+    const node = nodeOf(search);
+    if (panels.has(node) && !panels.get(node).search?.mine) await recognize(node, search);
+  }
+}
+
+function empty(node) {
+  Object.assign(panels.get(node), { run: EMPTY, chosen: -1, held: -1 });
+  draw(node);
+}
+
+async function take(node) {
+  const search = await takeOver(`${ROOT}/${panels.get(node).search.search}`);
+  if (!search) return;
+  accept(node, search);
+  catchUp(); // the others of the same run
 }
 
 // A recipe that is filled in may be of another search than the node's last one: its pictures would mislead.
@@ -122,15 +172,16 @@ async function recognize(node, search) {
   const found = recipe && !isRunning(search) ? (await send(`${ROOT}/${search.search}/find`, { recipe }))?.candidate : -1;
   if (found === undefined || found === null) return;
   accept(node, search);
-  panels.get(node).held = found;
+  const panel = panels.get(node);
+  if (panel.search.search === search.search) panel.held = found;
   draw(node);
 }
 
 function draw(node) {
-  const { search, chosen, held, views } = panels.get(node);
+  const { run, search, chosen, held, views } = panels.get(node);
   const replaying = Boolean(recipeWidget(node)?.value);
   const about = { converts: node.comfyClass === "NoiseSearch", starts: canStart(node), judged: isLinked(node, "verifier"), replays: search?.pictures === 1 && replaying };
-  const shown = { chosen, held, replaying, varying: isVarying(node), earlier: panels.get(node).earlier, node: about };
+  const shown = { place: run.at + 1, of: run.searches.length, chosen, held, replaying, varying: isVarying(node), earlier: panels.get(node).earlier, node: about };
   for (const view of views) view.show(search, shown);
 }
 
@@ -141,7 +192,7 @@ function grow(node) {
 }
 
 // Fills the recipe of a candidate in: the next queueing makes that one picture, and nothing is searched.
-async function take(node, id, how) {
+async function fillIn(node, id, how) {
   const answer = await ask(`${ROOT}/${panels.get(node).search.search}/${id}/recipe`);
   if (answer) fill(node, answer.recipe, how);
 }

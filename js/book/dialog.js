@@ -1,7 +1,7 @@
 // The seed book as a dialog: look, search, use, delete, export, import.
 import { api } from "../../../scripts/api.js";
 import { button, make, set } from "../panel/dom.js";
-import { ask, openDialog, tell } from "../panel/page.js";
+import { ask, asPage, openDialog, tell } from "../panel/page.js";
 import { counted, describe, isWalk } from "./entries.js";
 
 const ROOT = "/noise_search/book"; // nodes/host/book_routes.py
@@ -25,7 +25,7 @@ function build(book) {
   book.count = make("span", "ns-book-count", { ariaLive: "polite" });
   const file = make("input", "", { type: "file", accept: ".json,application/json", hidden: true });
   file.addEventListener("change", () => takeIn(book, file));
-  const out = make("a", "ns-button", { textContent: "Export", href: api.apiURL(`${ROOT}/export`), download: "seed_book.json", title: "All of it as one file" });
+  const out = make("a", "ns-button", { textContent: "Export", href: api.apiURL(asPage(`${ROOT}/export`)), download: "seed_book.json", title: "All of it as one file" });
   book.list = make("div", "ns-book-list", { role: "list" });
   book.more = button("Show more", "", () => load(book, true));
   book.empty = make("div", "ns-idle");
@@ -53,7 +53,7 @@ function card(book, noise) {
   const { title, facts } = describe(noise);
   const walk = isWalk(noise) && !book.walks;
   const picture = make("img", "", { alt: "", loading: "lazy" });
-  if (noise.picture) picture.src = api.apiURL(`${ROOT}/${noise.id}/picture`);
+  if (noise.picture) picture.src = api.apiURL(asPage(`${ROOT}/${noise.id}/picture`));
   const use = button("Use", walk ? "It walks along the sampling path: use it in the recipe input of a search node" : "Fill its recipe in", () => {
     book.dialog.close();
     book.use(noise.recipe);

@@ -6,7 +6,7 @@ import { describe, isRunning, resultOf } from "./search.js";
 
 export function drawFoot(view) {
   const { search } = view;
-  set(view.hint, isRunning(search) ? `${search.candidates.length} tried` : search.pictures > 1 ? "Click a picture to choose it" : "");
+  set(view.hint, isRunning(search) ? `${search.candidates.length} tried` : search.mine && search.pictures > 1 ? "Click a picture to choose it" : "");
   const looked = [view.focused, view.chosen, resultOf(search)].find((one) => one >= 0) ?? -1;
   drawDetail(view, view.hovered >= 0 ? view.hovered : looked);
   drawButtons(view, looked);
@@ -23,7 +23,10 @@ function drawDetail({ search, detail }, id) {
 
 // Made anew only where something else is offered: a menu that is open must stay, and the keyboard where it is.
 function drawButtons(view, id) {
-  if (id < 0) return void view.buttons.replaceChildren();
+  if (id < 0 || !view.search.mine) {
+    view.buttons.dataset.key = "";
+    return void view.buttons.replaceChildren();
+  }
   const { search, actions, buttons } = view;
   const offered = offers(search, id, view.node);
   const pinned = search.pinned.includes(id);

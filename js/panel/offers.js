@@ -35,6 +35,9 @@ function keeping(finished, plain, converts) {
   ];
 }
 
+// What is said of a search that this page did not queue.
+export const OTHERS = { title: "Another page's search. ", text: "It was queued elsewhere, with the same graph." };
+
 // What is said where queueing does not simply search, or null. begun: there is a search to be seen; replaying: a recipe is filled in;
 // varying: a noise to vary is connected; chosen, held: ids or -1.
 export function holding({ begun, replaying, varying, chosen, held }) {

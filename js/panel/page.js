@@ -2,9 +2,18 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 
+const PACK = "/noise_search/";
+const NO_ID = "00000000-0000-0000-0000-000000000000"; // nodes/host/upstream.py
+
+// An address of this pack, asked as this page: the server answers with what the page queued.
+export const asPage = (path) => (path.startsWith(PACK) ? `${path}${path.includes("?") ? "&" : "?"}page=${encodeURIComponent(pageId())}` : path);
+
+// ComfyUI's name of the page, which a reload keeps; before it is connected again, the window bears it.
+export const pageId = () => api.clientId || window.name;
+
 // The answer as JSON, or undefined after telling why there is none. over: what to say where it was over already; from: who says so.
 export async function ask(path, request, { over = "", from } = {}) {
-  const answer = await api.fetchApi(path, request).catch(() => null); // no connection: the page says so itself
+  const answer = await api.fetchApi(asPage(path), request).catch(() => null); // no connection: the page says so itself
   const body = await answer?.json().catch(() => null);
   if (answer?.ok) return body;
   const why = answer?.status === 409 ? over : body?.error ?? `The server answered ${answer?.status}`;
@@ -31,9 +40,31 @@ export async function copy(text, said) {
 
 export const rootGraph = () => app.rootGraph ?? app.graph;
 
+// The id of the workflow on screen; "" where it has none.
+export const workflowId = () => (rootGraph()?.id === NO_ID ? "" : rootGraph()?.id ?? "");
+
+// A graph that came without an id gets one: what runs in it is found again by it.
+export function giveId() {
+  const graph = rootGraph();
+  if (graph?.id === NO_ID) graph.id = newId();
+}
+
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16)); // randomUUID is missing on plain http
+  const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return digits.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, "$1-$2-4$3-8$4-$5");
+}
+
+export function* nodesIn(graph) {
+  for (const node of graph?.nodes ?? []) {
+    yield node;
+    if (node.subgraph) yield* nodesIn(node.subgraph);
+  }
+}
+
 // "10:2" is node 2 in the subgraph of node 10; undefined where the page shows another workflow.
 export function nodeOf({ workflow, node }) {
-  if (rootGraph()?.id !== workflow) return undefined;
+  if (workflowId() !== workflow) return undefined;
   let graph = rootGraph(), found;
   for (const id of node.split(":")) {
     found = graph?.getNodeById(id) ?? graph?.getNodeById(Number(id)) ?? undefined;

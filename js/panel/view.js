@@ -5,13 +5,13 @@ import { buildCompare, drawCompare } from "./compare.js";
 import { button, make, once, option, set } from "./dom.js";
 import { drawFoot } from "./foot.js";
 import { layout, moved, scrolledTo } from "./grid.js";
-import { holding } from "./offers.js";
+import { OTHERS, holding } from "./offers.js";
 import { bestOf, headline, isJudged, isRunning, ordered, progressOf, statusText } from "./search.js";
 
 const GAP = 4;
 const NODE = { converts: false, starts: false, judged: false, replays: false };
 
-// actions: picture(id, size), steer(action), pin(id, on), choose(id), unchoose(), hold(id), release(), queue(), enlarge() or close(), openBook(),
+// actions: picture(id, size), turn(by), take(), steer(action), pin(id, on), choose(id), unchoose(), hold(id), release(), queue(), enlarge() or close(), openBook(),
 // and what offers.js names.
 export function createView(actions, { cell = 72, dialog = false } = {}) {
   const view = { actions, cell, node: NODE, search: null, chosen: -1, focused: -1, hovered: -1, by: "best", order: [], cells: new Map() };
@@ -29,7 +29,12 @@ function build(view, dialog) {
   view.held = make("b");
   view.heldText = make("span");
   view.release = button("Release", "Search again", () => actions.release());
-  view.band = make("div", "ns-held", {}, make("span", "", {}, view.held, view.heldText), view.release);
+  view.take = button("Take over", "Steer it from here; the other page goes on seeing it", () => actions.take(), "ns-go");
+  view.band = make("div", "ns-held", {}, make("span", "", {}, view.held, view.heldText), view.release, view.take);
+  view.back = button("‹", "The search before, of the same run", () => actions.turn(-1));
+  view.next = button("›", "The next search of the same run", () => actions.turn(1));
+  view.which = make("span", "ns-which");
+  view.turns = make("span", "ns-turns", {}, view.back, view.which, view.next);
   const size = dialog ? button("✕", "Close (Esc)", actions.close) : button("⤢", "Open large", actions.enlarge);
   view.bar = make("i");
   buildCompare(view);
@@ -50,7 +55,7 @@ function build(view, dialog) {
   view.tools = make("div", "ns-tools", {}, view.hint, view.sort);
   view.foot = make("div", "ns-foot", {}, view.detail, view.buttons, view.notes);
   view.root = make("div", "ns-panel", {},
-    make("div", "ns-head", {}, view.status, view.queue, view.undo, view.pause, view.finish, size),
+    make("div", "ns-head", {}, view.status, view.turns, view.queue, view.undo, view.pause, view.finish, size),
     make("div", "ns-bar", {}, view.bar), view.band, view.top,
     view.tools, view.scroller, view.foot);
   view.idle = make("div", "ns-idle");
@@ -77,13 +82,13 @@ function listen(view) {
   });
 }
 
-function show(view, search, { chosen = -1, held = -1, replaying = false, varying = false, earlier = "", node = NODE }) {
+function show(view, search, { place = 1, of = 1, chosen = -1, held = -1, replaying = false, varying = false, earlier = "", node = NODE }) {
   const another = search?.search !== view.search?.search;
   Object.assign(view, { search, chosen, earlier, node });
   if (another) Object.assign(view, { focused: -1, hovered: -1, order: [] });
   if (another) view.scroller.scrollTop = 0;
   view.root.classList.toggle("ns-empty", !search);
-  drawBand(view, holding({ begun: Boolean(search), replaying, varying, chosen, held }));
+  drawBand(view, search && !search.mine ? OTHERS : holding({ begun: Boolean(search), replaying, varying, chosen, held }));
   view.idle.hidden = Boolean(search?.candidates.length || (!search && !view.band.hidden));
   set(view.idle, search ? (isRunning(search) ? "The pictures show up here as they are made." : "") : "Queue to search. The pictures show up here as they are made.");
   if (!search) return;
@@ -96,7 +101,8 @@ function show(view, search, { chosen = -1, held = -1, replaying = false, varying
   set(view.status, chosen >= 0 ? `#${chosen} is chosen` : statusText(search));
   drawChoice(view);
   view.bar.style.width = `${100 * progressOf(search)}%`;
-  for (const one of [view.finish, view.pause]) one.hidden = !isRunning(search);
+  drawTurns(view, place, of);
+  for (const one of [view.finish, view.pause]) one.hidden = !isRunning(search) || !search.mine;
   view.finish.disabled = search.status === "finishing" || bestOf(search) < 0;
   view.pause.disabled = search.status === "finishing";
   set(view.pause, search.status === "paused" ? "Continue" : "Pause");
@@ -115,8 +121,18 @@ function drawChoice({ queue, undo, chosen }) {
   set(queue, `Queue #${chosen}`);
 }
 
-function drawBand({ band, held, heldText }, said) {
+// Of a list or a loop: which of its searches is in sight.
+function drawTurns({ turns, which, back, next }, at, of) {
+  turns.hidden = of < 2;
+  set(which, `${at} of ${of}`);
+  back.disabled = at <= 1;
+  next.disabled = at >= of;
+}
+
+function drawBand({ band, held, heldText, release, take }, said) {
   band.hidden = !said;
+  take.hidden = said !== OTHERS;
+  release.hidden = said === OTHERS;
   set(held, said?.title ?? "");
   set(heldText, said?.text ?? "");
 }
@@ -141,7 +157,7 @@ function hover(view, id) {
 // A click or Enter: looks at it, and once the search is over makes it the node's result.
 function pick(view, id) {
   focus(view, id);
-  if (!isRunning(view.search) && view.search.candidates[id].finished) view.actions.choose(id);
+  if (view.search.mine && !isRunning(view.search) && view.search.candidates[id].finished) view.actions.choose(id);
 }
 
 function focus(view, id) {
@@ -164,7 +180,7 @@ function keyed(view, event) {
   } else if (event.key === "Enter" || event.key === " ") {
     if (view.focused >= 0) pick(view, view.focused);
   } else if (event.key === "p") {
-    if (view.focused >= 0) view.actions.pin(view.focused, !view.search.pinned.includes(view.focused));
+    if (view.focused >= 0 && view.search.mine) view.actions.pin(view.focused, !view.search.pinned.includes(view.focused));
   } else return;
   event.preventDefault();
   event.stopPropagation(); // in the page arrows move the node

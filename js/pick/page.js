@@ -1,18 +1,11 @@
 // What a gallery needs of the host's page: its server, its graph, its messages.
 import * as page from "../panel/page.js";
 
-const SAY = { over: "It waits no more: it was answered in another window, or the run has ended.", from: "Human Pick" };
+export const SAY = { over: "It waits no more: it was answered in another window, or the run has ended.", from: "Human Pick" };
 
 export const tell = (detail) => page.tell("warn", detail, SAY.from);
 
 export const ask = (path, body) => (body ? page.send(path, body, SAY) : page.ask(path, undefined, SAY));
-
-export function* nodesIn(graph) {
-  for (const node of graph?.nodes ?? []) {
-    yield node;
-    if (node.subgraph) yield* nodesIn(node.subgraph);
-  }
-}
 
 // Large enough, and at least a third of it, to be noticed.
 export function isInSight(element) {

@@ -44,6 +44,7 @@ const BECAUSE = { timeout: "nobody answered in time", closed: "the page was clos
 export function headline(pick, fixed) {
   if (fixed && !isWaiting(pick)) return `Fixed: ${several(fixed.picked)}${fixed.roll ? ` of roll ${fixed.roll}` : ""}`;
   if (!pick) return "";
+  if (pick.status === "waiting" && !pick.mine) return "Another page's pictures";
   if (pick.status === "waiting") return `${pick.count > 1 ? "Pick the best" : "Keep it?"}${pick.roll ? ` · roll ${pick.roll}` : ""}`;
   if (pick.status === "rolled") return "Rolling again…";
   if (pick.status === "cancelled") return "Cancelled";
@@ -54,6 +55,7 @@ export function headline(pick, fixed) {
 export function hint(pick, marks, fixed, seconds) {
   if (fixed && !marks.length && !isWaiting(pick)) return "These go on, and you are not asked.";
   if (!pick) return "Queue, and the run stops here for you to pick from the pictures.";
+  if (isWaiting(pick) && !pick.mine) return "The page that queued them is closed. Take over to pick.";
   if (pick.status === "rolled") return "The new pictures show up here.";
   if (pick.status === "cancelled") return "Nothing was picked.";
   if (pick.status === "picked") {

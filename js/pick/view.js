@@ -6,7 +6,7 @@ import { about, bestOf, fallback, headline, hint, isWaiting, layout, meaning, ra
 const [GAP, LEAST] = [6, 92]; // pixels
 const GLASS = '<svg viewBox="0 0 16 16" width="15" height="15" aria-hidden="true"><path d="M10.5 10.5 15 15M11.5 6.5a5 5 0 1 1-10 0a5 5 0 0 1 10 0z"/></svg>';
 
-// actions: picture(place, size), mark(place), use(), roll(), leave(), ask(), zoom(place), and enlarge() or close().
+// actions: picture(place, size), take(), mark(place), use(), roll(), leave(), ask(), zoom(place), and enlarge() or close().
 export function createView(actions, { dialog = false } = {}) {
   const view = { actions, dialog, shown: null, focused: 0, tiles: [] };
   build(view);
@@ -25,9 +25,10 @@ function build(view) {
   view.use = button("", "Enter", actions.use, "np-go");
   view.roll = button("None of these: roll again", "", actions.roll);
   view.leave = button("", "", actions.leave);
+  view.take = button("Take over", "Pick here, instead of in the page that is closed", actions.take, "np-go");
   view.ask = button("Ask me again", "Empties the choice", actions.ask);
   view.detail = make("div", "np-detail");
-  view.foot = make("div", "np-foot", {}, view.use, view.roll, view.leave, view.ask);
+  view.foot = make("div", "np-foot", {}, view.take, view.use, view.roll, view.leave, view.ask);
   view.root = make("div", "np-root", {},
     make("div", "np-head", {}, make("i", "np-lamp"), make("div", "np-say", {}, view.title, view.hint), view.size),
     view.grid, view.detail, view.foot);
@@ -66,10 +67,12 @@ function show(view, shown) {
   view.root.classList.toggle("np-bare", view.grid.hidden);
   view.tiles.forEach((tile, place) => drawTile(tile, pick, place, marks));
   const over = pick?.status === "picked";
-  view.use.hidden = !waiting && !(over && shown.marks.length);
+  const others = waiting && !pick.mine;
+  view.take.hidden = !others;
+  view.use.hidden = others || (!waiting && !(over && shown.marks.length));
   view.use.disabled = busy || !marks.length;
   set(view.use, waiting ? (marks.length ? `Use ${several(marks)}` : "Use what you click") : `Use ${several(marks)} instead`);
-  for (const one of [view.roll, view.leave]) one.hidden = !waiting;
+  for (const one of [view.roll, view.leave]) one.hidden = !waiting || others;
   view.roll.disabled = busy || !pick?.rollable;
   view.roll.title = pick?.rollable ? "Makes other pictures in this run, with new seeds. The seeds that you typed stay as they are." : "There is no seed behind these pictures";
   view.leave.disabled = busy;

@@ -18,9 +18,10 @@ from PIL import Image
 from server import PromptServer
 from torch import Tensor
 
+from .audience import audience_of
 from .pages import Watch, note_unanswered, queued_by_page
 from .pictures import to_pil
-from .upstream import signature, workflow_of
+from .upstream import is_same, shown_node, signature, workflow_of
 from .versions import running
 
 EVENT = "noise_search.pick"  # js/human_pick.js
@@ -72,9 +73,11 @@ class Pick:
         context = get_executing_context()
         self.id, self.number, self.version = uuid.uuid4().hex, next(_numbers), 0
         self.prompt_id, self.workflow = context.prompt_id if context else "", workflow_of(hidden)
-        self.asking, self.node, self.page = node, shown, PromptServer.instance.client_id
-        self.made_from = made_from(hidden, node)
+        self.asking, self.node, self._offered = node, shown, False
+        self.audience = audience_of(hidden, self.prompt_id, shown)
+        self.made_from = made_from(hidden.prompt, shown)
         self.images, self.facts, self.fallback = images, {**facts, "count": len(images)}, fallback
+        self._from_page = isinstance((hidden.extra_pnginfo or {}).get("workflow"), dict)
         self.status, self.answer, self.deadline = "waiting", fallback, 0.0
         self._loop, self._answered = asyncio.get_running_loop(), asyncio.Event()
 
@@ -82,9 +85,9 @@ class Pick:
         """The answer, or the fall-back with the reason. The host's interrupt ends it, and leaves nothing behind.
 
         Args:
-            minutes: How long to wait, 0 = as long as a page is open.
+            minutes: How long to wait, 0 = as long as a page that shows it is open.
         """
-        if not self.workflow or not queued_by_page():
+        if not self._from_page or not queued_by_page():
             return Answer(self.fallback.picked, self.fallback.by, "alone")
         self.deadline = time.monotonic() + minutes * 60 if minutes else 0.0
         self.facts["sizes"] = [self._write(place, image) for place, image in enumerate(self.images)]
@@ -125,7 +128,7 @@ class Pick:
         left = max(0.0, self.deadline - time.monotonic()) if self.deadline else None
         given = self.answer if self.status == "picked" else Answer()
         return {**self.facts, "pick": self.id, "number": self.number, "version": self.version, "node": self.node, "workflow": self.workflow,
-                "prompt_id": self.prompt_id, "status": self.status, "picked": given.picked, "by": given.by, "why": given.why,
+                "mine": True, "prompt_id": self.prompt_id, "status": self.status, "picked": given.picked, "by": given.by, "why": given.why,
                 "fallback": [self.fallback.by, *self.fallback.picked], "seconds_left": left}
 
     def picture(self, place: int, size: str) -> str:
@@ -135,20 +138,31 @@ class Pick:
         return os.path.join(folder_paths.get_temp_directory(), "noise_search", "picks", self.id)
 
     def send(self) -> None:
+        """To the pages that see it: the one that queued it, and those that were shown it once that was closed."""
         self.version += 1
-        PromptServer.instance.send_sync(EVENT, self.state())
+        self.audience.send(EVENT, self.state())
+
+    def is_offered(self) -> bool:
+        """Whether another page may be shown it and take it over: it waits, and no page that could answer is open."""
+        return self.status == "waiting" and not self.audience.is_steered()
 
     async def _wait(self) -> None:
-        pages = Watch()
+        pages = Watch(self.audience.is_attended)
         while self.status == "waiting":
             memory.throw_exception_if_processing_interrupted()
-            gone = pages.all_gone()
-            why = "timeout" if self.deadline and time.monotonic() > self.deadline else "closed" if gone else ""
+            self._offer()
+            why = "timeout" if self.deadline and time.monotonic() > self.deadline else "closed" if pages.all_gone() else ""
             if why and self.give(Answer(self.fallback.picked, self.fallback.by, why)):
                 note_unanswered(self.asking)
             elif not why:
                 await asyncio.wait([waiting := asyncio.ensure_future(self._answered.wait())], timeout=POLL)
                 waiting.cancel()
+
+    def _offer(self) -> None:
+        """Other pages are told once when the last one that can answer is closed."""
+        before, self._offered = self._offered, self.is_offered()
+        if self._offered and not before:
+            self.audience.offer()
 
     def _forget(self) -> None:
         self.status = "cancelled"
@@ -173,7 +187,7 @@ def remember(pick: Pick) -> None:
     with _lock:
         _picks[pick.id] = pick
         answered = [old for old in _picks.values() if old.status != "waiting"]
-        same = [old for old in answered if (old.workflow, old.node) == (pick.workflow, pick.node)]
+        same = [old for old in answered if old.node == pick.node and old.audience.in_place(pick.audience.page, pick.workflow)]
         gone = {old.id: old for old in [*same, *answered[: max(0, len(_picks) - KEPT)]]}
         for name in gone:
             del _picks[name]
@@ -186,9 +200,37 @@ def find(pick: str) -> Pick | None:
         return _picks.get(pick)
 
 
-def of_workflow(workflow: str) -> list[Pick]:
+def everywhere() -> list[Pick]:
+    """All that are known, in the order of asking."""
     with _lock:
-        return [pick for pick in _picks.values() if pick.workflow == workflow]
+        return list(_picks.values())
+
+
+def in_place(page: str, workflow: str) -> list[Pick]:
+    """What a page shows in a workflow; of others' only what still waits for somebody."""
+    places = ((pick, pick.audience.in_place(page, workflow)) for pick in everywhere())
+    return [pick for pick, steers in places if steers or (steers is not None and pick.is_offered())]
+
+
+def elsewhere(user: str, page: str, workflow: str) -> list[Pick]:
+    """The user's galleries that another page queued, which is closed now."""
+    return [pick for pick in everywhere() if pick.is_offered() and pick.audience.is_of(user) and not pick.audience.in_place(page, workflow)]
+
+
+def watch(user: str, page: str, workflow: str, prompt: Any) -> list[Pick]:
+    """Of what is elsewhere, that which is made from the same as in this prompt: it is watched from now on, the rest no more."""
+    found = elsewhere(user, page, workflow)
+    same = [pick for pick in found if is_made_from(pick, prompt)]
+    for pick in found:
+        if pick in same:
+            pick.audience.watch(page, workflow)
+        else:
+            pick.audience.leave(page, workflow)
+    return same
+
+
+def is_made_from(pick: Pick, prompt: Any) -> bool:
+    return is_same(pick.made_from, made_from(prompt, pick.node))
 
 
 def settle() -> None:
@@ -201,18 +243,17 @@ def settle() -> None:
 
 
 def of_page(page: str) -> list[Pick]:
-    """What waits for the page that queued it, whatever workflow that shows now."""
-    with _lock:
-        return [pick for pick in _picks.values() if pick.page == page and pick.status == "waiting"]
+    """What waits for a page that queued it or took it over, whatever workflow that shows now."""
+    return [pick for pick in everywhere() if pick.status == "waiting" and any(here == page and steers for (here, _), steers in pick.audience.places())]
 
 
 def changed(hidden: Any, node: str, roll: int, answer: Answer) -> None:
     """Others were chosen than was answered: the gallery of the same pictures, if there is one, shows it."""
-    workflow, same = workflow_of(hidden), made_from(hidden, node)
-    for pick in of_workflow(workflow) if workflow else ():
+    page, workflow, same = PromptServer.instance.client_id or "", workflow_of(hidden), made_from(hidden.prompt, shown_node(hidden))
+    for pick in in_place(page, workflow) if workflow else ():
         if (pick.status, pick.asking, pick.facts["roll"], pick.made_from) == ("picked", node, roll, same):
             pick.change(answer)
 
 
-def made_from(hidden: Any, node: str) -> str:
-    return signature(hidden.prompt, node, without=("choice", "timeout"))
+def made_from(prompt: Any, node: str) -> str:
+    return signature(prompt, node, without=("choice", "timeout"))

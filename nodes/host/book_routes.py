@@ -12,9 +12,9 @@ from comfy.cli_args import args
 from server import PromptServer
 
 from . import database, seed_book
-from .live import Live, find
+from .live import Live
 from .prompt import trace_prompt, trace_prompt_of_pictures
-from .routes import Refused, answered, body_of, data_of, known, parsed, short
+from .routes import Refused, answered, asked_for, asker_of, body_of, checked, data_of, known, parsed, short
 from .seed_book import BookError, Entry
 from .upstream import ancestry, inputs_of
 
@@ -50,9 +50,7 @@ async def keep(request: web.Request) -> web.StreamResponse:
     body = await body_of(request)
     if set(body) != {"search", "candidate"}:
         raise Refused(400, f"body must have a search and a candidate, got {short(sorted(body))}")
-    live = find(body["search"]) if isinstance(body["search"], str) else None
-    if live is None:
-        raise Refused(404, f"search must be one that this server knows, got {short(body['search'])}")
+    live = checked(asked_for(request, body["search"]), request)
     number = known(live, body["candidate"])
     ((noise, new),) = await booked(request, lambda user: seed_book.keep([entry_of(live, number)], user))
     return web.json_response({"noise": noise, "new": new})
@@ -118,10 +116,9 @@ def user_of(request: web.Request) -> str:
     """Whose book it is; "" where the host has one user."""
     if not args.multi_user:
         return ""
-    try:
-        return PromptServer.instance.user_manager.get_request_user_id(request)
-    except KeyError:
-        raise Refused(403, "user must be one that this server knows") from None
+    if not (user := asker_of(request).user):
+        raise Refused(403, "user must be one that this server knows, got none")
+    return user
 
 
 def entry_of(live: Live, number: int) -> Entry:

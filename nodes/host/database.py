@@ -5,6 +5,7 @@ SQLite in its write-ahead mode: several servers may use it at once, a transactio
 
 import logging
 import os
+import random
 import shutil
 import sqlite3
 import time
@@ -75,12 +76,12 @@ class Database:
         self.path, self.notes = path, []
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self.connection = self._opened(migrations)
+            self.connection = patiently(lambda: self._opened(migrations))
         except sqlite3.DatabaseError as error:
             if not is_damage(error):
                 raise
             self.notes.append(set_aside(path, error))
-            self.connection = self._opened(migrations)
+            self.connection = patiently(lambda: self._opened(migrations))
 
     def _opened(self, migrations: tuple) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=PATIENCE, isolation_level=None, check_same_thread=False)
@@ -88,7 +89,9 @@ class Database:
             connection.row_factory = sqlite3.Row
             check_version(connection, migrations, self.path)
             connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # of a new one: what goes gives its place back
-            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+            if mode != "wal":
+                mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
             connection.execute("PRAGMA synchronous = FULL")  # a power cut costs what is being written, and nothing else
             connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
             if mode != "wal":
@@ -119,6 +122,18 @@ class Database:
 
     def close(self) -> None:
         self.connection.close()
+
+
+def patiently(action: Callable[[], Any]) -> Any:
+    """What it gives; tried again while others begin the same database, for which SQLite itself does not wait."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0.005, 0.05))
 
 
 def is_damage(error: BaseException) -> bool:

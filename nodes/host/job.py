@@ -27,6 +27,7 @@ from .measuring import Measurer
 from .memo import Memo, limit_in_bytes
 from .noise import CandidateNoise, Latent, Leaves, joined, owned, streams
 from .pace import remember
+from .pages import user_now
 from .pictures import as_batch, distances
 from .progress import SearchProgress
 from .report import facts, headline, summary
@@ -79,7 +80,8 @@ class SearchJob:
         write = partial(recipes.dumps, shapes=sampling.shapes, settings=sampling.settings,
                         schedule=None if sampling.pathless else sampling.schedule)  # no tensors: it outlives the search
         waits = getattr(request.verifier, "estimate_at", None) is not None  # its judge sees more than the picture
-        self.memo = Memo(identity_of(hidden, request) if limit_in_bytes() else Identity(), self.columns(), judged_only=waits)
+        identity = identity_of(hidden, request) if limit_in_bytes() else Identity()
+        self.memo = Memo(identity, self.columns(), judged_only=waits, user=user_now())
         self.live = Live(hidden, self.columns(), write, self.memo)
         self.progress = SearchProgress(str(hidden.unique_id or ""), request.budget.pictures, self.live)
         self.measurer = Measurer(request, self.start.leaves, self.progress.after_step, self.memo)

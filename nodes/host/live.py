@@ -3,32 +3,34 @@
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 import comfy.model_management as memory
 from comfy_execution.utils import get_executing_context
-from server import PromptServer
 from torch import Tensor
 
 from ...search.run import Budget
 from ...search.trace import Trace, Trial
 from .again import SEARCH as AGAIN
+from .audience import audience_of
 from .memo import Memo
 from .pages import Watch
 from .thumbnails import Thumbnails, too_many
-from .upstream import CHOOSING, signature, workflow_of
+from .upstream import CHOOSING, is_same, shown_node, signature, workflow_of
 
 PINNED = "pinned"  # what the memo notes of a search whose candidates the artist pinned
 EVENT = "noise_search.update"  # js/search_panel.js
-SEARCHES = 16  # kept per server, and in all so many candidates (running searches are always kept):
-ROWS = 200_000
+RUNS = 16  # of which searches are kept, per server; a list or a loop in one prompt is one run of its node, with as many searches as it takes
+ROWS = 200_000  # candidates kept, per server; searches that run are always kept
 PROGRESS_SECONDS = 0.25  # between two events that only say how far the pictures in the making are
 RUNNING = ("running", "paused", "finishing")
 LEFT_PAUSED = "The pause ended by itself: no page of ComfyUI was open for a while, and others may be waiting."
 
 _known: dict[str, "Live"] = {}  # in the order of starting
+_numbers = count(1)
 _known_lock = threading.Lock()
 
 
@@ -51,9 +53,11 @@ class Live:
     def __init__(self, hidden: Any, columns: Sequence[str], recipe: Callable[[Any], str], memo: Memo | None = None):
         context = get_executing_context()
         self.id, self.prompt_id = uuid.uuid4().hex, context.prompt_id if context else ""
-        self.node, self.workflow = str(hidden.unique_id or ""), workflow_of(hidden)
+        self.copy, self.node, self.workflow = str(hidden.unique_id or ""), shown_node(hidden), workflow_of(hidden)
+        self.number, self.turn = next(_numbers), (self.copy, context.list_index if context else None)
+        self.audience = audience_of(hidden, self.prompt_id, self.node)
         self.queued = (hidden.prompt, hidden.extra_pnginfo)
-        self.made_from = signature(hidden.prompt, self.node, without=CHOOSING)
+        self.made_from = made_from(hidden.prompt, self.node)
         self.columns, self.recipe, self.budget = tuple(columns), recipe, Budget(pictures=1)
         self.status, self.stopped, self.version = "running", "", 0
         self.used, self.remembered = 0.0, 0.0  # pictures' worth
@@ -78,12 +82,11 @@ class Live:
                 that one stays and learns that these are its result now.
         """
         self.budget, self.notes = budget, list(notes)
-        before = latest(self.workflow, self.node) if replayed else None
-        if before and before.status not in RUNNING and before.made_from == self.made_from and set(replayed) <= set(before.tried):
-            self._earlier = before
-        else:
+        self._earlier = self._before(replayed) if replayed else None
+        if self._earlier is None:
             remember(self)
             self.send(self.state())
+            self.audience.offer()
 
     # What the running search calls
 
@@ -127,7 +130,7 @@ class Live:
 
     def _wait_paused(self) -> None:
         """Until somebody goes on, or nobody is there any more who could: a pause holds everybody's queue."""
-        pages = Watch()
+        pages = Watch(self.audience.is_attended)
         while self.status == "paused":
             memory.throw_exception_if_processing_interrupted()
             if pages.all_gone() and self.steer("continue"):
@@ -214,13 +217,22 @@ class Live:
         with self.wake:
             return {"columns": self.columns, "notes": self.notes, "pictures": self.budget.pictures, "used": self.used, "making": 0.0,
                     "minutes": self.budget.minutes, "seconds_left": self.seconds_left(), "status": self.status, "result": self.result,
-                    "stopped": self.stopped, "pinned": self.pinned, "prompt_id": self.prompt_id, **self.name(),
+                    "stopped": self.stopped, "pinned": self.pinned, **self.name(),
                     "candidates": list(self.rows)}
 
     def name(self) -> dict[str, Any]:
-        return {"search": self.id, "node": self.node, "workflow": self.workflow, "version": self.version}
+        return {"search": self.id, "node": self.node, "workflow": self.workflow, "version": self.version, "mine": True,
+                "prompt_id": self.prompt_id, "number": self.number}
 
     # Inside
+
+    def _before(self, replayed: Sequence[Any]) -> "Live | None":
+        """The search in this node of this workflow that has found what is replayed now."""
+        for live in reversed(in_place(self.audience.page, self.workflow).get(self.node, ()) if self.workflow else ()):
+            same = (live.made_from, live.turn) == (self.made_from, self.turn) and set(replayed) <= set(live.tried)
+            if same and live.status not in RUNNING and live.audience.in_place(self.audience.page, self.workflow):
+                return live
+        return None
 
     def seconds_left(self, making: float = 0.0) -> float | None:
         """By the pace so far of what no earlier run had paid for, within the limit in minutes; None while nothing is known."""
@@ -231,11 +243,11 @@ class Live:
         return min(left, max(0.0, self.budget.minutes * 60 - spent)) if self.budget.minutes else left
 
     def send(self, changed: dict[str, Any]) -> None:
-        """To every open page: more than one may show this search. A page that missed one sees it by the version."""
+        """To the pages that see this search. A page that missed one sees it by the version."""
         with self.wake:
             self.version += 1
             data = {**changed, **self.name()}
-        PromptServer.instance.send_sync(EVENT, data)
+        self.audience.send(EVENT, data)
 
     def _row(self, trial: Trial, trace: Trace, image: Tensor | None) -> dict[str, Any]:
         seed = trial.candidate.plain_seed
@@ -275,12 +287,18 @@ def pinned_before(memo: Memo) -> frozenset[str]:
 
 
 def remember(live: Live) -> None:
-    """Adds a search, and forgets the oldest ones that are over and too many; first those that only saved a picture, which no page shows."""
+    """Adds a search, and forgets the oldest runs that are over and too many; first those that only saved a picture, which no page shows."""
     with _known_lock:
         _known[live.id] = live
-        over = sorted((old for old in _known.values() if old.status not in RUNNING), key=lambda old: old.node != AGAIN)
-        while over and (len(_known) > SEARCHES or sum(len(old.rows) for old in _known.values()) > ROWS):
+        runs = list(dict.fromkeys(known.audience for known in _known.values()))
+        order = {audience: place for place, audience in enumerate(runs)}
+        over = [old for old in _known.values() if old.status not in RUNNING]
+        over.sort(key=lambda old: (old.node != AGAIN, order[old.audience], old.number))
+        while over and (len({known.audience for known in _known.values()}) > RUNS or sum(len(old.rows) for old in _known.values()) > ROWS):
             _known.pop(over.pop(0).id).thumbnails.remove()
+    for other in everywhere():  # what this page queued takes the place of what it only watched
+        if other.node == live.node:
+            other.audience.leave(live.audience.page, live.workflow)
 
 
 def find(search: str) -> Live | None:
@@ -288,12 +306,47 @@ def find(search: str) -> Live | None:
         return _known.get(search)
 
 
-def of_workflow(workflow: str) -> list[Live]:
-    """The latest search of each node of a workflow."""
+def everywhere() -> list[Live]:
+    """All searches that are known, in the order of starting."""
     with _known_lock:
-        return list({live.node: live for live in _known.values() if live.workflow == workflow}.values())
+        return list(_known.values())
 
 
-def latest(workflow: str, node: str) -> Live | None:
-    """The latest search of a node. Prompts that did not come from a page have no workflow and are never the same."""
-    return next((live for live in of_workflow(workflow) if live.node == node), None) if workflow else None
+def in_place(page: str, workflow: str) -> dict[str, list[Live]]:
+    """What a page shows in a workflow, by node: all searches of the node's last run, in the order of starting."""
+    shown: dict[str, list[Live]] = {}
+    for live in everywhere():
+        if live.audience.in_place(page, workflow) is None:
+            continue
+        same = shown.get(live.node, [])
+        shown[live.node] = [*same, live] if same and same[0].audience is live.audience else [live]
+    return shown
+
+
+def elsewhere(user: str, page: str, workflow: str, open_: Collection[str] = ()) -> list[Live]:
+    """The user's searches that another place queued, of nodes in which this one has none of its own.
+
+    Args:
+        open_: Ids of the other workflows that the page has open: what it steers is shown there.
+    """
+    own = {live.node for live in everywhere() if live.audience.in_place(page, workflow)}
+    found = [live for live in everywhere() if live.node not in own and live.node != AGAIN and live.audience.is_of(user)]
+    return [live for live in found if not any(live.audience.in_place(page, other) for other in open_)]
+
+
+def watch(user: str, page: str, workflow: str, prompt: Any, open_: Collection[str] = ()) -> list[Live]:
+    """Of what is elsewhere, the last run of each node that is made from the same as in this prompt: it is watched from now on, the rest no more."""
+    candidates = elsewhere(user, page, workflow, open_)
+    made = {node: made_from(prompt, node) for node in {live.node for live in candidates}}
+    last = {live.node: live.audience for live in candidates if is_same(live.made_from, made[live.node])}
+    for audience in {live.audience for live in candidates}:
+        if last.get(audience.node) is audience:
+            audience.watch(page, workflow)
+        else:
+            audience.leave(page, workflow)
+    return [live for live in candidates if last.get(live.node) is live.audience]
+
+
+def made_from(prompt: Any, node: str) -> str:
+    """What a search node is made from, but for what decides how much is tried and what is chosen."""
+    return signature(prompt, node, without=CHOOSING)

@@ -40,13 +40,14 @@ class Memo:
         identity: What must be equal for something to be used again; none to remember nothing.
         columns: Names of the raw values.
         judged_only: Whether a latent is of use only with its values, because the judge needs more than its picture.
+        user: Whose store it is, on a host with `--multi-user`.
     """
 
-    def __init__(self, identity: Identity = Identity(), columns: Sequence[str] = (), judged_only: bool = False):
+    def __init__(self, identity: Identity = Identity(), columns: Sequence[str] = (), judged_only: bool = False, user: str = ""):
         self.identity, self.columns, self.judged_only = identity, columns, judged_only
         self.notes: list[str] = list(identity.problems)
         self.limit = limit_in_bytes() if identity.sampling else 0
-        self.path = database.folder() / database.NAME
+        self.path = database.folder(user) / database.NAME
         self.store: Store | None = None
 
     def sampled(self, tried: Tried) -> tuple[Particles, int] | None:

@@ -1,4 +1,8 @@
-"""What a page may ask of pictures that wait to be picked. Anything wrong is answered 4xx with `{"error": …}` and changes nothing."""
+"""What a page may ask of pictures that wait to be picked. Anything wrong is answered 4xx with `{"error": …}` and changes nothing.
+
+Every address takes `?page=client id`. The page that queued the pictures is asked; once that is closed, another one of the same user
+with the same graph is shown them and may take them over.
+"""
 
 import os
 from typing import Any
@@ -8,7 +12,8 @@ from server import PromptServer
 
 from . import asking, pages
 from .asking import SIZES, Answer, Pick
-from .routes import NAME, Refused, answered, body_of, short
+from .audience import Asker
+from .routes import Refused, answered, asker_of, body_of, compared, graph_of, is_of, named, short
 
 ROOT = "/noise_search/picks"
 ACTIONS = ("pick", "roll", "leave")
@@ -19,36 +24,60 @@ def register() -> None:
     routes = PromptServer.instance.routes
     routes.get(ROOT)(answered(picks))
     routes.post(ROOT)(answered(announce))
+    routes.post(ROOT + "/elsewhere")(answered(same_elsewhere))
     routes.get(ROOT + "/{pick}")(answered(state))
     routes.get(ROOT + "/{pick}/{place}/{size}")(answered(picture))
     routes.post(ROOT + "/{pick}/answer")(answered(answer))
+    routes.post(ROOT + "/{pick}/take")(answered(take))
 
 
 async def picks(request: web.Request) -> web.StreamResponse:
-    """The latest gallery of every node of one workflow, or all that wait for one page."""
+    """`?workflow=id`: the latest gallery of every node of one workflow, and the nodes of which another page's waits for anybody;
+    without it all that wait for the page."""
     asking.settle()
-    workflow, page = (request.query.get(name) for name in ("workflow", "page"))
-    if page is not None:
-        found = asking.of_page(named(page, "page"))
-    else:
-        found = asking.of_workflow(named(workflow or "", "workflow"))
-    return web.json_response({"picks": [pick.state() for pick in found]})
+    asker = asker_of(request)
+    if "workflow" not in request.query and asker.page:
+        return web.json_response({"picks": [pick.state() for pick in asking.of_page(asker.page) if pick.audience.sees(asker)]})
+    workflow = named(request.query.get("workflow", ""), "workflow")
+    found = [shown(pick, asker, workflow) for pick in asking.in_place(asker.page, workflow) if pick.audience.sees(asker)]
+    others = {pick.node for pick in asking.elsewhere(asker.user, asker.page, workflow)}
+    return web.json_response({"picks": found, "elsewhere": sorted(others)})
+
+
+async def same_elsewhere(request: web.Request) -> web.StreamResponse:
+    """`{"workflow": id, "prompt": graph}`: what waits since its page was closed, in nodes that are made from the same here."""
+    asker, (workflow, prompt, _) = asker_of(request), await graph_of(request)
+    found = await compared(asking.watch, asker.user, asker.page, workflow, prompt)
+    return web.json_response({"picks": [shown(pick, asker, workflow) for pick in found]})
+
+
+async def take(request: web.Request) -> web.StreamResponse:
+    """`{"workflow": id, "prompt": graph}`: this page is asked from now on, if its graph is the same and nobody else can be asked."""
+    pick, asker, (workflow, prompt, _) = asked(request), asker_of(request), await graph_of(request)
+    if not pick.is_offered():
+        raise Refused(409, "the gallery must wait with no page open that can answer, got one that does not")
+    if not await compared(asking.is_made_from, pick, prompt):
+        raise Refused(403, "the graph must be the one that the pictures were queued with, got one that differs")
+    pick.audience.take_over(asker.page, workflow)
+    pick.send()
+    return web.json_response(shown(pick, asker, workflow))
 
 
 async def announce(request: web.Request) -> web.StreamResponse:
     """`{"page": client id}`: this page can be asked."""
     body = await body_of(request)
     only(body, "page")
-    pages.announce(named(body["page"], "page"))
+    page = named(body["page"], "page")
+    pages.announce(page, pages.user_of(request, page))
     return web.json_response({})
 
 
 async def state(request: web.Request) -> web.StreamResponse:
-    return web.json_response(asked(request).state())
+    return web.json_response(seen(request).state())
 
 
 async def picture(request: web.Request) -> web.StreamResponse:
-    pick, size = asked(request), request.match_info["size"]
+    pick, size = seen(request), request.match_info["size"]
     digits = request.match_info["place"]
     place = known(pick, int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else digits)
     if size not in SIZES:
@@ -61,6 +90,8 @@ async def picture(request: web.Request) -> web.StreamResponse:
 async def answer(request: web.Request) -> web.StreamResponse:
     """`{"action": "pick", "picked": [2, 0]}`, best first, or `{"action": "roll"}`, or `{"action": "leave"}` to what it falls back to."""
     pick, body = asked(request), await body_of(request)
+    if not pick.audience.steers(asker_of(request)):
+        raise Refused(403, "The pictures must be ones that this page queued or took over, got another page's")
     action = body.get("action")
     if action not in ACTIONS:
         raise Refused(400, f"action must be one of {', '.join(ACTIONS)}, got {short(action)}")
@@ -74,10 +105,23 @@ async def answer(request: web.Request) -> web.StreamResponse:
 
 
 def asked(request: web.Request) -> Pick:
+    """The gallery, if it is one of the user's."""
     pick = asking.find(request.match_info["pick"])
-    if pick is None:
+    if pick is None or not is_of(pick.audience, asker_of(request)):
         raise Refused(404, f"pick must be one that this server knows, got {short(request.match_info['pick'])}")
     return pick
+
+
+def seen(request: web.Request) -> Pick:
+    pick = asked(request)
+    if not pick.audience.sees(asker_of(request)):
+        raise Refused(403, "The pictures must be ones that this page queued or was shown, got another page's")
+    return pick
+
+
+def shown(pick: Pick, asker: Asker, workflow: str) -> dict[str, Any]:
+    """The gallery as a page shows it in a workflow."""
+    return {**pick.state(), "workflow": workflow, "mine": bool(pick.audience.in_place(asker.page, workflow))}
 
 
 def places(pick: Pick, picked: Any) -> tuple[int, ...]:
@@ -93,12 +137,6 @@ def known(pick: Pick, place: Any, status: int = 404) -> int:
     if type(place) is not int or not 0 <= place < pick.facts["count"]:
         raise Refused(status, f"picture must be the number of one, below {pick.facts['count']}, got {short(place)}")
     return place
-
-
-def named(value: Any, name: str) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= NAME:
-        raise Refused(400, f"{name} must be an id, 1 to {NAME} characters, got {short(value)}")
-    return value
 
 
 def only(body: dict[str, Any], *names: str) -> None:

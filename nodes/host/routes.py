@@ -1,4 +1,8 @@
-"""What a page may ask of the server's searches. Anything wrong is answered 4xx with `{"error": …}` and changes nothing."""
+"""What a page may ask of the server's searches. Anything wrong is answered 4xx with `{"error": …}` and changes nothing.
+
+Every address takes `?page=client id`: a page sees what it queued and what it was shown for having the same graph, and steers what it
+queued or took over. Without it a script asks, for what a script queued.
+"""
 
 import asyncio
 import json
@@ -12,13 +16,18 @@ from server import PromptServer
 
 from ...search import recipe as recipes
 from ...search.path import Path
+from . import pages
 from .again import again
-from .live import RUNNING, Live, find, of_workflow
+from .audience import Asker, Audience
+from .live import RUNNING, Live, elsewhere, find, in_place, made_from, watch
 from .thumbnails import SIZES
+from .upstream import is_same
 
 ROOT = "/noise_search/searches"
 BODY = 1000  # bytes
-NAME = 100  # characters of a workflow's id
+GRAPH = 16_000_000  # bytes of a prompt
+OPEN = 1000  # workflows that a page has open
+NAME = 100  # characters of the id of a workflow or a page
 ACTIONS = ("finish", "pause", "continue", "pin", "unpin", "forget")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -36,11 +45,13 @@ def register() -> None:
     """Adds the routes to the host's; before it starts to listen."""
     routes = PromptServer.instance.routes
     routes.get(ROOT)(answered(searches))
+    routes.post(ROOT + "/elsewhere")(answered(same_elsewhere))
     routes.get(ROOT + "/{search}")(answered(state))
     routes.get(ROOT + "/{search}/{candidate}/recipe")(answered(recipe))
     routes.get(ROOT + "/{search}/{candidate}/saving")(answered(saving))
     routes.get(ROOT + "/{search}/{candidate}/{size}")(answered(picture))
     routes.post(ROOT + "/{search}/control")(answered(control))
+    routes.post(ROOT + "/{search}/take")(answered(take))
     routes.post(ROOT + "/{search}/find")(answered(find_recipe))
 
 
@@ -50,24 +61,44 @@ def answered(handler: Handler) -> Handler:
             return await handler(request)
         except Refused as refused:
             return web.json_response({"error": str(refused)}, status=refused.status)
+        except pages.NotYours as refused:
+            return web.json_response({"error": str(refused)}, status=403)
 
     return answer
 
 
 async def searches(request: web.Request) -> web.StreamResponse:
-    """The latest search of every node of one workflow."""
-    workflow = request.query.get("workflow", "")
-    if not 0 < len(workflow) <= NAME:
-        raise Refused(400, f"workflow must be the id of a workflow, 1 to {NAME} characters, got {short(workflow)}")
-    return web.json_response({"searches": [live.state() for live in of_workflow(workflow)]})
+    """`?workflow=id`: all searches of the last run of every node of one workflow; the nodes of which there are only other pages' searches."""
+    asker, workflow = asker_of(request), named(request.query.get("workflow", ""), "workflow")
+    found = [live for lives in in_place(asker.page, workflow).values() for live in lives if live.audience.sees(asker)]
+    others = {live.node for live in elsewhere(asker.user, asker.page, workflow)}
+    return web.json_response({"searches": [shown(live, asker.page, workflow) for live in found], "elsewhere": sorted(others)})
+
+
+async def same_elsewhere(request: web.Request) -> web.StreamResponse:
+    """`{"workflow": id, "prompt": graph, "open": [ids of its other open workflows]}`: other pages' last searches in the nodes that are made
+    from the same here; this page watches them then."""
+    asker, (workflow, prompt, others) = asker_of(request), await graph_of(request)
+    found = await compared(watch, asker.user, asker.page, workflow, prompt, others)
+    return web.json_response({"searches": [shown(live, asker.page, workflow) for live in found]})
+
+
+async def take(request: web.Request) -> web.StreamResponse:
+    """`{"workflow": id, "prompt": graph}`: this page steers the run from now on, if its graph is the same."""
+    live, asker, (workflow, prompt, _) = asked(request), asker_of(request), await graph_of(request)
+    if not is_same(live.made_from, await compared(made_from, prompt, live.node)):
+        raise Refused(403, "the graph must be the one that the search was queued with, got one that differs")
+    live.audience.take_over(asker.page, workflow)
+    return web.json_response(shown(live, asker.page, workflow))
 
 
 async def state(request: web.Request) -> web.StreamResponse:
-    return web.json_response(asked(request).state())
+    live, page, workflow = seen(request), asker_of(request).page, request.query.get("workflow")
+    return web.json_response(live.state() if workflow is None else shown(live, page, named(workflow, "workflow")))
 
 
 async def recipe(request: web.Request) -> web.StreamResponse:
-    live = asked(request)
+    live = seen(request)
     number = known(live, request.match_info["candidate"])
     tried = live.tried[number]
     began = tried.noise if isinstance(tried, Path) else tried
@@ -77,7 +108,7 @@ async def recipe(request: web.Request) -> web.StreamResponse:
 
 async def find_recipe(request: web.Request) -> web.StreamResponse:
     """`{"recipe": text}`: the number of the candidate that it, or the first of several, makes; null where there is none."""
-    live, body = asked(request), await body_of(request, 2 * recipes.MAX_LENGTH)
+    live, body = seen(request), await body_of(request, 2 * recipes.MAX_LENGTH)
     if set(body) != {"recipe"} or not isinstance(body["recipe"], str):
         raise Refused(400, f"body must have a recipe, a text, got {short(body)}")
     try:
@@ -89,17 +120,17 @@ async def find_recipe(request: web.Request) -> web.StreamResponse:
 
 async def saving(request: web.Request) -> web.StreamResponse:
     """What to queue so that a candidate is saved in full: nodes/host/again.py."""
-    live = asked(request)
+    live = steered(request)
     number = known(live, request.match_info["candidate"])
     if not live.rows[number]["finished"]:
         raise Refused(400, f"candidate must be a finished picture, got {number}, a draft")
-    if live.node not in live.queued[0]:
-        raise Refused(400, f"search must be of a node of the queued prompt, got one of {short(live.node)}")
+    if live.copy not in live.queued[0]:
+        raise Refused(400, f"search must be of a node of the queued prompt, got one of {short(live.copy)}")
     return web.json_response(again(*live.queued, live.node, live.recipe(live.tried[number])))
 
 
 async def picture(request: web.Request) -> web.StreamResponse:
-    live, size = asked(request), request.match_info["size"]
+    live, size = seen(request), request.match_info["size"]
     number = known(live, request.match_info["candidate"])
     if size not in SIZES:
         raise Refused(404, f"size must be one of {', '.join(SIZES)}, got {short(size)}")
@@ -110,7 +141,7 @@ async def picture(request: web.Request) -> web.StreamResponse:
 
 async def control(request: web.Request) -> web.StreamResponse:
     """`{"action": "finish" | "pause" | "continue"}` of a running search, `{"action": "pin" | "unpin", "candidate": 3}` of any."""
-    live, body = asked(request), await body_of(request)
+    live, body = steered(request), await body_of(request)
     action, pinning = body.get("action"), body.get("action") in ("pin", "unpin")
     if action not in ACTIONS:
         raise Refused(400, f"action must be one of {', '.join(ACTIONS)}, got {short(action)}")
@@ -136,10 +167,76 @@ def forgotten(live: Live) -> int:
 
 
 def asked(request: web.Request) -> Live:
-    live = find(request.match_info["search"])
-    if live is None:
-        raise Refused(404, f"search must be one that this server knows, got {short(request.match_info['search'])}")
+    """The search, if it is one of the user's."""
+    return asked_for(request, request.match_info["search"])
+
+
+def asked_for(request: web.Request, search: Any) -> Live:
+    live = find(search) if isinstance(search, str) else None
+    if live is None or not is_of(live.audience, asker_of(request)):
+        raise Refused(404, f"search must be one that this server knows, got {short(search)}")
     return live
+
+
+def seen(request: web.Request) -> Live:
+    live = asked(request)
+    if not live.audience.sees(asker_of(request)):
+        raise Refused(403, "The search must be one that this page queued or was shown, got another page's")
+    return live
+
+
+def steered(request: web.Request) -> Live:
+    return checked(asked(request), request)
+
+
+def checked(live: Live, request: web.Request) -> Live:
+    """The search, if the page may steer it."""
+    if not live.audience.steers(asker_of(request)):
+        raise Refused(403, "The search must be one that this page queued or took over, got another page's")
+    return live
+
+
+def is_of(audience: Audience, asker: Asker) -> bool:
+    """Whether it is the asker's user's; of a script whose user is not known, its own."""
+    return audience.is_of(asker.user) or audience.steers(asker)
+
+
+def shown(live: Live, page: str, workflow: str) -> dict[str, Any]:
+    """The search as a page shows it in a workflow."""
+    return {**live.state(), "workflow": workflow, "mine": bool(live.audience.in_place(page, workflow))}
+
+
+def asker_of(request: web.Request) -> Asker:
+    page = request.query.get("page", "")
+    if len(page) > NAME:
+        raise Refused(400, f"page must be a client id, at most {NAME} characters, got {short(page)}")
+    return Asker(page, pages.user_of(request, page))
+
+
+async def graph_of(request: web.Request) -> tuple[str, dict[str, Any], list[str]]:
+    """The id of the workflow that a page shows, its graph as it would be queued, and the ids of other workflows that it has open."""
+    body = {"open": [], **await body_of(request, GRAPH)}
+    if set(body) != {"workflow", "prompt", "open"} or not isinstance(body["prompt"], dict):
+        raise Refused(400, f"body must have a workflow and a prompt, an object, got {short(sorted(body))}")
+    if not isinstance(body["open"], list) or len(body["open"]) > OPEN:
+        raise Refused(400, f"open must be a list of at most {OPEN} ids of workflows, got {short(body['open'])}")
+    if not request.query.get("page"):
+        raise Refused(400, "page must be the client id of the page that asks, got ''")
+    return named(body["workflow"], "workflow"), body["prompt"], [named(other, "workflow") for other in body["open"]]
+
+
+async def compared(call: Callable, *arguments: Any) -> Any:
+    """What comes of comparing graphs, without holding the server up."""
+    try:
+        return await asyncio.to_thread(call, *arguments)
+    except RecursionError:
+        raise Refused(400, "prompt must be a graph, got one with values too deep in each other") from None
+
+
+def named(value: Any, name: str) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= NAME:
+        raise Refused(400, f"{name} must be the id of a {name}, 1 to {NAME} characters, got {short(value)}")
+    return value
 
 
 def known(live: Live, candidate: Any) -> int:

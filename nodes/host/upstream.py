@@ -7,10 +7,13 @@ from typing import Any
 
 # Inputs of a search node that decide what is tried and what is passed on, not what a noise looks like or how it is judged.
 CHOOSING = ("recipe", "seed", "pictures", "minutes", "keep", "keep_different", "save_found", "patience", "target", "search")
+NO_ID = "00000000-0000-0000-0000-000000000000"  # of every graph that came without an id: js/panel/page.js
 
 
 def signature(prompt: Any, node: str, without: Collection[str] = ()) -> str:
     """Digest of a node's inputs and of everything upstream of it: equal before and after the host has validated the prompt.
+
+    "" where the prompt has no such node.
 
     Args:
         prompt: As it was queued; anything at all, the host may not have looked at it yet.
@@ -20,7 +23,14 @@ def signature(prompt: Any, node: str, without: Collection[str] = ()) -> str:
     for name, found in ancestry(prompt, node).items():
         inputs = {key: settled(value) for key, value in inputs_of(found).items() if name != node or key not in without}
         parts[name] = [found.get("class_type"), inputs]
+    if not parts:
+        return ""
     return hashlib.blake2b(json.dumps([node, parts], sort_keys=True).encode(), digest_size=16).hexdigest()
+
+
+def is_same(made_from: str, other: str) -> bool:
+    """Whether two signatures are of the same; those of nodes that are in no prompt never are."""
+    return made_from == other != ""
 
 
 def ancestry(prompt: Any, node: str) -> dict[str, dict[str, Any]]:
@@ -56,4 +66,10 @@ def workflow_of(hidden: Any) -> str:
     """The id of the workflow that the prompt was queued from, or ""."""
     workflow = (hidden.extra_pnginfo or {}).get("workflow")
     found = workflow.get("id") if isinstance(workflow, dict) else None
-    return found if isinstance(found, str) else ""
+    return found if isinstance(found, str) and found != NO_ID else ""
+
+
+def shown_node(hidden: Any) -> str:
+    """The node of the page that shows what a node does, which may run as a copy: in a loop, in an expansion."""
+    graph, name = getattr(hidden, "dynprompt", None), str(hidden.unique_id or "")
+    return graph.get_display_node_id(name) if graph is not None else name

@@ -34,6 +34,13 @@ def show(page, workflow: dict) -> None:
     }}""")
 
 
+def saved(page) -> dict:
+    """The workflow on the canvas as a reload brings it back, with its id; without the view, which `show` sets."""
+    workflow = page.workflow()
+    workflow["extra"].pop("ds", None)
+    return workflow
+
+
 def look_down(page) -> None:
     """Moves the canvas until the panel, which grows with a search, is in the middle of the window."""
     page.raw.wait_for_function(
@@ -63,8 +70,14 @@ def cells(page, count: int) -> None:
 
 def search_on_server(page) -> dict:
     workflow, node = page.raw.evaluate(f"() => [(app.rootGraph ?? app.graph).id, String({SEARCH}.id)]")
-    searches = page.client.json(f"/noise_search/searches?workflow={workflow}")["searches"]
+    searches = page.client.json(as_page(page, f"/noise_search/searches?workflow={workflow}"))["searches"]
     return next(search for search in searches if search["node"] == node)
+
+
+def as_page(page, path: str) -> str:
+    """An address of the pack, asked as the page that the browser shows."""
+    name = page.raw.evaluate("async () => (await import('/scripts/api.js')).api.clientId")
+    return f"{path}{'&' if '?' in path else '?'}page={name}"
 
 
 def pixels(page, result) -> np.ndarray:

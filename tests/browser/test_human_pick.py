@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 from noise_search.demo.examples import CHECKPOINT, SIDE
-from noise_search.tests.browser.panel import WAIT, complaints
+from noise_search.tests.browser.panel import WAIT, as_page, complaints
 from PIL import Image
 
 BOTH = pytest.mark.parametrize("page", ["canvas", "vue"], indirect=True)
@@ -32,7 +32,7 @@ def show(page, seed: int) -> dict:
     """Puts the graph on the canvas, and the node in sight; the workflow as it would be saved."""
     page.raw.evaluate("async (prompt) => { await app.loadApiJson(prompt, 'pick') }", prompt(seed))
     page.raw.wait_for_function("() => app.graph.nodes.length === 7")
-    page.raw.evaluate("() => { app.graph.id = crypto.randomUUID() }")  # what comes from an API prompt has none of its own
+    assert page.raw.evaluate("() => app.graph.id") != "00000000-0000-0000-0000-000000000000", "what comes from an API prompt has none of its own"
     look(page)
     return page.workflow()
 
@@ -67,7 +67,7 @@ def waiting(page, roll: int = 0) -> dict:
 
 def on_server(page, workflow: str = "") -> dict:
     workflow = workflow or page.raw.evaluate("() => (app.rootGraph ?? app.graph).id")
-    (pick,) = page.client.json(f"{ROOT}?workflow={workflow}")["picks"]
+    (pick,) = page.client.json(as_page(page, f"{ROOT}?workflow={workflow}"))["picks"]
     return pick
 
 
@@ -85,7 +85,7 @@ def ranks(page) -> list[str]:
 
 def shown(page, pick: dict) -> list[np.ndarray]:
     """The pictures of a gallery, as the page shows them."""
-    return [pixels(page.client.request(f"{ROOT}/{pick['pick']}/{place}/large")) for place in range(pick["count"])]
+    return [pixels(page.client.request(as_page(page, f"{ROOT}/{pick['pick']}/{place}/large"))) for place in range(pick["count"])]
 
 
 def saved(page, result) -> list[np.ndarray]:

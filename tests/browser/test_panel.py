@@ -12,6 +12,7 @@ from noise_search.tests.browser.panel import (
     look_down,
     pixels,
     press,
+    saved,
     search_on_server,
     show,
     status,
@@ -23,6 +24,7 @@ def test_a_search_fills_the_panel_survives_a_reload_and_is_finished_by_hand(page
     workflow = drop_in(seed=500 + page.vue, pictures=5000)
     show(page, workflow)
     prompt_id = page.queue()
+    workflow = saved(page)  # a template has no id: the page has given it one
     cells(page, 1)
     look_down(page)
     press(page, "Pause")
@@ -101,7 +103,7 @@ def test_five_hundred_pictures_are_scrolled_without_a_task_over_100_ms(page):
         window.view = createView({ picture: (id) => `${square}<!--${id}-->` });
         document.body.replaceChildren(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "panel.css" }), view.root);
         view.root.style.cssText = "width: 400px; height: 540px";
-        window.search = { search: "s", status: "running", stopped: "", columns: ["CLIP"], notes: [], pictures: 600, used: 500, making: 0,
+        window.search = { search: "s", status: "running", stopped: "", columns: ["CLIP"], notes: [], pictures: 600, used: 500, making: 0, mine: true,
             seconds_left: 9, result: [], pinned: [], candidates };
         view.show(search, {});
     }""")

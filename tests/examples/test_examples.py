@@ -192,6 +192,11 @@ def test_an_example_as_published_is_what_the_frontend_saves(page, name):
     assert sorted(map(str, saved["links"])) == sorted(map(str, published["links"]))
 
 
+@pytest.mark.parametrize("path", [*sorted(EXAMPLES.glob("*.json")), *sorted((EXAMPLES.parent / "subgraphs").glob("*.json"))], ids=lambda path: path.stem)
+def test_a_template_has_no_id_so_that_each_copy_that_is_opened_gets_its_own(path):
+    assert "id" not in json.loads(path.read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_no_node_of_an_example_lies_on_another(name):
     nodes = example(name)["nodes"]

@@ -197,8 +197,9 @@ class Lab:
         return round(self.rows["step"] / KSAMPLER["steps"], 2), self.rows["measure"]
 
     def panel(self, node: str = "2"):
-        """The search of a node of the last run as the browsers see it; None where there is none."""
-        return self.host.part("nodes.host.live").latest(self.workflow, node)
+        """The search of a node of the last run as its page sees it; None where there is none."""
+        shown = self.host.part("nodes.host.live").in_place("tests", self.workflow)
+        return shown[node][-1] if node in shown else None
 
     def leftovers(self) -> list[str]:
         """Objects of searches that are over but still in memory, and marks on the model."""

@@ -87,7 +87,7 @@ def test_a_search_survives_browsers_that_go_and_hosts_that_are_killed(base):
         before = len(sampled(base))
         killed.queue(graph(3), {"id": "killed"})
         wait_for(lambda: len(sampled(base)) > before + 6)
-        old = killed.json("/noise_search/searches?workflow=killed")["searches"][0]
+        old = killed.json(killed.as_page("/noise_search/searches?workflow=killed"))["searches"][0]
         first.process.kill()
         first.process.wait()
     kept = sampled(base)

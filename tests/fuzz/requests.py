@@ -19,7 +19,7 @@ from .strategies import changed, junk, texts
 PREFIX = "/noise_search/"
 HELD = re.compile(r"{(\w+)}")
 WORDS = ("finish", "pause", "continue", "pin", "unpin", "pick", "roll", "leave", "small", "large", "recipe", "picture", "export", "import")
-KEYS = ("action", "candidate", "search", "page", "picked", "noises", "workflow", "query", "offset", "forget", "version", "entries")
+KEYS = ("action", "candidate", "search", "page", "picked", "noises", "workflow", "query", "offset", "forget", "version", "entries", "prompt")
 LONGEST = 2000  # characters of a refusal
 SLOW = 20.0  # seconds for an answer, on a busy machine
 

@@ -16,7 +16,7 @@ def door(host):
     lab = Lab(host)
     assert not lab.run(lab.graph(), "fuzz").error
     door = Door(host)
-    door.known = {"search": [lab.panel().id], "candidate": ["0", "5"], "workflow": ["fuzz"], "size": ["small", "large"], "place": ["0"]}
+    door.known = {"search": [lab.panel().id], "candidate": ["0", "5"], "workflow": ["fuzz"], "page": ["tests"], "size": ["small", "large"], "place": ["0"]}
     yield door
     door.close()
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { about, bestOf, choiceOf, choiceText, clock, headline, hint, layout, meaning, newer, rankOf, readChoice, several, shownMarks, toggled } from "../../js/pick/state.js";
 
 const pick = (more = {}) => ({
-  number: 1, version: 1, status: "waiting", count: 4, roll: 0, picked: [], by: "artist", why: "", fallback: ["verifier", 1], scores: [0.1, 0.9, 0.3, 0.2],
+  number: 1, version: 1, mine: true, status: "waiting", count: 4, roll: 0, picked: [], by: "artist", why: "", fallback: ["verifier", 1], scores: [0.1, 0.9, 0.3, 0.2],
   columns: ["clip", "looks"], values: [[1, 2], [3, 4], [5, 6], [7, 8]], sizes: Array(4).fill([64, 32]), seeds: [], ...more,
 });
 

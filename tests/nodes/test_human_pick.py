@@ -301,7 +301,7 @@ def test_cancelling_ends_the_wait_at_once_and_leaves_nothing_behind(host, artist
     assert time.monotonic() - at[0] < 2
     states = [data["status"] for data in result.named(EVENT)]
     assert states == ["waiting", "cancelled"], "the page is told"
-    assert someone.asking.of_workflow("w") == []
+    assert someone.asking.in_place(PAGE, "w") == []
     pick_id = result.named(EVENT)[0]["pick"]
     import folder_paths
 
@@ -340,7 +340,7 @@ def test_cancelling_while_two_wait_leaves_neither(host, artist):
 
     result = host.run(prompt, workflow={"id": "w"}, on_event=hear)
     assert result.error == "interrupted"
-    assert someone.asking.of_workflow("w") == []
+    assert someone.asking.in_place(PAGE, "w") == []
 
 
 def test_inside_a_subgraph_the_gallery_knows_its_place(host, artist):
@@ -370,7 +370,7 @@ def test_another_choice_for_the_same_pictures_shows_in_their_gallery_and_one_for
     assert someone.run(sampled("picked")).ok
     assert someone.run(sampled("picked", choice="3, 2"), keep_cache=True).kept["picked"] == [2, 1]
     assert someone.run(sampled("picked", choice="2", seed=6), keep_cache=True).ok
-    (gallery,) = someone.asking.of_workflow("w")
+    (gallery,) = someone.asking.in_place(PAGE, "w")
     assert gallery.state()["picked"] == (2, 1)
 
 
@@ -400,13 +400,14 @@ def test_an_answer_to_a_prompt_that_has_ended_is_told_so_and_its_gallery_goes(ho
         yield b'{"action": "leave"}'
 
     asking.remember(pick := apart(ask()))
-    request = SimpleNamespace(match_info={"pick": pick.id}, content_type="application/json", content=SimpleNamespace(iter_chunked=pieces))
+    content, query = SimpleNamespace(iter_chunked=pieces), {"page": pick.audience.page}
+    request = SimpleNamespace(match_info={"pick": pick.id}, query=query, content_type="application/json", content=content)
     host.on_event = lambda name, data: sent.append(data["status"])
     answer = host.part("nodes.host.routes").answered(host.part("nodes.host.pick_routes").answer)
     reply = apart(answer(request))
     assert (reply.status, json.loads(reply.body)["error"]) == (409, "the gallery must be waiting, got one that was cancelled already")
     assert sent == ["cancelled"], "pages are told"
-    assert asking.of_workflow("w") == []
+    assert asking.in_place(PAGE, "w") == []
 
 
 def test_looking_for_what_runs_copies_nothing_of_a_long_queue_where_the_host_can_do_so(host):
@@ -498,7 +499,10 @@ class Page:
         return self.client.queue(prompt, {"id": self.workflow})[0]
 
     def picks(self):
-        return self.client.json(f"{ROOT}?workflow={self.workflow}")["picks"]
+        return self.ask(f"?workflow={self.workflow}")["picks"]
+
+    def ask(self, path, body=None):
+        return self.client.json(self.client.as_page(ROOT + path), body)
 
     def waiting(self, roll=0, patience=60):
         deadline = time.monotonic() + patience
@@ -508,7 +512,7 @@ class Page:
         return found[0]
 
     def answer(self, pick, **body):
-        return self.client.json(f"{ROOT}/{pick['pick']}/answer", body)
+        return self.ask(f"/{pick['pick']}/answer", body)
 
 
 @pytest.fixture
@@ -529,17 +533,14 @@ def preview(seed):
     return sampled(seed=seed) | {"save": {"class_type": "PreviewImage", "inputs": {"images": ["pick", 0]}}}
 
 
-def test_two_browsers_see_one_gallery_and_the_second_answer_is_told_that_it_came_too_late(pages):
-    page, other = pages(), pages()
+def test_the_page_that_queued_answers_once_and_the_second_answer_is_told_that_it_came_too_late(pages):
+    page = pages()
     prompt_id = page.queue(preview(31))
-    gallery = other.waiting()
-    assert gallery == page.waiting()
+    gallery = page.waiting()
     assert page.client.json(f"{ROOT}?page={page.client.id}")["picks"] == [gallery]
-    assert page.client.json(f"{ROOT}?page={other.client.id}")["picks"] == [], "it waits for the page that queued it, and is shown by others"
-    picture = other.client.request(f"{ROOT}/{gallery['pick']}/2/large")
-    assert picture[:3] == b"\xff\xd8\xff"
-    assert other.answer(gallery, action="pick", picked=[1])["picked"] == [1]
-    path = f"{ROOT}/{gallery['pick']}/answer"
+    assert page.client.request(page.client.as_page(f"{ROOT}/{gallery['pick']}/2/large"))[:3] == b"\xff\xd8\xff"
+    assert page.answer(gallery, action="pick", picked=[1])["picked"] == [1]
+    path = page.client.as_page(f"{ROOT}/{gallery['pick']}/answer")
     for body in ({"action": "pick", "picked": [0]}, {"action": "roll"}, {"action": "leave"}):
         status, message = refusal(page.client, path, json.dumps(body).encode())
         assert (status, "picked already" in message) == (409, True)
@@ -616,8 +617,7 @@ WRONG = [
     ("/{pick}/0/..%2Fsmall", None, 404, "one of small, large"),
     ("?workflow=", None, 400, "got ''"),
     ("?workflow=" + "w" * 101, None, 400, "1 to 100 characters"),
-    ("?page=", None, 400, "page must be an id"),
-    ("", b'{"page": ""}', 400, "page must be an id"),
+    ("", b'{"page": ""}', 400, "page must be the id of a page"),
     ("", b'{"page": 7}', 400, "got 7"),
     ("", b'{"page": "' + b"p" * 200 + b'"}', 400, "1 to 100 characters"),
     ("", b'{"client": "x"}', 400, "body must be of page"),
@@ -629,11 +629,11 @@ def test_a_wrong_request_is_told_why_and_the_gallery_goes_on_waiting(pages):
     prompt_id = page.queue(preview(36))
     gallery = page.waiting()
     for path, body, status, message in WRONG:
-        answer = refusal(page.client, ROOT + path.replace("{pick}", gallery["pick"]), body)
+        answer = refusal(page.client, page.client.as_page(ROOT + path.replace("{pick}", gallery["pick"])), body)
         assert answer[0] == status, (path, body, answer)
         assert message in answer[1], (path, answer)
         assert len(answer[1]) < 300
-    path = f"{ROOT}/{gallery['pick']}/answer"
+    path = page.client.as_page(f"{ROOT}/{gallery['pick']}/answer")
     assert refusal(page.client, path, b'{"action": "leave"}', "text/plain")[0] == 415, "a form of another site"
     assert page.picks() == [gallery]
     page.answer(gallery, action="leave")
@@ -647,7 +647,7 @@ def test_a_roll_of_pictures_without_a_seed_is_refused(pages, server):
     prompt_id = page.queue(prompt)
     gallery = page.waiting()
     assert not gallery["rollable"]
-    status, message = refusal(page.client, f"{ROOT}/{gallery['pick']}/answer", b'{"action": "roll"}')
+    status, message = refusal(page.client, page.client.as_page(f"{ROOT}/{gallery['pick']}/answer"), b'{"action": "roll"}')
     assert (status, "got some that have none" in message) == (400, True)
     page.answer(gallery, action="pick", picked=[0])
     assert page.client.wait(prompt_id).ok

@@ -43,12 +43,15 @@ class Driver:
     def queue(self, **inputs):
         return self.client.queue(prompt(**inputs), {"id": self.workflow})[0]
 
+    def ask(self, path, body=None):
+        return self.client.json(self.client.as_page(ROOT + path), body)
+
     def state(self):
-        found = self.client.json(f"{ROOT}?workflow={self.workflow}")["searches"]
+        found = self.ask(f"?workflow={self.workflow}")["searches"]
         return found[0] if found else {}
 
     def control(self, action, search=None, **more):
-        return self.client.json(f"{ROOT}/{search or self.state()['search']}/control", {"action": action, **more})
+        return self.ask(f"/{search or self.state()['search']}/control", {"action": action, **more})
 
     def until(self, reached, patience=60):
         """Waits for a state of the search, and returns it."""
@@ -93,16 +96,16 @@ def test_a_finished_search_can_be_looked_through(drive):
     assert [candidate["how"] for candidate in state["candidates"]] == ["own seed", "random", "random", "random"]
     assert state["candidates"][0]["seed"] == "21"
     for size, pixels in (("small", 64), ("large", 64)):
-        picture = page.client.request(f"{ROOT}/{state['search']}/3/{size}")
+        picture = page.client.request(page.client.as_page(f"{ROOT}/{state['search']}/3/{size}"))
         assert picture[:3] == b"\xff\xd8\xff", f"{pixels} pixels wide JPEG"
-    assert page.client.json(f"{ROOT}/{state['search']}") == state
+    assert page.ask(f"/{state['search']}") == state
 
 
 def test_the_recipe_of_any_candidate_makes_it_the_result_and_the_search_stays_in_sight(drive):
     page = drive()
     assert page.run(seed=22).ok
     before = page.state()
-    found = page.client.json(f"{ROOT}/{before['search']}/2/recipe")
+    found = page.ask(f"/{before['search']}/2/recipe")
     assert found["seed"] == before["candidates"][2]["seed"]
     result = page.run(seed=22, recipe=found["recipe"])
     assert result.ok
@@ -116,14 +119,14 @@ def test_any_candidate_can_be_saved_in_full_with_a_workflow_that_makes_it(drive)
     page = drive()
     assert page.client.run(prompt(seed=43), workflow_of(43)).ok
     before = page.state()
-    job = page.client.json(f"{ROOT}/{before['search']}/2/saving")
+    job = page.ask(f"/{before['search']}/2/saving")
     result = page.client.run(job["prompt"], job["workflow"])
     assert result.ok, result.error
     (entry,) = result.outputs["noise_search_saved"]["images"]
     assert (entry["type"], entry["subfolder"]) == ("output", "noise_search")
     carried = json.loads(Image.open(io.BytesIO(page.client.image(entry))).text["workflow"])["extra"]["noise_search"]["recipes"]
-    assert carried["2"] == page.client.json(f"{ROOT}/{before['search']}/2/recipe")["recipe"]
-    after = page.client.json(f"{ROOT}/{before['search']}")
+    assert carried["2"] == page.ask(f"/{before['search']}/2/recipe")["recipe"]
+    after = page.ask(f"/{before['search']}")
     assert (after["result"], after["candidates"]) == (before["result"], before["candidates"]), "the node's own result stays"
 
 
@@ -132,19 +135,19 @@ def test_saving_picture_after_picture_forgets_no_search(drive):
     assert page.run(seed=47, pictures=20).ok
     before = page.state()
     for number in range(20):
-        job = page.client.json(f"{ROOT}/{before['search']}/{number}/saving")
+        job = page.ask(f"/{before['search']}/{number}/saving")
         assert page.client.run(job["prompt"], {"id": page.workflow}).ok
-    assert page.client.json(f"{ROOT}/{before['search']}") == before
+    assert page.ask(f"/{before['search']}") == before
 
 
 def test_the_candidate_of_a_recipe_is_found_again_and_no_other(drive):
     page = drive()
     assert page.run(seed=44).ok
     search = page.state()["search"]
-    recipe = page.client.json(f"{ROOT}/{search}/3/recipe")["recipe"]
+    recipe = page.ask(f"/{search}/3/recipe")["recipe"]
     other = recipe.replace('"fresh",', '"fresh",1')
     for text, number in ((recipe, 3), (f"{recipe} {other}", 3), (other, None), ("nonsense", None), ("", None)):
-        assert page.client.json(f"{ROOT}/{search}/find", {"recipe": text}) == {"candidate": number}
+        assert page.ask(f"/{search}/find", {"recipe": text}) == {"candidate": number}
 
 
 def test_a_huge_recipe_holds_nobody_up(drive):
@@ -153,7 +156,7 @@ def test_a_huge_recipe_holds_nobody_up(drive):
     entries = [["fresh", 1], *(["mix", place, place + 2, 0.5] for place in range(38_000))]
     text = json.dumps({"noise_search": 1, "shapes": [[16, 8, 8]], "noise": entries, "settings": {}}, separators=(",", ":"))
     began = time.monotonic()
-    assert page.client.json(f"{ROOT}/{page.state()['search']}/find", {"recipe": text}) == {"candidate": None}
+    assert page.ask(f"/{page.state()['search']}/find", {"recipe": text}) == {"candidate": None}
     assert time.monotonic() - began < 1
 
 
@@ -161,7 +164,7 @@ def test_a_held_noise_under_other_settings_is_shown_with_its_new_picture(drive):
     page = drive()
     assert page.run(seed=42).ok
     before = page.state()
-    held = page.client.json(f"{ROOT}/{before['search']}/1/recipe")["recipe"]
+    held = page.ask(f"/{before['search']}/1/recipe")["recipe"]
     assert page.run(seed=42, recipe=held, cfg=5.0).ok
     after = page.state()
     assert after["search"] != before["search"], "the pictures of that search are of the old settings"
@@ -199,29 +202,29 @@ def settled(page, quiet=1.5):
     return state
 
 
-def test_a_paused_search_makes_no_pictures_until_another_browser_lets_it_go_on(drive):
-    page, other = drive(), drive()
+def test_a_paused_search_makes_no_pictures_until_it_is_let_go_on(drive):
+    page = drive()
     prompt_id = page.queue(seed=25, pictures=HUGE)
     page.until(some)
     assert page.control("pause")["status"] == "paused"
-    paused = settled(other)
+    paused = settled(page)
     time.sleep(0.5)
-    assert other.state()["used"] == paused["used"]
-    assert other.state()["seconds_left"] == pytest.approx(paused["seconds_left"]), "the time stands still"
+    assert page.state()["used"] == paused["used"]
+    assert page.state()["seconds_left"] == pytest.approx(paused["seconds_left"]), "the time stands still"
     with pytest.raises(urllib.error.HTTPError, match="409"):
-        other.control("forget")  # of what runs, nothing can be forgotten
-    other.control("continue")
-    other.until(lambda now: now["used"] > paused["used"])
-    other.control("finish")
+        page.control("forget")  # of what runs, nothing can be forgotten
+    page.control("continue")
+    page.until(lambda now: now["used"] > paused["used"])
+    page.control("finish")
     assert page.client.wait(prompt_id).ok
-    assert other.control("forget")["freed"] > 0 and other.control("forget") == {"freed": 0}
+    assert page.control("forget")["freed"] > 0 and page.control("forget") == {"freed": 0}
 
 
 def test_a_pause_that_was_left_behind_ends_when_no_page_is_open(host, monkeypatch):
     pages, live = (host.part(f"nodes.host.{name}") for name in ("pages", "live"))
     monkeypatch.setattr(pages, "GRACE", 0.4)
-    monkeypatch.setattr(host.server, "sockets", {"a page": object()})
-    pages.announce("a page")
+    monkeypatch.setattr(host.server, "sockets", {"tests": object()})
+    pages.announce("tests")
     seen = []
 
     def pausing(name, data):
@@ -248,13 +251,13 @@ def test_cancelling_a_paused_search_ends_it_at_once(drive):
     assert page.state()["status"] == "interrupted"
 
 
-def test_a_pinned_candidate_stays_pinned_for_every_browser(drive):
-    page, other = drive(), drive()
+def test_a_pinned_candidate_stays_pinned(drive):
+    page = drive()
     assert page.run(seed=27).ok
     page.control("pin", candidate=3)
     page.control("pin", candidate=1)
-    assert other.state()["pinned"] == [3, 1]
-    other.control("unpin", candidate=3)
+    assert page.state()["pinned"] == [3, 1]
+    page.control("unpin", candidate=3)
     assert page.state()["pinned"] == [1]
 
 
@@ -298,6 +301,15 @@ WRONG = [
     ("/{search}/0/enormous", None, 404, "must be one of small, large"),
     ("?workflow=", None, 400, "got ''"),
     ("", None, 400, "must be the id of a workflow"),
+    ("/elsewhere", b"{}", 400, "must have a workflow and a prompt"),
+    ("/elsewhere", b'{"workflow": "w", "prompt": []}', 400, "must have a workflow and a prompt"),
+    ("/elsewhere", b'{"workflow": "", "prompt": {}}', 400, "workflow must be the id of a workflow"),
+    ("/elsewhere", b'{"workflow": "w", "prompt": {"2": ' + b"[" * 400_000 + b"}}", 400, "must be JSON"),
+    ("/elsewhere", b'{"workflow": "w", "prompt": {}, "open": "w"}', 400, "open must be a list"),
+    ("/elsewhere", b'{"workflow": "w", "prompt": {}, "open": [3]}', 400, "got 3"),
+    ("/{search}/take", b'{"workflow": "w", "prompt": {}}', 403, "the graph must be the one"),
+    ("/{search}/take", b'{"workflow": "w", "prompt": {"2": []}}', 403, "the graph must be the one"),
+    ("/unknown/take", b'{"workflow": "w", "prompt": {}}', 404, "got 'unknown'"),
     ("?workflow=" + "w" * 101, None, 400, "1 to 100 characters"),
 ]
 
@@ -313,7 +325,7 @@ def finished(server):
 @pytest.mark.parametrize(("path", "body", "status", "message"), WRONG, ids=range(len(WRONG)))
 def test_a_wrong_request_is_told_why_and_changes_nothing(finished, path, body, status, message):
     before = finished.state()
-    answer = refusal(finished.client, ROOT + path.replace("{search}", before["search"]), body)
+    answer = refusal(finished.client, finished.client.as_page(ROOT + path.replace("{search}", before["search"])), body)
     assert answer[0] == status
     assert message in answer[1]
     assert len(answer[1]) < 300
@@ -321,7 +333,7 @@ def test_a_wrong_request_is_told_why_and_changes_nothing(finished, path, body, s
 
 
 def test_a_form_of_another_site_is_refused(finished):
-    path = f"{ROOT}/{finished.state()['search']}/control"
+    path = finished.client.as_page(f"{ROOT}/{finished.state()['search']}/control")
     assert refusal(finished.client, path, b'{"action": "pin", "candidate": 1}', "text/plain")[0] == 415
     assert finished.state()["pinned"] == []
 

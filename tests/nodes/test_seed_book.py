@@ -9,6 +9,7 @@ import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import count
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from PIL import Image
 SOURCES = {"model": ["1", 0], "positive": ["4", 0], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
 KSAMPLER = {"steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
 ROOT = "/noise_search/book"
+SEEDS = count(50)  # each test's page runs a search of its own
 RECIPE = '{"noise_search":1,"shapes":[[16,8,8]],"noise":[["fresh",%s]],"settings":{}}'
 
 
@@ -44,9 +46,9 @@ def client(server):
 @pytest.fixture
 def search(client, request):
     """The id of a finished search of three pictures."""
-    result = client.run(prompt(50), {"id": "book"})
+    result = client.run(prompt(next(SEEDS)), {"id": "book"})
     assert result.ok, result.error
-    return client.json("/noise_search/searches?workflow=book")["searches"][0]["search"]
+    return client.json(client.as_page("/noise_search/searches?workflow=book"))["searches"][0]["search"]
 
 
 def refusal(client, path, data=None, method=None, kind="application/json"):
@@ -71,10 +73,10 @@ def picture(size=(20, 10), form="JPEG"):
 
 
 def test_a_kept_noise_is_listed_with_what_is_known_of_it(client, search):
-    number = client.json(ROOT, {"search": search, "candidate": 2})["noise"]
+    number = client.json(client.as_page(ROOT), {"search": search, "candidate": 2})["noise"]
     (noise,) = client.json(ROOT)["noises"]
-    candidate = client.json(f"/noise_search/searches/{search}")["candidates"][2]
-    found = client.json(f"/noise_search/searches/{search}/2/recipe")
+    candidate = client.json(client.as_page(f"/noise_search/searches/{search}"))["candidates"][2]
+    found = client.json(client.as_page(f"/noise_search/searches/{search}/2/recipe"))
     assert (noise["id"], noise["recipe"], noise["seed"]) == (number, found["recipe"], candidate["seed"])
     assert (noise["prompt"], noise["how"], noise["score"]) == ("a red fox", "random", None)
     thumbnail = Image.open(io.BytesIO(client.request(f"{ROOT}/{number}/picture")))
@@ -82,9 +84,9 @@ def test_a_kept_noise_is_listed_with_what_is_known_of_it(client, search):
 
 
 def test_a_noise_is_kept_once(client, search):
-    first = client.json(ROOT, {"search": search, "candidate": 1})
+    first = client.json(client.as_page(ROOT), {"search": search, "candidate": 1})
     assert first["new"]
-    assert client.json(ROOT, {"search": search, "candidate": 1}) == {"noise": first["noise"], "new": False}
+    assert client.json(client.as_page(ROOT), {"search": search, "candidate": 1}) == {"noise": first["noise"], "new": False}
     assert client.json(ROOT)["count"] == 1
 
 
@@ -129,7 +131,7 @@ def test_a_forgotten_noise_is_gone_and_its_number_is_not_given_again(client):
 
 
 def test_an_exported_book_comes_back_whole_and_nothing_twice(client, search):
-    client.json(ROOT, {"search": search, "candidate": 0})
+    client.json(client.as_page(ROOT), {"search": search, "candidate": 0})
     client.json(f"{ROOT}/import", book(fresh(7, score=1.5, judge="CLIP", picture=picture())))
     exported, before = client.json(f"{ROOT}/export"), client.json(ROOT)
     assert client.json(f"{ROOT}/import", exported)["noises"] == 2
@@ -280,7 +282,7 @@ def test_a_form_of_another_site_is_refused(client):
 
 def test_a_candidate_that_is_none_is_refused(client, search):
     for candidate in (3, -1, True, "../1", 1.0):
-        assert refusal(client, ROOT, json.dumps({"search": search, "candidate": candidate}).encode())[0] == 404
+        assert refusal(client, client.as_page(ROOT), json.dumps({"search": search, "candidate": candidate}).encode())[0] == 404
 
 
 def entries(module, count, first=0):
