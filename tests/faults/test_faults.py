@@ -27,7 +27,7 @@ def undisturbed(lab):
 
 
 @pytest.fixture
-def store(lab, monkeypatch, tmp_path):
+def store(lab, store_off, monkeypatch, tmp_path):
     """Where the store will be, to be switched on when the undisturbed run is over."""
     import folder_paths
 

@@ -4,6 +4,8 @@ import pytest
 
 from .lab import KINDS, Trouble
 
+pytestmark = pytest.mark.usefixtures("store_off")  # the same search samples again, to be disturbed elsewhere
+
 
 class Interrupted(Exception):
     """What older hosts raise: an ordinary exception."""

@@ -8,6 +8,8 @@ import torch
 from .faults import room_for
 from .lab import Trouble
 
+pytestmark = pytest.mark.usefixtures("store_off")  # the same search samples again, to be disturbed elsewhere
+
 
 @pytest.mark.parametrize("point", ["step", "decode", "measure"])
 def test_what_did_not_fit_is_tried_once_per_run_and_logged_once(lab, point, caplog):

@@ -16,7 +16,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))  # the benchmarks impo
 
 from noise_search.bench import soaking  # noqa: E402
 
-KEPT = 4  # searches that the panel keeps, for the time of the test
+KEPT = 4  # runs that the panel keeps, for the time of the test
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def lab(host, monkeypatch, tmp_path):
     monkeypatch.setenv("NOISE_SEARCH_STORE", "1")
     monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path))
     monkeypatch.setattr(host.server, "send_sync", lambda *event: None)
-    monkeypatch.setattr(host.part("nodes.host.live"), "SEARCHES", KEPT)
+    monkeypatch.setattr(host.part("nodes.host.live"), "RUNS", KEPT)
     lab = Lab(host)
     lab.run(lab.graph(pictures=8, batch=8))
     tracemalloc.start()
