@@ -42,7 +42,7 @@ class HumanPickNode(io.ComfyNode):
                 io.Float.Input("scores", optional=True, force_input=True, lazy=True,
                                tooltip="One per picture, instead of a verifier; higher is better."),
                 io.Float.Input("timeout", default=0.0, min=0.0, max=10000.0, step=0.5,
-                               tooltip="Minutes to wait for your answer; then the verifier's best goes on. 0 = as long as a page is open."),
+                               tooltip="Minutes to wait for your answer; then the verifier's best goes on. 0 = as long as a page that shows them is open."),
                 io.String.Input("prompt", default="", multiline=True,
                                 tooltip="What the verifier reads. Empty = the positive prompt of the sampler that made the pictures."),
                 io.String.Input("choice", default="", optional=True, advanced=True,

@@ -219,7 +219,7 @@ def test_a_picture_is_kept_in_the_seed_book_found_again_and_used(page):
     page.raw.locator(".ns-grid").focus()
     page.raw.keyboard.press("End")
     kept = search_on_server(page)["candidates"][int(page.raw.locator(".ns-cell.ns-focused").get_attribute("data-id"))]
-    with page.raw.expect_response(lambda answer: answer.url.endswith("/noise_search/book") and answer.request.method == "POST"):
+    with page.raw.expect_response(lambda answer: "/noise_search/book?" in answer.url and answer.request.method == "POST"):
         choose_in_menu(page, "Save", "Keep in seed book")
     page.raw.evaluate(
         "() => { const node = LiteGraph.createNode('NoiseFromRecipe'); app.graph.add(node); node.widgets.find(({ type }) => type === 'button').callback(); }"
