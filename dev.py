@@ -47,7 +47,8 @@ TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
 DEVELOPMENT = ["pytest>=8.4", "websocket-client>=1.8", "playwright>=1.50", "packaging", "hypothesis>=6.100"]
 LOADING = ["tests/verifiers", "tests/nodes/test_load_verifier.py"]  # what a version of transformers may break
 NODES = ["tests/nodes"]  # what a version of the host may break
-BESIDE = ["tests/browser", "tests/examples", "tests/demo", "tests/test_dev.py"]  # wait for servers and browsers: run beside all others
+# What runs beside all others, part by part: tests that wait for servers and browsers, and as many more as make both sides take as long.
+BESIDE = [["tests/browser", "tests/examples", "tests/demo", "tests/test_dev.py"], ["tests/people", "tests/faults", "tests/fuzz"]]
 NO_TESTS = 5  # exit code of pytest
 MAIN = ["tests/nodes/test_search_nodes.py", "tests/nodes/test_walk.py", "tests/nodes/test_store.py"]  # run in the oldest host every time
 PAGE = ["tests/browser"]  # what a version of its frontend may break
@@ -132,14 +133,14 @@ def test(arguments: list[str]) -> int:
         raise SystemExit("no Chromium could be found or installed, and nothing may be left out when CI=true")
     if browser is None:
         say("no Chromium found or installed: the tests that need one are left out")
-    parts = [[]] if chosen else [PAGE] if frontend else [["tests", *(f"--ignore={path}" for path in BESIDE)], BESIDE]
-    commands = [[python, "-m", "pytest", *part, *arguments] for part in parts]
-    code = run_together(commands, {**known(host, python), **given, **({"CHROMIUM_PATH": browser} if browser else {})})
-    if not chosen and not frontend:  # also where a test failed above: one run tells of both hosts
-        say(f"the main tests again, in ComfyUI {OLDEST}")
-        oldest = run([python, "-m", "pytest", *MAIN, *arguments], {**known(carried_host(OLDEST), python), **given})
-        code = code or oldest
-    return code or scripts
+    newest = {**known(host, python), **given, **({"CHROMIUM_PATH": browser} if browser else {})}
+    if chosen or frontend:
+        return run([python, "-m", "pytest", *([] if chosen else PAGE), *arguments], newest) or scripts
+    others = [f"--ignore={path}" for part in BESIDE for path in part]
+    oldest = {**known(carried_host(OLDEST), python), **given}  # also where a test failed before: one run tells of both hosts
+    sides = [[(["tests", *others], newest)], [*((part, newest) for part in BESIDE), (MAIN, oldest)]]
+    say(f"all tests, and the main ones in ComfyUI {OLDEST} as well; what the second side says comes in the end")
+    return run_together([[([python, "-m", "pytest", *part, *arguments], variables) for part, variables in side] for side in sides]) or scripts
 
 
 def option(name: str, arguments: list[str]) -> tuple[str, list[str]]:
@@ -388,22 +389,29 @@ def run(command: list[str], variables: dict[str, str] | None = None) -> int:
         return process.wait()
 
 
-def run_together(commands: list[list[str]], variables: dict[str, str]) -> int:
-    """Runs the commands of pytest at the same time; what all but the first one say is shown in the end. 0 if none failed."""
+def run_together(sides: list[list[tuple[list[str], dict[str, str]]]]) -> int:
+    """Runs commands of pytest, each with its variables, side by side and those of one side one after the other; 0 if none failed.
+
+    What all sides but the first one say is shown in the end.
+    """
     with contextlib.ExitStack() as stack:
-        started = []
-        for number, command in enumerate(commands):
-            said = stack.enter_context(tempfile.TemporaryFile()) if number else None
-            process = subprocess.Popen(command, cwd=PACK, env={**os.environ, **variables}, stdout=said, stderr=said, **own_group())
-            started.append((stack.enter_context(process), said))
-            stack.enter_context(ended_with_us(process))
-        codes = []
-        for process, said in started:
-            codes.append(process.wait())
-            if said:
-                said.seek(0)
-                sys.stdout.write(said.read().decode(errors="replace"))
-                sys.stdout.flush()
+        said = [stack.enter_context(tempfile.TemporaryFile()) if number else None for number in range(len(sides))]
+        waiting, running, codes = [list(side) for side in sides], [None] * len(sides), []
+        while any(waiting) or any(running):
+            for number, process in enumerate(running):
+                if process and (code := process.poll()) is not None:
+                    codes.append(code)
+                    running[number] = process = None
+                if not process and waiting[number]:
+                    command, variables = waiting[number].pop(0)
+                    process = subprocess.Popen(command, cwd=PACK, env={**os.environ, **variables}, stdout=said[number], stderr=said[number], **own_group())
+                    running[number] = stack.enter_context(process)
+                    stack.enter_context(ended_with_us(process))
+            time.sleep(0.1)
+        for words in filter(None, said):
+            words.seek(0)
+            sys.stdout.write(words.read().decode(errors="replace"))
+        sys.stdout.flush()
     return max((code for code in codes if code != NO_TESTS), key=abs, default=NO_TESTS)
 
 

@@ -147,14 +147,14 @@ def test_a_host_that_nobody_carries_is_refused():
         dev.carried_host("9")
 
 
-def test_parts_of_the_tests_run_together_and_one_that_fails_is_not_lost(capfd):
+def test_sides_of_the_tests_run_together_in_their_order_and_one_that_fails_is_not_lost(capfd):
     def ends(code, said=""):
-        return [sys.executable, "-c", f"import sys; print({said!r}); sys.exit({code})"]
+        return [sys.executable, "-c", f"import os, sys; print({said!r}, os.environ['HOST']); sys.exit({code})"], {"HOST": "a host"}
 
-    assert dev.run_together([ends(0), ends(1, "what failed")], {}) == 1
-    assert "what failed" in capfd.readouterr().out
-    assert dev.run_together([ends(0), ends(dev.NO_TESTS)], {}) == 0
-    assert dev.run_together([ends(dev.NO_TESTS), ends(dev.NO_TESTS)], {}) == dev.NO_TESTS
+    assert dev.run_together([[ends(0)], [ends(1, "what failed"), ends(0, "and went on")]]) == 1
+    assert capfd.readouterr().out.endswith("what failed a host\nand went on a host\n")
+    assert dev.run_together([[ends(0)], [ends(dev.NO_TESTS)]]) == 0
+    assert dev.run_together([[ends(dev.NO_TESTS)], [ends(dev.NO_TESTS)]]) == dev.NO_TESTS
 
 
 def test_arguments_that_name_tests_replace_the_whole_suite():
