@@ -1,5 +1,6 @@
 """Makes the pack importable as `noise_search`, the host importable by its own names, and an unnoticed skip impossible in CI."""
 
+import gc
 import json
 import os
 import signal
@@ -67,6 +68,15 @@ page = harness.page
 tiny = harness.tiny
 judge = fixtures.judge
 folder = fixtures.folder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def settled_garbage():
+    """What is there before a file of tests is not looked through at every collection in it: the host collects with each model that it loads."""
+    if harness.Host.started:
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -52,11 +52,14 @@ class Host:
     Prompts run on a thread of their own, as they do in the server.
     """
 
+    started = False  # in this process
+
     def __init__(self, base: Path):
         self.base = base
         self.thread = ThreadPoolExecutor(1, "prompt worker")
         self.events: list[tuple[str, dict]] = []
         self.on_event: Callable[[str, dict], None] = lambda name, data: None
+        Host.started = True
         self.executor = None
         self.cache = "classic"  # which of the host's caches prompts run with: also "lru" (one result) or "none"
         self.thread.submit(self._load).result()

@@ -11,4 +11,3 @@ def lab(host):
     gc.collect()
     gc.freeze()  # what was there before is not looked through again and again
     yield lab
-    gc.unfreeze()
