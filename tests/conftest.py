@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import tempfile
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -90,8 +91,15 @@ def fresh_store(request, monkeypatch, tmp_path):
     yield
     for name in {"server", "page"} & set(request.fixturenames):
         running = request.getfixturevalue("server" if name == "page" else name)
+        wait_until_idle(running)  # a search that is being cancelled has its store open
         for kept in (running.base / "user" / "noise_search").glob("noise_search.sqlite3*"):
             kept.unlink()
+
+
+def wait_until_idle(server, patience: float = 30) -> None:
+    deadline, client = time.monotonic() + patience, server.client()
+    while time.monotonic() < deadline and any(client.json("/queue").values()):
+        time.sleep(0.05)
 
 
 @pytest.fixture
