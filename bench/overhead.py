@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import gc
+import os
 import statistics
 import subprocess
 import sys
@@ -34,8 +35,9 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer pictures and runs")
     quick = parser.parse_args().quick
     with tempfile.TemporaryDirectory(prefix="noise-search-bench-") as base:
+        os.environ["NOISE_SEARCH_STORE"] = "1"  # as users have it; no search is run twice
         host = start_host(Path(base))
-        figures = {**overhead(host, 16 if quick else 64, 3 if quick else 5), **memory(host, 256 if quick else 1024, 1 if quick else 3)}
+        figures = {**overhead(host, 16 if quick else 64, 3 if quick else 5), **memory(host, 512 if quick else 1024, 3)}
     figures.update(imports(1 if quick else 5))
     path = write("overhead" + ("_quick" if quick else ""), figures)
     for name in ("overhead_ratio", "rss_bytes_per_candidate", "import_seconds"):
