@@ -81,8 +81,9 @@ class Host:
         return self.thread.submit(torch.inference_mode()(function), *arguments, **keywords).result()
 
     def let_go(self) -> None:
-        """Frees all models: at the interpreter's end the host's own clean-up complains about modules that are gone."""
+        """Frees all models. What still holds one is silent at the interpreter's end, when the modules for the host's own clean-up are gone."""
         import comfy.model_management
+        import comfy.model_patcher
 
         self.executor = None
         for function in vars(self.toys).values():
@@ -92,6 +93,7 @@ class Host:
         self.toys.KEPT.clear()
         comfy.model_management.current_loaded_models.clear()
         gc.collect()
+        comfy.model_patcher.ModelPatcher.__del__ = lambda patcher: None
 
     def interrupt(self) -> None:
         import nodes
