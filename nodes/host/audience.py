@@ -39,6 +39,7 @@ class Audience:
     def __init__(self, page: str, workflow: str, node: str):
         self.page, self.node, self._user = page, node, ""
         self._places: dict[tuple[str, str], bool] = {(page, workflow): True}  # whether it steers
+        self._shown: set[str] = {page}  # pages that saw it at some time
 
     @property
     def user(self) -> str:
@@ -52,6 +53,11 @@ class Audience:
 
     def sees(self, asker: Asker) -> bool:
         return self._is_among(asker, [page for (page, _), _ in self.places()])
+
+    def saw(self, asker: Asker) -> bool:
+        """Whether it sees this or did: pictures that it was shown may still be on their way when it is shown them no more."""
+        with _lock:
+            return self._is_among(asker, list(self._shown)) or self.sees(asker)
 
     def is_of(self, user: str) -> bool:
         return bool(user) and user == self.user
@@ -69,6 +75,7 @@ class Audience:
         """It sees this from now on; what it may do stays."""
         with _lock:
             self._places.setdefault((page, workflow), False)
+            self._shown.add(page)
 
     def leave(self, page: str, workflow: str) -> None:
         """It watches this no more. Who steers stays."""
@@ -79,6 +86,7 @@ class Audience:
     def take_over(self, page: str, workflow: str) -> None:
         with _lock:
             self._places[page, workflow] = True
+            self._shown.add(page)
 
     def is_attended(self) -> bool:
         """Whether a page that sees this is connected now."""

@@ -28,6 +28,7 @@ BODY = 1000  # bytes
 GRAPH = 16_000_000  # bytes of a prompt
 OPEN = 1000  # workflows that a page has open
 NAME = 100  # characters of the id of a workflow or a page
+OTHERS = "The search must be one that this page queued or was shown, got another page's"
 ACTIONS = ("finish", "pause", "continue", "pin", "unpin", "forget")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -130,7 +131,9 @@ async def saving(request: web.Request) -> web.StreamResponse:
 
 
 async def picture(request: web.Request) -> web.StreamResponse:
-    live, size = seen(request), request.match_info["size"]
+    live, size = asked(request), request.match_info["size"]
+    if not live.audience.saw(asker_of(request)):
+        raise Refused(403, OTHERS)
     number = known(live, request.match_info["candidate"])
     if size not in SIZES:
         raise Refused(404, f"size must be one of {', '.join(SIZES)}, got {short(size)}")
@@ -181,7 +184,7 @@ def asked_for(request: web.Request, search: Any) -> Live:
 def seen(request: web.Request) -> Live:
     live = asked(request)
     if not live.audience.sees(asker_of(request)):
-        raise Refused(403, "The search must be one that this page queued or was shown, got another page's")
+        raise Refused(403, OTHERS)
     return live
 
 

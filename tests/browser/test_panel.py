@@ -78,7 +78,7 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
 
     with page.raw.expect_response(lambda answer: "/control?" in answer.url) as forgotten:
         page.raw.evaluate(f"() => app.extensions.find(({{ name }}) => name === 'noise_search.panel').getNodeMenuItems({SEARCH})[0].callback()")
-    assert forgotten.value.json() == {"freed": 0}, "these tests keep nothing"
+    assert forgotten.value.json()["freed"] > 0
 
     choose_in_menu(page, "Save", "To KSampler")
     types = [node["type"] for node in page.workflow()["nodes"]]
@@ -88,7 +88,8 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
     assert sampler["inputs"]["seed"] == int(other["seed"])
     stock = page.wait(page.queue())
     assert stock.ok, stock.error
-    assert np.array_equal(pixels(page, stock), pixels(page, chosen))
+    far = np.abs(pixels(page, stock).astype(int) - pixels(page, chosen).astype(int)).max()
+    assert far <= 1, "but for what the batch that it was sampled in does to floating-point numbers"
     assert complaints(page) == []
 
 
