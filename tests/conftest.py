@@ -69,6 +69,7 @@ page = harness.page
 tiny = harness.tiny
 judge = fixtures.judge
 folder = fixtures.folder
+sampled = fixtures.sampled
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -212,7 +212,7 @@ class Queued:
 
     Args:
         prompt: Its nodes.
-        given: Recipes that it was queued with, by node; of a node that the prompt does not have.
+        given: Recipes that the workflow came with and no page filled in, by node.
     """
 
     def __init__(self, prompt: dict[str, Any], given: Mapping[str, Any]):
@@ -273,7 +273,7 @@ class Behind:
         self.graph, self.runs_of = graph, runs_of
         self.aligned: dict[str, bool] = {}  # node -> whether items of its list are items of the same place of the first node's
         self._walk(node)
-        self.made = dict(self._made())
+        self.made = set(self._made())
         self.shown = {graph.get_display_node_id(name) for name in (*self.aligned, *self.made)}
 
     def texts(self, shown: str, runs: Runs, item: int) -> list[str]:
@@ -282,7 +282,7 @@ class Behind:
         for node, texts in runs.items():
             if self.aligned.get(node):
                 found.append(texts.get(item, texts[max(texts)]))  # as the host repeats the last item of a shorter list
-            elif node in self.aligned or node in self.made or self._copied_away(node):
+            elif node in self.aligned or node in self.made or not self.graph.has_node(node):  # of an earlier prompt: its maker came from the cache
                 found += texts.values()
         return found
 
@@ -298,31 +298,24 @@ class Behind:
                     before = self.graph.get_node(link[0])
                     waiting.append((link[0], aligned and not takes_lists(before) and not gives_lists(before, link[1])))
 
-    def _made(self) -> Iterator[tuple[str, str]]:
-        """Copies that a node behind had run in its place, and that node; what was picked by hand answers for its copies."""
+    def _made(self) -> Iterator[str]:
+        """Copies that a node behind had run in its place; what was picked by hand answers for its copies."""
         for node in self.graph.ephemeral_parents:
             parent = self.graph.ephemeral_parents.get(node)
             while parent is not None and parent not in self.aligned:
                 parent = self.graph.ephemeral_parents.get(parent)
             if parent is not None and not self.runs_of(self.graph.get_display_node_id(parent)):
-                yield node, parent
-
-    def _copied_away(self, node: str) -> bool:
-        """Whether this is a copy of an earlier prompt, whose makers came from the host's cache now."""
-        return not self.graph.has_node(node)
+                yield node
 
 
 def holds(entry: Any) -> bool:
     """Whether a node of a prompt is one of ours that finds or chooses."""
-    return holds_recipe(entry.get("class_type")) if isinstance(entry, dict) else False
-
-
-def holds_recipe(kind: Any) -> bool:
-    return isinstance(kind, str) and _holds_recipe(kind)
+    kind = entry.get("class_type") if isinstance(entry, dict) else None
+    return isinstance(kind, str) and holds_recipe(kind)
 
 
 @cache
-def _holds_recipe(kind: str) -> bool:
+def holds_recipe(kind: str) -> bool:
     found = host_nodes.NODE_CLASS_MAPPINGS.get(kind)
     if found is None or not found.__module__.startswith(f"{__name__.rpartition('.host.')[0]}."):
         return False

@@ -25,3 +25,18 @@ def folder(host):
     yield path
     shutil.rmtree(path)
     aside.rename(path)
+
+
+@pytest.fixture
+def sampled(host, monkeypatch):
+    """How many pictures each call of the sampler made, since it was cleared."""
+    counted = []
+    rollout = host.part("nodes.host.rollout").Rollout
+    advance = rollout.advance
+
+    def counting(self, particles, *arguments, **options):
+        counted.append(len(particles))
+        return advance(self, particles, *arguments, **options)
+
+    monkeypatch.setattr(rollout, "advance", counting)
+    return counted

@@ -39,21 +39,6 @@ def changed(path, statement, *values):
         return book.execute(statement, values).fetchall()
 
 
-@pytest.fixture
-def sampled(host, monkeypatch):
-    """Pictures that went through the sampler since."""
-    counted = []
-    rollout = host.part("nodes.host.rollout").Rollout
-    advance = rollout.advance
-
-    def counting(self, particles, *arguments, **options):
-        counted.append(len(particles))
-        return advance(self, particles, *arguments, **options)
-
-    monkeypatch.setattr(rollout, "advance", counting)
-    return counted
-
-
 def put(host, verifier):
     host.toys.VALUES["verifier"] = verifier
     return {"v": {"class_type": "ToyValue", "inputs": {"name": "verifier", "mark": "brightness"}}}

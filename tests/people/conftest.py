@@ -5,36 +5,12 @@ from noise_search.tests.people.nodes import NODES
 
 
 @pytest.fixture(autouse=True)
-def kept_on_disk(host, monkeypatch, tmp_path):
-    """Switches the store on, in an empty user folder."""
-    import folder_paths
-
-    monkeypatch.setenv("NOISE_SEARCH_STORE", "1")
-    monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path / "user"))
-
-
-@pytest.fixture(autouse=True)
 def other_packs(host, monkeypatch):
     """Nodes of other packs, in the host's registry."""
     import nodes
 
     for kind in NODES:
         monkeypatch.setitem(nodes.NODE_CLASS_MAPPINGS, kind.__name__, kind)
-
-
-@pytest.fixture
-def sampled(host, monkeypatch):
-    """How many pictures each call of the sampler made, since it was cleared."""
-    counted = []
-    rollout = host.part("nodes.host.rollout").Rollout
-    advance = rollout.advance
-
-    def counting(self, particles, *arguments, **options):
-        counted.append(len(particles))
-        return advance(self, particles, *arguments, **options)
-
-    monkeypatch.setattr(rollout, "advance", counting)
-    return counted
 
 
 @pytest.fixture
