@@ -3,7 +3,8 @@
 from comfy_api.latest import ComfyExtension, io
 
 from .nodes import NODES
-from .nodes.host import book_routes, carrying, pick_routes, routes
+from .nodes.host.files import metadata
+from .nodes.host.page import book_routes, pick_routes, search_routes
 
 WEB_DIRECTORY = "./js"
 
@@ -14,8 +15,8 @@ class NoiseSearchExtension(ComfyExtension):
 
 
 async def comfy_entrypoint() -> NoiseSearchExtension:
-    routes.register()
+    search_routes.register()
     pick_routes.register()
-    carrying.register()
+    metadata.register()
     book_routes.register()
     return NoiseSearchExtension()

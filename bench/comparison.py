@@ -20,7 +20,6 @@ from .pool import Pool
 from .searches import Unit
 from .workflow import BESIDE
 
-
 FAR = 16  # times the pool, beyond which no guess is made
 
 
@@ -31,8 +30,10 @@ class Baseline:
     Args:
         cases: As many as the rows of all that follows.
         pools: One per case.
-        searched, checked, passed, held_out: Curves `(cases, n)`: the searched verifier in standard deviations of its prompt's pool,
-            the exact judge's share and verdict, a held-out verifier in standard deviations. What there is not, is not a number.
+        searched, checked, passed, held_out: Curves `(cases, n)`: the searched verifier in standard deviations of its
+        prompt's pool,
+            the exact judge's share and verdict, a held-out verifier in standard deviations. What there is not, is not a
+            number.
         raw: Curve of the searched verifier's first value as it is.
     """
 
@@ -47,9 +48,14 @@ class Baseline:
 
     def of(self, places: Sequence[int]) -> Baseline:
         """The same of some cases only."""
-        curves = {name: getattr(self, name)[list(places)] for name in ("searched", "checked", "passed", "held_out", "raw")}
+        curves = {
+            name: getattr(self, name)[list(places)] for name in ("searched", "checked", "passed", "held_out", "raw")
+        }
         return replace(
-            self, cases=tuple(self.cases[place] for place in places), pools=tuple(self.pools[place] for place in places), **curves
+            self,
+            cases=tuple(self.cases[place] for place in places),
+            pools=tuple(self.pools[place] for place in places),
+            **curves,
         )
 
     @property
@@ -60,7 +66,9 @@ class Baseline:
     def score(self, place: int, values: Sequence[float]) -> tuple[float, float]:
         """Searched and held-out score of one picture's raw values, in standard deviations of the pool."""
         searched, held_out = split(np.asarray(self.pools[place].values), self.has_held_out)
-        mine, theirs = split(np.asarray(values, dtype=float)[None, : self.pools[place].values.shape[1]], self.has_held_out)
+        mine, theirs = split(
+            np.asarray(values, dtype=float)[None, : self.pools[place].values.shape[1]], self.has_held_out
+        )
         return float(harmonized(mine, searched)[0]), float(harmonized(theirs, held_out)[0])
 
 
@@ -74,8 +82,12 @@ def harmonized(values: np.ndarray, pool: np.ndarray) -> np.ndarray:
     return np.mean([standard(values[:, column], pool[:, column]) for column in range(pool.shape[1])], axis=0)
 
 
-def baseline(pools: Sequence[Pool], cases: Sequence[Case], has_held_out: bool = False, choose: Choose | None = None) -> Baseline:
-    """Best of N of the pools; `choose` scores raw values where that depends on the pictures that are compared, as an ensemble does."""
+def baseline(
+    pools: Sequence[Pool], cases: Sequence[Case], has_held_out: bool = False, choose: Choose | None = None
+) -> Baseline:
+    """Best of N of the pools; `choose` scores raw values where that depends on the pictures that are compared, as an
+    ensemble does.
+    """
     curves: dict[str, list[np.ndarray]] = {name: [] for name in ("searched", "checked", "passed", "held_out", "raw")}
     for pool in pools:
         mine, theirs = split(pool.values, has_held_out)
@@ -87,7 +99,11 @@ def baseline(pools: Sequence[Pool], cases: Sequence[Case], has_held_out: bool = 
             "held_out": harmonized(theirs, theirs),
             "raw": mine[:, 0],
         }
-        found = sampled_curves(choose, mine, list(worths.values())) if choose else [best_of_curve(score, one) for one in worths.values()]
+        found = (
+            sampled_curves(choose, mine, list(worths.values()))
+            if choose
+            else [best_of_curve(score, one) for one in worths.values()]
+        )
         for name, curve in zip(worths, found):
             curves[name].append(curve)
     most = min(map(len, pools))
@@ -104,12 +120,21 @@ def row(base: Baseline, unit: Unit, records: Sequence[dict]) -> dict:
     at = min(unit.pictures, base.most) - 1
     pairs = [base.score(place, record["values"]) for place, record in enumerate(records)]
     searched, held_out = np.array(pairs).T
-    mine = {"searched": searched, "checked": judged(records, "checked"), "passed": judged(records, "passed"), "held_out": held_out}
+    mine = {
+        "searched": searched,
+        "checked": judged(records, "checked"),
+        "passed": judged(records, "passed"),
+        "held_out": held_out,
+    }
     figures: dict = {"algorithm": unit.algorithm.name, "pictures": unit.pictures, "captions": len(records)}
     for name, values in mine.items():
         if np.isfinite(values).all():
             theirs = getattr(base, name)[:, at]
-            figures[name] = {"search": mean_interval(values), "best_of_n": float(theirs.mean()), "gain": mean_interval(values - theirs)}
+            figures[name] = {
+                "search": mean_interval(values),
+                "best_of_n": float(theirs.mean()),
+                "gain": mean_interval(values - theirs),
+            }
     figures["equivalent_n"] = equivalent_interval(base.searched, searched)
     if base.pools[0].values.shape[1] - base.has_held_out == 1:
         figures["verifier"] = float(np.mean([record["values"][0] for record in records]))
@@ -122,7 +147,9 @@ def judged(records: Sequence[dict], name: str) -> np.ndarray:
 
 
 def costs(base: Baseline, unit: Unit, records: Sequence[dict]) -> dict:
-    """Means over prompts: denoiser calls, and seconds of sampling, decoding, judging, of the search and of as many random pictures."""
+    """Means over prompts: denoiser calls, and seconds of sampling, decoding, judging, of the search and of as many
+    random pictures.
+    """
     pictures = unit.pictures
     return {
         "cost": float(np.mean([record["cost"] for record in records])),
@@ -135,8 +162,8 @@ def costs(base: Baseline, unit: Unit, records: Sequence[dict]) -> dict:
 
 
 def rows(base: Baseline, store: Store, algorithms: Sequence[Algorithm]) -> list[dict]:
-    """A row per search and budget, over the cases that were measured; each against the best of N by the verifier that it searched with,
-    which "by" names where it is not the one that all others were searched with."""
+    """A row per search and budget, over the cases that were measured; each against the best of N by the verifier that
+    it searched with, which "by" names where it is not the one that all others were searched with."""
     kept = [store.read(case) for case in base.cases]
     views, found = {"": base}, []
     for name in dict.fromkeys(name for records in kept for name in records):
@@ -159,11 +186,18 @@ def belongs(name: str, algorithm: Algorithm) -> bool:
 
 
 def seen_by(pool: Pool, view: str) -> Pool:
-    """A pool with the values of another verifier of the bundled workflow: one that needs no model, or the ensemble of all."""
+    """A pool with the values of another verifier of the bundled workflow: one that needs no model, or the ensemble of
+    all.
+    """
     pixels = torch.from_numpy(pool.pictures)
-    beside = {name: QUANTITIES[name].value(pixels).double().numpy()[:, None] for name in (BESIDE if view == "ensemble" else (view,))}
+    beside = {
+        name: QUANTITIES[name].value(pixels).double().numpy()[:, None]
+        for name in (BESIDE if view == "ensemble" else (view,))
+    }
     columns = [pool.values, *beside.values()] if view == "ensemble" else list(beside.values())
-    return replace(pool, values=np.concatenate(columns, axis=1), columns=(*(pool.columns if view == "ensemble" else ()), *beside))
+    return replace(
+        pool, values=np.concatenate(columns, axis=1), columns=(*(pool.columns if view == "ensemble" else ()), *beside)
+    )
 
 
 def together(values: np.ndarray) -> np.ndarray:
@@ -180,8 +214,10 @@ def unit_of(name: str) -> Unit | None:
 
 def table(figures: Sequence[dict], most: int) -> str:
     """The rows as text; an equivalent N beyond the `most` pictures of the pool is a careful guess."""
-    head = (f"{'search':22}{'pictures':>9}{'cost':>7}{'NFE':>7}{'seconds':>9}{'(best of N)':>12}  {'verifier, sd over best of N':30}"
-            f"{'equivalent N':24}{'judge':>7}{'over best of N':>26}")  # fmt: skip
+    head = (
+        f"{'search':22}{'pictures':>9}{'cost':>7}{'NFE':>7}{'seconds':>9}{'(best of N)':>12} "
+        f" {'verifier, sd over best of N':30}{'equivalent N':24}{'judge':>7}{'over best of N':>26}"
+    )
     head += f"{'held out, sd over best of N':>30}" if any("held_out" in row for row in figures) else ""
     return "\n".join([head, *(_line(row, most) for row in figures)])
 
@@ -189,7 +225,8 @@ def table(figures: Sequence[dict], most: int) -> str:
 def _line(figures: dict, most: int) -> str:
     seconds = {name: sum(parts) for name, parts in figures["seconds"].items()}
     value, low, high = (count(number, most) for number in figures["equivalent_n"])
-    text = f"{figures['algorithm']:22}{figures['pictures']:9}{figures['cost']:7.1f}{figures['nfe']['search']:7.0f}{seconds['search']:9.1f}"
+    text = f"{figures['algorithm']:22}{figures['pictures']:9}{figures['cost']:7.1f}{figures['nfe']['search']:7.0f}"
+    text += f"{seconds['search']:9.1f}"
     text += f"{seconds['best_of_n']:12.1f}  {interval(figures['searched']['gain']):30}{f'{value} ({low} to {high})':24}"
     if "checked" in figures:
         text += f"{figures['checked']['search'][0]:7.3f}{interval(figures['checked']['gain'], 3):>26}"

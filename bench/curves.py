@@ -15,7 +15,8 @@ Choose = Callable[[np.ndarray], np.ndarray]
 
 LEVEL = 0.95
 SUBSETS = 100
-SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)  # of subsets; between two of them curves go by the logarithm of N
+# of subsets; between two of them curves go by the logarithm of N
+SIZES = (2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 DRAWS = 2000
 
 
@@ -24,8 +25,11 @@ def best_of_curve(scores: Sequence[float], judged: Sequence[float] | None = None
     return expected_best(scores, range(1, len(scores) + 1), judged)
 
 
-def sampled_curves(choose: Choose, values: np.ndarray, worths: Sequence[np.ndarray], draws: int = SUBSETS) -> list[np.ndarray]:
-    """As `best_of_curve` for a chooser whose scores depend on the pool that it sees, each `(m,)`: subsets of a pool, drawn at random.
+def sampled_curves(
+    choose: Choose, values: np.ndarray, worths: Sequence[np.ndarray], draws: int = SUBSETS
+) -> list[np.ndarray]:
+    """As `best_of_curve` for a chooser whose scores depend on the pool that it sees, each `(m,)`: subsets of a pool,
+    drawn at random.
 
     Args:
         choose: Raw values `(n, k)` of n pictures to one score each.
@@ -46,8 +50,8 @@ def sampled_curves(choose: Choose, values: np.ndarray, worths: Sequence[np.ndarr
 def equivalent_n(curve: Sequence[float], score: float) -> float:
     """The N at which a curve (its first entry is N = 1) reaches a score: between two N by the logarithm of N.
 
-    1 where the first entry is enough. Beyond the last one the curve goes on as it rose over its last doubling, so that the N found there is
-    rather too small: such curves bend down. Infinite where it no longer rose.
+    1 where the first entry is enough. Beyond the last one the curve goes on as it rose over its last doubling, so that
+    the N found there is rather too small: such curves bend down. Infinite where it no longer rose.
     """
     curve = np.maximum.accumulate(np.asarray(curve, dtype=float))
     if score <= curve[0]:
@@ -91,7 +95,9 @@ def band(curves: np.ndarray, draws: int = DRAWS) -> tuple[np.ndarray, np.ndarray
 
 
 def resamples(count: int, draws: int) -> np.ndarray:
-    """Indices of prompts drawn with return, `(draws, count)`; the same on every call, so that what is compared shares its draws."""
+    """Indices of prompts drawn with return, `(draws, count)`; the same on every call, so that what is compared shares
+    its draws.
+    """
     return np.random.default_rng(0).integers(0, count, (draws, count))
 
 

@@ -19,16 +19,25 @@ class Fuzz:
 
         self.host, self.lab = host, Lab(host)
         self.scratch = tempfile.TemporaryDirectory(prefix="noise-search-fuzz-")
-        self.store, self.path = host.part("nodes.host.store"), Path(self.scratch.name) / "one" / "x.sqlite3"
+        self.store, self.path = host.part("nodes.host.store.records"), Path(self.scratch.name) / "one" / "x.sqlite3"
         self.path.parent.mkdir()
         self.sound = sound_store(self.path, self.store)
         if error := self.lab.run(self.lab.graph(), "fuzz").error:
             raise RuntimeError(error)
         self.door = Door(host)
-        self.known = {"search": [self.lab.panel().id], "candidate": ["0", "5"], "workflow": ["fuzz"], "page": ["tests"], "size": ["small"], "place": ["0"]}
+        self.known = {
+            "search": [self.lab.panel().id],
+            "candidate": ["0", "5"],
+            "workflow": ["fuzz"],
+            "page": ["tests"],
+            "size": ["small"],
+            "place": ["0"],
+        }
 
     def part(self, number: int, examples: int) -> dict:
-        """Counts of what became of the examples; an example that breaks a promise raises, and hypothesis has made it small."""
+        """Counts of what became of the examples; an example that breaks a promise raises, and hypothesis has made it
+        small.
+        """
         found: Counter[str] = Counter()
         before = self.door.files()
         for name, check in self.checks(found).items():
@@ -60,17 +69,22 @@ class Fuzz:
         from noise_search.tests.fuzz import properties, strategies
         from noise_search.tests.fuzz.requests import check_request, requests
 
-        memo, rollout = self.host.part("nodes.host.memo"), self.host.part("nodes.host.rollout")
+        memo, rollout = self.host.part("nodes.host.store.memo"), self.host.part("nodes.host.engine.rollout")
         import torch
 
         sound = vars(memo.record(rollout.Particles(torch.ones(1, 16, 8, 8), torch.zeros(1, 16, 8, 8), 0.0, (1,)), 4))
         return {
             "recipes": (strategies.recipe_texts, properties.check_recipe),
-            "stores": (strategies.changed_bytes(self.sound), lambda data: f"with {properties.check_store(self.path, self.store, data)} records"),
-            "records": (strategies.records(sound),
-                        lambda one: "used" if properties.check_remembered(memo, self.store, one) else "refused"),
+            "stores": (
+                strategies.changed_bytes(self.sound),
+                lambda data: f"with {properties.check_store(self.path, self.store, data)} records",
+            ),
+            "records": (
+                strategies.records(sound),
+                lambda one: "used" if properties.check_remembered(memo, self.store, one) else "refused",
+            ),
             "requests": (requests(self.door.routes, self.known), lambda request: check_request(self.door, request)),
-        }  # fmt: skip
+        }
 
     def close(self) -> None:
         self.door.close()
@@ -81,4 +95,8 @@ def summary(parts: list[dict]) -> dict:
     total: Counter[str] = Counter()
     for part in parts:
         total.update(part)
-    return {"examples": sum(total[name] for name in SHARES), "broken_promises": 0, "counts": dict(sorted(total.items()))}
+    return {
+        "examples": sum(total[name] for name in SHARES),
+        "broken_promises": 0,
+        "counts": dict(sorted(total.items())),
+    }

@@ -1,6 +1,8 @@
-"""How much more often a searched picture shows exactly what its caption says: random and zero-order search against the own seed.
+"""How much more often a searched picture shows exactly what its caption says: random and zero-order search against the
+own seed.
 
-The verifier is the tiny CLIP; the judge is the exact checker, which no search sees. Captions are held out from all training.
+The verifier is the tiny CLIP; the judge is the exact checker, which no search sees. Captions are held out from all
+training.
 """
 
 from __future__ import annotations
@@ -35,14 +37,16 @@ def main() -> int:
     if rows:
         print(f"going on: {len(rows)} captions are there already", flush=True)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="noise-search-bench-") as base:
-        with Server(os.environ["COMFYUI_PATH"], prepare(Path(base))) as server:
-            client = server.client()
-            for number, scene in enumerate(todo, 1):
-                rows.append(compare(client, scene, options.pictures)[0])
-                path = write(section, {**summary(rows), "settings": settings, "rows": rows})
-                left = (time.monotonic() - started) / number * (len(todo) - number)
-                print(f"{number} of {len(todo)}, {left:.0f} s left: {scene.caption}", flush=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="noise-search-bench-") as base,
+        Server(os.environ["COMFYUI_PATH"], prepare(Path(base))) as server,
+    ):
+        client = server.client()
+        for number, scene in enumerate(todo, 1):
+            rows.append(compare(client, scene, options.pictures)[0])
+            path = write(section, {**summary(rows), "settings": settings, "rows": rows})
+            left = (time.monotonic() - started) / number * (len(todo) - number)
+            print(f"{number} of {len(todo)}, {left:.0f} s left: {scene.caption}", flush=True)
     print(report(summary(rows)) if rows else "no captions")
     print(f"Figures: {path}" if todo else "")
     return 0

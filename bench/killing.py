@@ -1,4 +1,6 @@
-"""Searches whose server is killed at a random moment, started again and asked again: nothing lost, nothing paid for twice."""
+"""Searches whose server is killed at a random moment, started again and asked again: nothing lost, nothing paid for
+twice.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,19 @@ NAMES = list(KINDS)
 def graph(number: int) -> dict:
     """The search of a number: kinds take turns, every number has its own seed.
 
-    The steps that the model makes are counted in a file of the output folder. Its whole path would be part of the search's identity.
+    The steps that the model makes are counted in a file of the output folder. Its whole path would be part of the
+    search's identity.
     """
     kind, seed = NAMES[number % len(NAMES)], 1000 + number
     sources = {"model": ["m", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
-    sampler = {"steps": STEPS, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0, "batch_size": BATCH}
+    sampler = {
+        "steps": STEPS,
+        "cfg": 3.0,
+        "sampler_name": "euler",
+        "scheduler": "simple",
+        "denoise": 1.0,
+        "batch_size": BATCH,
+    }
     budget = {"seed": seed, "pictures": PICTURES, "minutes": 0.0, "keep": 1}
     return {
         "1": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 1}},
@@ -56,7 +66,10 @@ def result_of(client, outputs: dict) -> dict:
     """All that must be the same: recipe, scores, cost, and the picture's pixels."""
     (found,) = outputs["2"]["noise_search"]
     pixels = np.asarray(Image.open(io.BytesIO(client.image(outputs["3"]["images"][0]))))
-    return {**{key: found[key] for key in ("recipe", "score", "first_score", "pictures", "cost")}, "picture": pixels.tobytes().hex()}
+    return {
+        **{key: found[key] for key in ("recipe", "score", "first_score", "pictures", "cost")},
+        "picture": pixels.tobytes().hex(),
+    }
 
 
 def steps_in(ledger: Path) -> int:
@@ -64,7 +77,9 @@ def steps_in(ledger: Path) -> int:
 
 
 def steps_kept(base: Path) -> int:
-    """Steps of all that the store holds, from what it says of each latent: two model calls a step. Read from a copy: reading may mend it."""
+    """Steps of all that the store holds, from what it says of each latent: two model calls a step. Read from a copy:
+    reading may mend it.
+    """
     files = stored(base)
     if not files:
         return 0

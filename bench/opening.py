@@ -15,14 +15,14 @@ LIMIT_SECONDS = 0.05
 
 def measured(host, megabytes: int, times: int = 30) -> dict:
     """Seconds to open a store of that size and to look for the first candidate, over `times` openings."""
-    module = host.part("nodes.host.store")
+    module = host.part("nodes.host.store.records")
     with tempfile.TemporaryDirectory(prefix="noise-search-opening-") as scratch:
         path, count = Path(scratch) / "store.sqlite3", round(megabytes * 1e6 / LATENT)
         with closing(module.Store(path, 10**12)) as store:
             for number in range(count):
                 store.keep_latents("setup", {str(number): module.Sampled(0.0, number, 20, os.urandom(LATENT))})
         seconds = []
-        for number in range(times):
+        for _ in range(times):
             began = time.perf_counter()
             store = module.Store(path, 10**12)
             found = store.latent("setup", "of a search that is new")

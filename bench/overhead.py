@@ -68,15 +68,30 @@ def shared() -> dict:
 
 
 def ours(pictures: int, seed: int, **sampling) -> dict:
-    sources = {"model": ["model", 0], "positive": ["positive", 0], "negative": ["negative", 0], "latent_image": ["latent", 0]}
+    sources = {
+        "model": ["model", 0],
+        "positive": ["positive", 0],
+        "negative": ["negative", 0],
+        "latent_image": ["latent", 0],
+    }
     return {
         **shared(),
         "latent": {"class_type": "EmptyLatentImage", "inputs": {"width": SIDE, "height": SIDE, "batch_size": 1}},
-        "setup": {"class_type": "SamplingSetup",
-                  "inputs": {**sources, "vae": ["model", 2], **SAMPLING, **sampling, "batch_size": CHUNK}},
-        "search": {"class_type": "RandomSearch",
-                   "inputs": {"sampling": ["setup", 0], "verifier": ["verifier", 0], "seed": seed, "pictures": pictures,
-                              "minutes": 0.0, "keep": 1}},
+        "setup": {
+            "class_type": "SamplingSetup",
+            "inputs": {**sources, "vae": ["model", 2], **SAMPLING, **sampling, "batch_size": CHUNK},
+        },
+        "search": {
+            "class_type": "RandomSearch",
+            "inputs": {
+                "sampling": ["setup", 0],
+                "verifier": ["verifier", 0],
+                "seed": seed,
+                "pictures": pictures,
+                "minutes": 0.0,
+                "keep": 1,
+            },
+        },
         "keep": {"class_type": "ToyKeep", "inputs": {"value": ["search", 3], "name": "score"}},
     }
 
@@ -86,23 +101,54 @@ def theirs(pictures: int, seed: int) -> dict:
     prompt = {
         **shared(),
         "latent": {"class_type": "EmptyLatentImage", "inputs": {"width": SIDE, "height": SIDE, "batch_size": CHUNK}},
-        "guider": {"class_type": "CFGGuider", "inputs": {"model": ["model", 0], "positive": ["positive", 0],
-                                                         "negative": ["negative", 0], "cfg": SAMPLING["cfg"]}},
+        "guider": {
+            "class_type": "CFGGuider",
+            "inputs": {
+                "model": ["model", 0],
+                "positive": ["positive", 0],
+                "negative": ["negative", 0],
+                "cfg": SAMPLING["cfg"],
+            },
+        },
         "sampler": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": SAMPLING["sampler_name"]}},
-        "sigmas": {"class_type": "BasicScheduler", "inputs": {"model": ["model", 0], "scheduler": SAMPLING["scheduler"],
-                                                              "steps": SAMPLING["steps"], "denoise": 1.0}},
+        "sigmas": {
+            "class_type": "BasicScheduler",
+            "inputs": {
+                "model": ["model", 0],
+                "scheduler": SAMPLING["scheduler"],
+                "steps": SAMPLING["steps"],
+                "denoise": 1.0,
+            },
+        },
     }
     for chunk in range(pictures // CHUNK):
-        prompt.update({
-            f"noise{chunk}": {"class_type": "RandomNoise", "inputs": {"noise_seed": seed * 1000 + chunk}},
-            f"sample{chunk}": {"class_type": "SamplerCustomAdvanced",
-                               "inputs": {"noise": [f"noise{chunk}", 0], "guider": ["guider", 0], "sampler": ["sampler", 0],
-                                          "sigmas": ["sigmas", 0], "latent_image": ["latent", 0]}},
-            f"decode{chunk}": {"class_type": "VAEDecode", "inputs": {"samples": [f"sample{chunk}", 0], "vae": ["model", 2]}},
-            f"score{chunk}": {"class_type": "VerifierScore",
-                              "inputs": {"images": [f"decode{chunk}", 0], "verifier": ["verifier", 0], "prompt": CAPTION}},
-            f"keep{chunk}": {"class_type": "ToyKeep", "inputs": {"value": [f"score{chunk}", 0], "name": f"images{chunk}"}},
-        })
+        prompt.update(
+            {
+                f"noise{chunk}": {"class_type": "RandomNoise", "inputs": {"noise_seed": seed * 1000 + chunk}},
+                f"sample{chunk}": {
+                    "class_type": "SamplerCustomAdvanced",
+                    "inputs": {
+                        "noise": [f"noise{chunk}", 0],
+                        "guider": ["guider", 0],
+                        "sampler": ["sampler", 0],
+                        "sigmas": ["sigmas", 0],
+                        "latent_image": ["latent", 0],
+                    },
+                },
+                f"decode{chunk}": {
+                    "class_type": "VAEDecode",
+                    "inputs": {"samples": [f"sample{chunk}", 0], "vae": ["model", 2]},
+                },
+                f"score{chunk}": {
+                    "class_type": "VerifierScore",
+                    "inputs": {"images": [f"decode{chunk}", 0], "verifier": ["verifier", 0], "prompt": CAPTION},
+                },
+                f"keep{chunk}": {
+                    "class_type": "ToyKeep",
+                    "inputs": {"value": [f"score{chunk}", 0], "name": f"images{chunk}"},
+                },
+            }
+        )
     return prompt
 
 
@@ -133,7 +179,10 @@ def memory(host, pictures: int, rounds: int) -> dict:
     """Slopes of the resident memory over the candidates of one search, from the 64th on; their median."""
     run(host, ours(pictures, 0, steps=1, cfg=1.0))  # what only the first search takes
     curves = [resident(host, pictures, number) for number in range(1, rounds + 1)]
-    slopes = [float(np.polyfit(*np.array([point for point in curve if point[0] >= 64], dtype=float).T, 1)[0]) for curve in curves]
+    slopes = [
+        float(np.polyfit(*np.array([point for point in curve if point[0] >= 64], dtype=float).T, 1)[0])
+        for curve in curves
+    ]
     return {"rss_bytes_per_candidate": round(statistics.median(slopes)), "rss_slopes": slopes, "rss": curves}
 
 
@@ -163,11 +212,15 @@ def trim() -> None:
 
 def imports(rounds: int) -> dict:
     """Seconds that the host takes to import the pack when its own modules are there, each in a fresh process."""
-    script = ("import sys, time, tempfile; from pathlib import Path; from bench import overhead\n"
-              "with tempfile.TemporaryDirectory() as base: print(overhead.import_once(Path(base)))")
+    script = (
+        "import sys, time, tempfile; from pathlib import Path; from bench import overhead\n"
+        "with tempfile.TemporaryDirectory() as base: print(overhead.import_once(Path(base)))"
+    )
     runs = []
     for _ in range(rounds):
-        text = subprocess.run([sys.executable, "-c", script], cwd=PACK, capture_output=True, text=True, check=True).stdout
+        text = subprocess.run(
+            [sys.executable, "-c", script], cwd=PACK, capture_output=True, text=True, check=True
+        ).stdout
         runs.append(float(text.strip().splitlines()[-1]))
     return {"import_seconds": round(statistics.median(runs), 4), "import_runs": runs}
 

@@ -24,7 +24,8 @@ def canvas(columns: int = 1) -> tuple[Figure, list[Axes]]:
 
 
 def score_against_cost(base: Baseline, rows: Sequence[Mapping], path: Path) -> Path:
-    """Every search's points over the curve of best of N: by the searched verifier, and by the exact judge where there is one.
+    """Every search's points over the curve of best of N: by the searched verifier, and by the exact judge where there
+    is one.
 
     Searches by another verifier are left out: their scores, and their best of N, are others.
     """
@@ -39,7 +40,11 @@ def score_against_cost(base: Baseline, rows: Sequence[Mapping], path: Path) -> P
         axes.fill_between(counts, low, high, color="black", alpha=0.12, linewidth=0)
         for algorithm, points in grouped(rows).items():
             axes.plot(
-                [row["cost"] for row in points], [row[name]["search"][0] for row in points], marker="o", markersize=4, label=algorithm
+                [row["cost"] for row in points],
+                [row[name]["search"][0] for row in points],
+                marker="o",
+                markersize=4,
+                label=algorithm,
             )
         finish(axes, "cost, in full pictures", label, logarithmic=True)
     return saved(figure, path)

@@ -1,4 +1,6 @@
-"""A pool of independent candidates per prompt, each judged: one pool gives the best of every N, however chosen and by whomever judged."""
+"""A pool of independent candidates per prompt, each judged: one pool gives the best of every N, however chosen and by
+whomever judged.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def measure_pool(client: Client, workflow: Workflow, case: Case, store: Store, c
         return
     found = run_all(client, workflow, case.text, random_searches(case, count, workflow.link()))
     parts = [part_of(one, case) for one in found.values()]
-    joined = {name: np.concatenate([part[name] for part in parts]) for name in ("values", "checked", "passed", "pictures")}
+    joined = {
+        name: np.concatenate([part[name] for part in parts]) for name in ("values", "checked", "passed", "pictures")
+    }
     ledgers = [one.trace["ledger"] for one in found.values()]
     cost = {name: sum(ledger[name] for ledger in ledgers) / count
             for name in ("nfe", "sampling_seconds", "decoding_seconds", "scoring_seconds")}  # fmt: skip
@@ -83,7 +87,12 @@ def part_of(found: Found, case: Case) -> dict[str, np.ndarray]:
 def load_pool(store: Store, case: Case) -> Pool:
     with np.load(store.path(case, "npz")) as data:
         fields = {name: data[name] for name in ("values", "checked", "passed", "pictures")}
-        return Pool(**fields, columns=tuple(data["columns"].tolist()), nfe=float(data["nfe"]), seconds=tuple(data["seconds"].tolist()))
+        return Pool(
+            **fields,
+            columns=tuple(data["columns"].tolist()),
+            nfe=float(data["nfe"]),
+            seconds=tuple(data["seconds"].tolist()),
+        )
 
 
 def missing(store: Store, cases: Sequence[Case]) -> list[Case]:

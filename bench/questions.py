@@ -35,7 +35,8 @@ def hacking(base: Baseline) -> dict:
         lines[f"chosen by {name}"] = (counts(judge), judge.tolist())
         word = "falls" if change[2] < 0 else "falls, within the noise," if change[0] < 0 else "does not fall"
         parts.append(
-            f"chosen by {name}, the judge is highest at N = {peak} ({judge[peak - 1]:.3f}), then {word} ({judge[-1]:.3f} at {len(judge)})"
+            f"chosen by {name}, the judge is highest at N = {peak} ({judge[peak - 1]:.3f}), then {word}"
+            f" ({judge[-1]:.3f} at {len(judge)})"
         )
     return {"judge": figures, "sentence": sentence(parts), "plot": {"lines": lines, "across": "N", "up": JUDGE}}
 
@@ -57,28 +58,41 @@ def agreement(base: Baseline) -> dict:
     found: dict[str, list[float]] = {}
     for pool in base.pools:
         pixels = torch.from_numpy(pool.pictures)
-        scores = {"searched": pool.values[:, 0], **{name: quantity.value(pixels).numpy() for name, quantity in QUANTITIES.items()}}
+        scores = {
+            "searched": pool.values[:, 0],
+            **{name: quantity.value(pixels).numpy() for name, quantity in QUANTITIES.items()},
+        }
         for name, values in scores.items():
             if np.ptp(values) > 0 and np.ptp(pool.checked) > 0:
                 found.setdefault(name, []).append(float(spearmanr(values, pool.checked).statistic))
     figures = {name: mean_interval(values) for name, values in found.items()}
     others = ", ".join(f"{name} {means[0]:+.2f}" for name, means in figures.items() if name != "searched")
     said = (
-        f"The searched verifier's rank correlation with the exact judge is {figures['searched'][0]:.2f}; of what needs no model: {others}. "
-        "There is no second learned verifier on this model: the exact judge is what no search sees."
+        f"The searched verifier's rank correlation with the exact judge is {figures['searched'][0]:.2f}; of what needs"
+        f" no model: {others}. There is no second learned verifier on this model: the exact judge is what no search"
+        " sees."
     )
     bars = {"within a prompt": {name: means[0] for name, means in figures.items()}}
-    return {"spearman": figures, "sentence": said, "plot": {"bars": bars, "up": "rank correlation with the exact judge"}}
+    return {
+        "spearman": figures,
+        "sentence": said,
+        "plot": {"bars": bars, "up": "rank correlation with the exact judge"},
+    }
 
 
 def verifier_table(base: Baseline, rows: Sequence[dict], pictures: int) -> dict:
     """The exact judge's mean by verifier and algorithm at one budget."""
-    cells = {name: {"best of N": float(curve[:, min(pictures, base.most) - 1].mean())} for name, curve in chosen_by(base).items()}
+    cells = {
+        name: {"best of N": float(curve[:, min(pictures, base.most) - 1].mean())}
+        for name, curve in chosen_by(base).items()
+    }
     for row in rows:
         algorithm, _, verifier = row["algorithm"].partition(", ")
         if row["pictures"] == pictures and "checked" in row and (verifier or "searched") in cells:
             cells[verifier or "searched"][algorithm] = row["checked"]["search"][0]
-    judge, algorithm, verifier = max((judge, algorithm, verifier) for verifier, line in cells.items() for algorithm, judge in line.items())
+    judge, algorithm, verifier = max(
+        (judge, algorithm, verifier) for verifier, line in cells.items() for algorithm, judge in line.items()
+    )
     said = f"With {pictures} pictures the judge likes {algorithm} with the {verifier} verifier best ({judge:.3f})."
     return {"pictures": pictures, "judge": cells, "sentence": said, "plot": {"bars": cells, "up": JUDGE}}
 
@@ -106,17 +120,24 @@ def small_against_base(small: Store, base: Baseline) -> dict:
     worth = next((n for n, share in enumerate(judge, 1) if share >= larger[0]), None)
     if worth:
         time = f"{worth * ratio:.1f} pictures' worth of the larger one's sampling time"
-        said = f"By the judge, the best of {worth} pictures of the small model ({time}) equals one picture of the larger."
+        said = (
+            f"By the judge, the best of {worth} pictures of the small model ({time}) equals one picture of the larger."
+        )
     else:
         found = f"({judge[-1]:.3f} against {larger[0]:.3f})"
-        said = f"By the judge, the best of {len(judge)} pictures of the small model stays below one picture of the larger {found}."
+        said = (
+            f"By the judge, the best of {len(judge)} pictures of the small model stays below one picture of the larger"
+            f" {found}."
+        )
     lines = {"small": ([n * ratio for n in counts(judge)], judge.tolist()), "base": (counts(larger), larger.tolist())}
     plot = {"lines": lines, "across": "sampling time, in pictures of the larger model", "up": JUDGE}
     return {"worth_one": worth, "sampling_cost_ratio": ratio, "sentence": said, "plot": plot}
 
 
 def diversity(base: Baseline, store: Store, units: Sequence[Unit]) -> dict:
-    """How far apart the winners are that a search keeps, against as many of the best of random ones, and of any seeds."""
+    """How far apart the winners are that a search keeps, against as many of the best of random ones, and of any
+    seeds.
+    """
     figures = {}
     kept = [store.read(case) for case in base.cases]
     for unit in units:
@@ -128,9 +149,18 @@ def diversity(base: Baseline, store: Store, units: Sequence[Unit]) -> dict:
             spans = {"apart": mine, "best of N": best, "any seeds": any_of, "difference": np.subtract(mine, best)}
             figures[unit.algorithm.name] = {name: mean_interval(values) for name, values in spans.items()}
     shares = {name: 100 * one["apart"][0] / one["best of N"][0] for name, one in figures.items()}
-    said = sentence([f"the winners of {name} are {share:.0f} % as far apart as those of best of N" for name, share in shares.items()])
+    said = sentence(
+        [
+            f"the winners of {name} are {share:.0f} % as far apart as those of best of N"
+            for name, share in shares.items()
+        ]
+    )
     bars = {name: {what: one[what][0] for what in ("apart", "best of N", "any seeds")} for name, one in figures.items()}
-    return {"rms_distance": figures, "sentence": said, "plot": {"bars": bars, "up": "distance between winners, RMS of 0 to 255"}}
+    return {
+        "rms_distance": figures,
+        "sentence": said,
+        "plot": {"bars": bars, "up": "distance between winners, RMS of 0 to 255"},
+    }
 
 
 def never_worse(rows: Sequence[dict], steps: int) -> dict:
@@ -138,27 +168,42 @@ def never_worse(rows: Sequence[dict], steps: int) -> dict:
     gains = {row["pictures"]: row["searched"]["gain"] for row in rows}
     parts = [f"{spoken(gain)} sd with {pictures} pictures" for pictures, gain in gains.items()]
     said = sentence([f"with {steps} steps, automatic search over best of N at equal cost: {', '.join(parts)}"])
-    return {"gain": gains, "sentence": said, "plot": {"bars": {f"{n} pictures": {"auto": gain[0]} for n, gain in gains.items()},
-                                                      "up": f"gain over best of N, sd of the pool, {steps} steps"}}  # fmt: skip
+    return {
+        "gain": gains,
+        "sentence": said,
+        "plot": {
+            "bars": {f"{n} pictures": {"auto": gain[0]} for n, gain in gains.items()},
+            "up": f"gain over best of N, sd of the pool, {steps} steps",
+        },
+    }
 
 
 def self_supervised(store: Store, cases: Sequence[Case]) -> dict:
-    """What choosing by the self-supervised verifier gains by the exact judge, and how well the two agree within a prompt."""
+    """What choosing by the self-supervised verifier gains by the exact judge, and how well the two agree within a
+    prompt.
+    """
     pools = [load_pool(store, case) for case in cases]
     curves = np.stack([best_of_curve(pool.values[:, 0], pool.checked) for pool in pools])
-    agree = mean_interval([float(spearmanr(pool.values[:, 0], pool.checked).statistic) for pool in pools if np.ptp(pool.checked) > 0])
+    agree = mean_interval(
+        [float(spearmanr(pool.values[:, 0], pool.checked).statistic) for pool in pools if np.ptp(pool.checked) > 0]
+    )
     gain = mean_interval(curves[:, -1] - curves[:, 0])
     said = (
-        f"Of {curves.shape[1]} pictures, the self-supervised verifier's choice is judged {spoken(gain)} against any picture; "
-        f"its rank correlation with the judge is {spoken(agree)}."
+        f"Of {curves.shape[1]} pictures, the self-supervised verifier's choice is judged {spoken(gain)} against any"
+        f" picture; its rank correlation with the judge is {spoken(agree)}."
     )
     judge = curves.mean(0)
-    lines = {"chosen by the self-supervised": (counts(judge), judge.tolist()), "any picture": (counts(judge), [judge[0]] * len(judge))}
+    lines = {
+        "chosen by the self-supervised": (counts(judge), judge.tolist()),
+        "any picture": (counts(judge), [judge[0]] * len(judge)),
+    }
     return {"spearman": agree, "gain": gain, "sentence": said, "plot": {"lines": lines, "across": "N", "up": JUDGE}}
 
 
 def chosen_by(base: Baseline) -> dict[str, np.ndarray]:
-    """Curves `(cases, n)` of the exact judge's opinion of the best of N, by what chooses: one verifier, or several as the ensemble's node joins them."""
+    """Curves `(cases, n)` of the exact judge's opinion of the best of N, by what chooses: one verifier, or several as
+    the ensemble's node joins them.
+    """
     found: dict[str, list] = {}
     for pool in base.pools:
         alone = {"searched": pool.values[:, 0], **{name: seen_by(pool, name).values[:, 0] for name in BESIDE}}

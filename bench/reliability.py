@@ -1,4 +1,5 @@
-"""What the pack promises for long jobs: killed searches resumed, strangers' input by chance, memory over thousands of candidates.
+"""What the pack promises for long jobs: killed searches resumed, strangers' input by chance, memory over thousands of
+candidates.
 
 Everything that was measured stays in bench/output/runs; a run that was stopped goes on where it was.
 """
@@ -25,8 +26,12 @@ PART = 1000  # examples
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="dev.py bench reliability", description=__doc__)
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all if none is given")
-    parser.add_argument("--redo", action="append", default=[], choices=SECTIONS, help="measure this section again; may be repeated")
+    parser.add_argument(
+        "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(SECTIONS)}; all if none is given"
+    )
+    parser.add_argument(
+        "--redo", action="append", default=[], choices=SECTIONS, help="measure this section again; may be repeated"
+    )
     parser.add_argument("--quick", action="store_true", help="few of everything, for a first look")
     options = parser.parse_args()
     if unknown := set(options.sections) - set(SECTIONS):
@@ -36,7 +41,9 @@ def main() -> int:
     for section in options.redo:
         steps.forget(section)
     for section in options.sections or SECTIONS:
-        figures[section] = {"kill": kill, "fuzz": fuzz, "soak": soak, "keys": keys, "store": store}[section](steps, sizes)
+        figures[section] = {"kill": kill, "fuzz": fuzz, "soak": soak, "keys": keys, "store": store}[section](
+            steps, sizes
+        )
         path = write(name, figures)
     if "soak" in figures:
         print(f"Plot: {soaking.plot(figures['soak'], OUTPUT / f'{name}_memory.png')}")
@@ -77,9 +84,15 @@ def soak(steps: Steps, sizes: dict) -> dict:
             print(f"{part}: {sizes[part[5:]]} of them", flush=True)
             with killing.remembering(True), in_process() as host:
                 points = curve(host)
-                steps.write(part, {"points": points, "stored_bytes": sum(path.stat().st_size for path in killing.stored(host.base))})
+                steps.write(
+                    part,
+                    {"points": points, "stored_bytes": sum(path.stat().st_size for path in killing.stored(host.base))},
+                )
     found = [steps.read(part) for part in measure]
-    return {**soaking.summary(*(one["points"] for one in found)), "stored_bytes": [one["stored_bytes"] for one in found]}
+    return {
+        **soaking.summary(*(one["points"] for one in found)),
+        "stored_bytes": [one["stored_bytes"] for one in found],
+    }
 
 
 def keys(steps: Steps, sizes: dict) -> dict:
@@ -122,8 +135,20 @@ class in_process:
 def kept(figures: dict) -> bool:
     """Whether every promise that was measured holds."""
     kills, memory, found, opened = (figures.get(name) for name in ("kill", "soak", "keys", "store"))
-    return (not opened or opened["most_seconds"] < opening.LIMIT_SECONDS) and (not found or not found["wrong"]) and (not kills or (kills["same_result"] == kills["searches"] and not kills["steps_paid_twice_beyond_those_in_flight"])) and (
-        not memory or (memory["bytes_per_candidate"] <= soaking.LIMIT_CANDIDATE and memory["bytes_per_search"] <= soaking.LIMIT_SEARCH)
+    return (
+        (not opened or opened["most_seconds"] < opening.LIMIT_SECONDS)
+        and (not found or not found["wrong"])
+        and (
+            not kills
+            or (kills["same_result"] == kills["searches"] and not kills["steps_paid_twice_beyond_those_in_flight"])
+        )
+        and (
+            not memory
+            or (
+                memory["bytes_per_candidate"] <= soaking.LIMIT_CANDIDATE
+                and memory["bytes_per_search"] <= soaking.LIMIT_SEARCH
+            )
+        )
     )
 
 
@@ -139,10 +164,15 @@ def told(figures: dict) -> str:
         lines.append(f"memory: {found['bytes_per_candidate']} bytes per candidate over {found['candidates']}, "
                      f"{found['bytes_per_search'] / 1024:.1f} KB per search over {found['searches']}")  # fmt: skip
     if found := figures.get("keys"):
-        lines.append(f"graphs by chance: {found['cases']} cases, {found['changed']} with another picture, {len(found['wrong'])} with a wrong key")
+        lines.append(
+            f"graphs by chance: {found['cases']} cases, {found['changed']} with another picture, {len(found['wrong'])}"
+            " with a wrong key"
+        )
     if found := figures.get("store"):
-        lines.append(f"a store of {found['bytes'] / 1e6:.0f} MB: open and looked into in {1000 * found['median_seconds']:.1f} ms "
-                     f"(at most {1000 * found['most_seconds']:.1f} ms of {found['openings']} times)")  # fmt: skip
+        lines.append(
+            f"a store of {found['bytes'] / 1e6:.0f} MB: open and looked into in {1000 * found['median_seconds']:.1f} ms"
+            f" (at most {1000 * found['most_seconds']:.1f} ms of {found['openings']} times)"
+        )
     return "\n".join(lines)
 
 

@@ -1,8 +1,8 @@
 """Every search against best of N at equal cost, and the paper's questions in miniature, in the real host.
 
-By default on the bundled tiny model and held-out captions of its harder families, with its CLIP as verifier and the exact checker as judge;
-or on a workflow and prompts of your own. One pool of random pictures per prompt serves every N. What was measured stays, so that an
-interrupted run goes on where it was.
+By default on the bundled tiny model and held-out captions of its harder families, with its CLIP as verifier and the
+exact checker as judge; or on a workflow and prompts of your own. One pool of random pictures per prompt serves every N.
+What was measured stays, so that an interrupted run goes on where it was.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ def main() -> int:
 def variants(session: Session) -> dict[str, tuple[Workflow, int]]:
     """Other set-ups whose random pictures the questions need, and how many per prompt."""
     found = {f"steps {steps}": (bundled(steps=steps), count) for steps, count in STEPS.items()}
-    settled = dataclasses.replace(session.workflow, verifiers={"searched": session.workflow.verifiers["self-supervised"]})
+    settled = dataclasses.replace(
+        session.workflow, verifiers={"searched": session.workflow.verifiers["self-supervised"]}
+    )
     return {**found, "small": (bundled(SMALL), SMALL_POOL), "self-supervised": (settled, SETTLED_POOL)}
 
 
@@ -79,13 +81,20 @@ def measure_questions(session: Session, clients: Sequence[Client], nodes: Nodes)
 def measure_hasty(session: Session, clients: Sequence[Client], nodes: Nodes) -> None:
     """Automatic search in a few-step setup, against that setup's own random pictures."""
     hasty = hurried(session)
-    work(clients, pool.missing(hasty.store, hasty.cases), measuring(hasty.workflow, hasty.store, HASTY_POOL), f"{HASTY} steps")
+    work(
+        clients,
+        pool.missing(hasty.store, hasty.cases),
+        measuring(hasty.workflow, hasty.store, HASTY_POOL),
+        f"{HASTY} steps",
+    )
     hasty.measure(clients, nodes, units([HASTY_AUTO]))
 
 
 def hurried(session: Session) -> Session:
     workflow = bundled(steps=HASTY)
-    return dataclasses.replace(session, workflow=workflow, cases=session.cases[:HASTY_CASES], store=store_of(session, workflow))
+    return dataclasses.replace(
+        session, workflow=workflow, cases=session.cases[:HASTY_CASES], store=store_of(session, workflow)
+    )
 
 
 def measuring(workflow: Workflow, store: Store, count: int):
@@ -97,12 +106,16 @@ def measuring(workflow: Workflow, store: Store, count: int):
 
 def answered(session: Session, base: Baseline) -> dict:
     """All questions whose pictures are there, each with its plot."""
-    answers = {"hacking": questions.hacking(base), "ensembles": questions.ensembles(base), "agreement": questions.agreement(base)}
+    answers = {
+        "hacking": questions.hacking(base),
+        "ensembles": questions.ensembles(base),
+        "agreement": questions.agreement(base),
+    }
     table = rows(base, session.store, (*SEARCH, *OTHER_VERIFIERS))
     answers["verifiers"] = questions.verifier_table(base, table, TABLE_AT)
     kept = questions.diversity(base, session.store, [Unit(one, 32, KEEP) for one in DIVERSE])
     answers |= {"diversity": kept} if kept["rms_distance"] else {}
-    few = [case for case in base.cases[:FEW]]
+    few = list(base.cases[:FEW])
     stores = {name: store_of(session, workflow) for name, (workflow, _) in variants(session).items()}
     ready = {name: store for name, store in stores.items() if few and not pool.missing(store, few)}
     if ready.keys() >= {f"steps {steps}" for steps in STEPS}:

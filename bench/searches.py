@@ -47,8 +47,12 @@ def measure_searches(
     todo = [unit for unit in wanted if unit.name not in records and number < unit.cases]
     if not todo:
         return
-    searches = {f"unit_{place}": nodes.search(unit.algorithm, workflow.link(unit.algorithm.verifier), unit.pictures, case.seed(), unit.keep)
-                for place, unit in enumerate(todo)}  # fmt: skip
+    searches = {
+        f"unit_{place}": nodes.search(
+            unit.algorithm, workflow.link(unit.algorithm.verifier), unit.pictures, case.seed(), unit.keep
+        )
+        for place, unit in enumerate(todo)
+    }
     found = run_all(client, workflow, case.text, searches)
     records |= {unit.name: record(found[f"unit_{place}"], case) for place, unit in enumerate(todo)}
     store.write(case, records)
@@ -60,12 +64,23 @@ def record(found: Found, case: Case) -> dict:
     winner, judged = trace.best(1)[0], [case.judge(picture) for picture in found.pictures]
     ledger = found.trace["ledger"]
     return {
-        "values": list(winner.values), "columns": list(trace.columns), "how": winner.how,
-        "checked": known(judged[0][0]), "passed": known(judged[0][1]),
-        "cost": round(trace.pictures, 4), "tries": len(trace.trials), "nfe": ledger["nfe"], "decodes": ledger["decodes"],
-        "scores": ledger["scores"], "seconds": [round(ledger[name], 3) for name in SECONDS], "stopped": trace.stopped, "said": found.said,
-        "curve": curve(trace), "kept": [known(share) for share, _ in judged], "apart": apart(found.pictures),
-    }  # fmt: skip
+        "values": list(winner.values),
+        "columns": list(trace.columns),
+        "how": winner.how,
+        "checked": known(judged[0][0]),
+        "passed": known(judged[0][1]),
+        "cost": round(trace.pictures, 4),
+        "tries": len(trace.trials),
+        "nfe": ledger["nfe"],
+        "decodes": ledger["decodes"],
+        "scores": ledger["scores"],
+        "seconds": [round(ledger[name], 3) for name in SECONDS],
+        "stopped": trace.stopped,
+        "said": found.said,
+        "curve": curve(trace),
+        "kept": [known(share) for share, _ in judged],
+        "apart": apart(found.pictures),
+    }
 
 
 def known(number: float) -> float | None:

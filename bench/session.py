@@ -50,13 +50,21 @@ class Session:
 
     def measure_pools(self, clients: Sequence[Client]) -> None:
         todo = pool.missing(self.store, self.cases)
-        work(clients, todo, lambda client, case: pool.measure_pool(client, self.workflow, case, self.store, self.options.pool), "pool")
+        work(
+            clients,
+            todo,
+            lambda client, case: pool.measure_pool(client, self.workflow, case, self.store, self.options.pool),
+            "pool",
+        )
 
     def measure(self, clients: Sequence[Client], nodes: Nodes, wanted: Sequence[Unit]) -> None:
         """All searches of all cases that are not there yet."""
         numbers = {case: number for number, case in enumerate(self.cases)}
-        todo = [case for case in self.cases
-                if any(unit.name not in self.store.read(case) and numbers[case] < unit.cases for unit in wanted)]  # fmt: skip
+        todo = [
+            case
+            for case in self.cases
+            if any(unit.name not in self.store.read(case) and numbers[case] < unit.cases for unit in wanted)
+        ]
 
         def measure(client: Client, case: Case) -> None:
             measure_searches(client, self.workflow, nodes, case, numbers[case], self.store, wanted)
@@ -86,28 +94,44 @@ def opened(section: str, description: str | None) -> Session:
     except (WorkflowError, OSError) as error:
         raise SystemExit(str(error)) from None
     cases = [Case(text) for text in texts[: options.captions]] if options.workflow else harder_cases(options.captions)
-    name = f"{'workflow' if options.workflow else weights_digest()}-{workflow.digest()}{'-quick' if options.quick else ''}"
-    return Session(section + ("_quick" if options.quick else ""), workflow, cases, Store(OUTPUT / "runs" / name), options)
+    name = (
+        f"{'workflow' if options.workflow else weights_digest()}-{workflow.digest()}{'-quick' if options.quick else ''}"
+    )
+    return Session(
+        section + ("_quick" if options.quick else ""), workflow, cases, Store(OUTPUT / "runs" / name), options
+    )
 
 
 def parsed(section: str, description: str | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=f"dev.py bench {section}", description=description)
-    parser.add_argument("--workflow", type=Path, help="your own workflow in API format: one search node or sampling setup, one verifier")
+    parser.add_argument(
+        "--workflow", type=Path, help="your own workflow in API format: one search node or sampling setup, one verifier"
+    )
     parser.add_argument("--prompts", type=Path, help="with --workflow: a text file, one prompt per line")
     parser.add_argument(
-        "--url", action="append", default=[], help="with --workflow: a running ComfyUI with its models and this pack; may repeat"
+        "--url",
+        action="append",
+        default=[],
+        help="with --workflow: a running ComfyUI with its models and this pack; may repeat",
     )
-    parser.add_argument("--held-out", default="", help="with --workflow: an entry of Load Verifier, of one value, that never chooses")
+    parser.add_argument(
+        "--held-out", default="", help="with --workflow: an entry of Load Verifier, of one value, that never chooses"
+    )
     parser.add_argument("--captions", type=int, default=64, help="how many prompts at most")
     parser.add_argument("--pool", type=int, default=256, help="random pictures per prompt")
     parser.add_argument("--servers", type=int, default=2, help="ComfyUI processes side by side, without --url")
-    parser.add_argument("--redo", action="append", default=[], metavar="NAME", help="measure this search again; may be repeated")
+    parser.add_argument(
+        "--redo", action="append", default=[], metavar="NAME", help="measure this search again; may be repeated"
+    )
     parser.add_argument("--only-pool", action="store_true", help="measure the random pictures and stop")
     parser.add_argument("--report", action="store_true", help="measure nothing; figures of what is there")
     parser.add_argument("--quick", action="store_true", help="few captions and pictures, for a first look")
     options = parser.parse_args()
     if bool(options.workflow) != bool(options.prompts) or bool(options.workflow) != bool(options.url):
-        parser.error("--workflow, --prompts and --url belong together: a workflow of your own needs a ComfyUI that has its models")
+        parser.error(
+            "--workflow, --prompts and --url belong together: a workflow of your own needs a ComfyUI that has its"
+            " models"
+        )
     if options.held_out and not options.workflow:
         parser.error("--held-out belongs to --workflow: the bundled model has the exact judge")
     if options.quick:
@@ -145,7 +169,9 @@ def told(session: Session, base: Baseline, algorithms: Sequence[Algorithm], ques
     drawn = [plots.score_against_cost(base, figures, OUTPUT / f"{session.section}_score.png")]
     if figures:
         drawn.append(plots.equivalent_n(figures, OUTPUT / f"{session.section}_equivalent_n.png", base.most))
-    curve = {name: getattr(base, name).mean(0).tolist() for name in ("searched", "checked", "passed", "held_out", "raw")}
+    curve = {
+        name: getattr(base, name).mean(0).tolist() for name in ("searched", "checked", "passed", "held_out", "raw")
+    }
     body = {
         "captions": [case.text for case in base.cases],
         "families": [case.family for case in base.cases],

@@ -85,8 +85,10 @@ def plot(figures: dict, path: Path) -> Path:
 
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     FigureCanvasAgg(figure)
-    sides = (("rss_of_candidates", "candidates of one search", f"{figures['bytes_per_candidate']} bytes per candidate"),
-             ("rss_of_searches", "searches in one host", f"{figures['bytes_per_search'] / 1024:.1f} KB per search"))  # fmt: skip
+    sides = (
+        ("rss_of_candidates", "candidates of one search", f"{figures['bytes_per_candidate']} bytes per candidate"),
+        ("rss_of_searches", "searches in one host", f"{figures['bytes_per_search'] / 1024:.1f} KB per search"),
+    )
     for axes, (name, label, title) in zip(figure.subplots(1, 2), sides):
         points = np.array(figures[name], dtype=float)
         axes.plot(points[:, 0], points[:, 1] / 2**20)

@@ -1,4 +1,6 @@
-"""A long benchmark in parts that are done once: what was measured stays, and a run that was stopped goes on with the next part."""
+"""A long benchmark in parts that are done once: what was measured stays, and a run that was stopped goes on with the
+next part.
+"""
 
 from __future__ import annotations
 

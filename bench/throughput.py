@@ -1,6 +1,8 @@
-"""Pictures per second of a random search, whose chunk is found automatically, beside a loop of single KSamplers and the host's own batches.
+"""Pictures per second of a random search, whose chunk is found automatically, beside a loop of single KSamplers and the
+host's own batches.
 
-All sample and decode the same number of pictures in one process, in turns; nothing is judged. On a machine with a GPU the numbers are the GPU's.
+All sample and decode the same number of pictures in one process, in turns; nothing is judged. On a machine with a GPU
+the numbers are the GPU's.
 """
 
 from __future__ import annotations
@@ -48,9 +50,17 @@ def searched(pictures: int, seed: int) -> dict:
 
 def sampled(pictures: int, seed: int, batch: int) -> dict:
     """One stock KSampler per batch, with a seed of its own."""
-    prompt = {**shared(), "latent": {"class_type": "EmptyLatentImage", "inputs": {"width": SIDE, "height": SIDE, "batch_size": batch}}}
+    prompt = {
+        **shared(),
+        "latent": {"class_type": "EmptyLatentImage", "inputs": {"width": SIDE, "height": SIDE, "batch_size": batch}},
+    }
     prompt.pop("verifier")
-    sources = {"model": ["model", 0], "positive": ["positive", 0], "negative": ["negative", 0], "latent_image": ["latent", 0]}
+    sources = {
+        "model": ["model", 0],
+        "positive": ["positive", 0],
+        "negative": ["negative", 0],
+        "latent_image": ["latent", 0],
+    }
     for number in range(pictures // batch):
         sample, decode = f"sample{number}", f"decode{number}"
         prompt[sample] = {"class_type": "KSampler", "inputs": {**sources, **SAMPLING, "seed": seed * 1000 + number}}
@@ -73,7 +83,10 @@ def compare(host, pictures: int, rounds: int) -> dict[str, list[float]]:
         for name, build in SIDES.items():
             timed(host, build(BATCH, 0))
             runs[name].append(timed(host, build(pictures, number)))
-        print(f"{number} of {rounds}: " + ", ".join(f"{name} {seconds[-1]:.2f} s" for name, seconds in runs.items()), flush=True)
+        print(
+            f"{number} of {rounds}: " + ", ".join(f"{name} {seconds[-1]:.2f} s" for name, seconds in runs.items()),
+            flush=True,
+        )
     return runs
 
 
@@ -86,13 +99,19 @@ def timed(host, prompt: dict) -> float:
 
 
 def ratios(runs: dict[str, list[float]], pictures: int) -> dict:
-    """Pictures per second, and how much faster the search is than each other side, the median of paired rounds with its range."""
+    """Pictures per second, and how much faster the search is than each other side, the median of paired rounds with its
+    range.
+    """
     rates = {name: round(pictures / statistics.median(seconds), 3) for name, seconds in runs.items()}
     ours, *others = runs
     against = {}
     for name in others:
         paired = sorted(theirs / mine for theirs, mine in zip(runs[name], runs[ours]))
-        against[name] = {"median": round(statistics.median(paired), 3), "low": round(paired[0], 3), "high": round(paired[-1], 3)}
+        against[name] = {
+            "median": round(statistics.median(paired), 3),
+            "low": round(paired[0], 3),
+            "high": round(paired[-1], 3),
+        }
     return {"pictures_per_second": rates, "speed_against": against}
 
 

@@ -1,8 +1,10 @@
-"""What judging through the node costs: pictures per second of the host's verifier against the bare open_clip model, batches of 1 and 16.
+"""What judging through the node costs: pictures per second of the host's verifier against the bare open_clip model,
+batches of 1 and 16.
 
-Both sides hold the same weights and start from the same IMAGE batch and prompt, in one process, in turns. The bare side is what a script
-would do: to 8 bits, open_clip's own transform, both encoders, the cosine. Shown with the preparing of pictures on both sides, and with
-pictures that are prepared already on both. On the CPU, CPU time is measured, which other processes do not slow down.
+Both sides hold the same weights and start from the same IMAGE batch and prompt, in one process, in turns. The bare side
+is what a script would do: to 8 bits, open_clip's own transform, both encoders, the cosine. Shown with the preparing of
+pictures on both sides, and with pictures that are prepared already on both. On the CPU, CPU time is measured, which
+other processes do not slow down.
 """
 
 from __future__ import annotations
@@ -81,7 +83,7 @@ def main() -> int:
 
 
 def compare(host, rounds: int) -> dict:
-    device = host.part("nodes.host.verifiers").memory.get_torch_device()
+    device = host.part("nodes.host.judges.host_verifier").memory.get_torch_device()
     clock = time.process_time if device.type == "cpu" else time.perf_counter
     rows = []
     for name, width in PICTURE_SIDES.items():
@@ -91,17 +93,27 @@ def compare(host, rounds: int) -> dict:
                 rows.append({"model": name, "batch": size, "what": what, **against(*calls, size, rounds, clock)})
                 print(report({"rows": rows[-1:]}), flush=True)
     worst = min(row["ratio"] for row in rows if row["what"] == "with_preparing")
-    return {"device": str(device), "clock": clock.__name__, "threads": torch.get_num_threads(), "rounds": rounds,
-            "picture_sides": PICTURE_SIDES, "least_ratio": worst, "reached": worst >= LEAST_RATIO, "rows": rows}  # fmt: skip
+    return {
+        "device": str(device),
+        "clock": clock.__name__,
+        "threads": torch.get_num_threads(),
+        "rounds": rounds,
+        "picture_sides": PICTURE_SIDES,
+        "least_ratio": worst,
+        "reached": worst >= LEAST_RATIO,
+        "rows": rows,
+    }
 
 
 def opened(host, name: str):
-    """The host's verifier of a bundled file, or of a real architecture with random weights, and open_clip's own transform for it."""
+    """The host's verifier of a bundled file, or of a real architecture with random weights, and open_clip's own
+    transform for it.
+    """
     import open_clip
 
     if name == VERIFIER:
-        files = host.part("nodes.host.weights")
-        folder = files.find(name)
+        files = host.part("nodes.host.judges.model_files")
+        folder = files.find_model(name)
         return files.open_verifier(name, "auto"), open_clip.create_model_and_transforms(f"local-dir:{folder}")[2]
     torch.manual_seed(0)
     module, _, transform = open_clip.create_model_and_transforms(name, pretrained=None)
@@ -109,7 +121,7 @@ def opened(host, name: str):
     pixels = host.part("verifiers.images").Pixels((224, 224))
     model = host.part("verifiers.clip_model").ClipModel(name, module, open_clip.get_tokenizer(name), pixels)
     score = host.part("verifiers.clip_score").ClipScore(model)
-    return host.part("nodes.host.verifiers").HostVerifier(score), transform
+    return host.part("nodes.host.judges.host_verifier").HostVerifier(score), transform
 
 
 def pictures(count: int, side: int) -> torch.Tensor:
@@ -131,9 +143,14 @@ def against(ours: Callable, bare: Callable, size: int, rounds: int, clock: Calla
             speeds[side].append(calls * size / (clock() - began))
     ratios = [through / alone for through, alone in zip(speeds[ours], speeds[bare])]
     low, high = np.quantile(ratios, [0.25, 0.75])
-    return {"pictures_per_second": round(statistics.median(speeds[ours]), 2), "bare": round(statistics.median(speeds[bare]), 2),
-            "ratio": round(statistics.median(ratios), 4), "quartiles": [round(float(low), 4), round(float(high), 4)],
-            "extremes": [round(min(ratios), 4), round(max(ratios), 4)], "largest_difference": apart}  # fmt: skip
+    return {
+        "pictures_per_second": round(statistics.median(speeds[ours]), 2),
+        "bare": round(statistics.median(speeds[bare]), 2),
+        "ratio": round(statistics.median(ratios), 4),
+        "quartiles": [round(float(low), 4), round(float(high), 4)],
+        "extremes": [round(min(ratios), 4), round(max(ratios), 4)],
+        "largest_difference": apart,
+    }
 
 
 def calls_for(side: Callable, clock: Callable[[], float]) -> int:
@@ -146,8 +163,8 @@ def calls_for(side: Callable, clock: Callable[[], float]) -> int:
 
 def report(figures: dict) -> str:
     lines = [
-        f"{row['model']:24} batch {row['batch']:2}  {row['what']:14}  {row['pictures_per_second']:8.1f} per second, bare {row['bare']:8.1f},"
-        f" ratio {row['ratio']:.3f} ({row['quartiles'][0]:.3f} to {row['quartiles'][1]:.3f}),"
+        f"{row['model']:24} batch {row['batch']:2}  {row['what']:14}  {row['pictures_per_second']:8.1f} per second,"
+        f" bare {row['bare']:8.1f}, ratio {row['ratio']:.3f} ({row['quartiles'][0]:.3f} to {row['quartiles'][1]:.3f}),"
         f" values apart {row['largest_difference']:.1g}"
         for row in figures["rows"]
     ]

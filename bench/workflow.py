@@ -1,7 +1,9 @@
-"""What a benchmark searches with: an API-format workflow whose search node is swapped for others and whose positive text is set anew.
+"""What a benchmark searches with: an API-format workflow whose search node is swapped for others and whose positive
+text is set anew.
 
-The rule for a workflow of one's own: it holds one NoiseSearch node, or one search node, or one sampling setup; one verifier, connected to
-that search node or the only one there is; and one CLIPTextEncode upstream of the positive input, whose text the prompts replace.
+The rule for a workflow of one's own: it holds one NoiseSearch node, or one search node, or one sampling setup; one
+verifier, connected to that search node or the only one there is; and one CLIPTextEncode upstream of the positive input,
+whose text the prompts replace.
 """
 
 from __future__ import annotations
@@ -18,7 +20,18 @@ from demo.examples import CHECKPOINT, SIDE, VERIFIER
 
 SETUPS = ("SamplingSetup", "SamplingSetupCustom")
 VERIFIERS = ("LoadVerifier", "EnsembleVerifier", "VerifierSettings", "VLMVerifier", "ReferenceVerifier")
-KSAMPLER = ("model", "positive", "negative", "latent_image", "vae", "steps", "cfg", "sampler_name", "scheduler", "denoise")
+KSAMPLER = (
+    "model",
+    "positive",
+    "negative",
+    "latent_image",
+    "vae",
+    "steps",
+    "cfg",
+    "sampler_name",
+    "scheduler",
+    "denoise",
+)
 BESIDE = ("sharpness",)  # what judges beside the tiny CLIP in the ensemble; needs no model
 TEXT_FILE = "noise_search_tiny_short.pt"  # in models/text_encoders of a benchmark's server
 Link = list  # [node id, output slot]
@@ -35,7 +48,8 @@ class Workflow:
     Args:
         nodes: Without any search node.
         sampling: Link to the sampling setup.
-        verifiers: By name, links to what judges: "searched" always, "held out" where there is one, others that an algorithm may name.
+        verifiers: By name, links to what judges: "searched" always, "held out" where there is one, others that an
+            algorithm may name.
         texts: Ids of the nodes whose `text` is the prompt.
     """
 
@@ -51,11 +65,15 @@ class Workflow:
         return hashlib.blake2b(body.encode(), digest_size=6).hexdigest()
 
     def link(self, name: str = "searched") -> Link:
-        """What search nodes take as their verifier. A held-out one is in it: it measures every picture and weighs nothing."""
+        """What search nodes take as their verifier. A held-out one is in it: it measures every picture and weighs
+        nothing.
+        """
         return ["bench_both", 0] if name == "searched" and "held out" in self.verifiers else self.verifiers[name]
 
     def prompt(self, text: str, searches: Mapping[str, dict]) -> dict:
-        """An API prompt that runs all `searches` (id -> class_type and inputs) for one text, each with its pictures and its report."""
+        """An API prompt that runs all `searches` (id -> class_type and inputs) for one text, each with its pictures and
+        its report.
+        """
         nodes = copy.deepcopy(dict(self.nodes))
         for node in self.texts:
             nodes[node]["inputs"]["text"] = text
@@ -69,8 +87,15 @@ class Workflow:
 
 
 def bundled(checkpoint: str = CHECKPOINT, steps: int = SAMPLING["steps"]) -> Workflow:
-    """The tiny model, its text encoder with a shorter table of positions (see `short_text_encoder`), and its CLIP as verifier."""
-    sources = {"model": ["model", 0], "positive": ["positive", 0], "negative": ["negative", 0], "latent_image": ["latent", 0]}
+    """The tiny model, its text encoder with a shorter table of positions (see `short_text_encoder`), and its CLIP as
+    verifier.
+    """
+    sources = {
+        "model": ["model", 0],
+        "positive": ["positive", 0],
+        "negative": ["negative", 0],
+        "latent_image": ["latent", 0],
+    }
     setup = {**sources, "vae": ["model", 2], **SAMPLING, "steps": steps, "batch_size": 16}
     nodes = {
         "model": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": checkpoint}},
@@ -91,7 +116,10 @@ def other_verifiers(searched: Link) -> dict[str, dict]:
     """What else can judge the tiny model's pictures, and the ensemble of the searched verifier with `BESIDE`."""
     beside = {name: {"class_type": "LoadVerifier", "inputs": {"verifier": name, "device": "auto"}} for name in BESIDE}
     together = ensemble([searched, *([f"bench_{name}", 0] for name in BESIDE)], "z-score", "")
-    settled = {"class_type": "SelfSupervisedVerifier", "inputs": {"encoder": VERIFIER, "noise_level": 0.4, "device": "auto"}}
+    settled = {
+        "class_type": "SelfSupervisedVerifier",
+        "inputs": {"encoder": VERIFIER, "noise_level": 0.4, "device": "auto"},
+    }
     return {**beside, "ensemble": together, "self-supervised": settled}
 
 
@@ -101,7 +129,8 @@ def ensemble(links: Sequence[Link], combination: str, weights: str) -> dict:
 
 
 def short_text_encoder(checkpoint: Path, target: Path, rows: int) -> None:
-    """Writes the text encoder of the tiny checkpoint with its first `rows` positions: the denoiser then reads so many tokens, not 77.
+    """Writes the text encoder of the tiny checkpoint with its first `rows` positions: the denoiser then reads so many
+    tokens, not 77.
 
     The tiny model's late padding tokens are all the same, so fewer of them say the same, and the sampling is faster.
     """
@@ -161,13 +190,21 @@ def _read(path: Path) -> dict[str, dict]:
         raise WorkflowError(f"{path.name} must be JSON: {error}") from error
     if isinstance(nodes, dict) and isinstance(nodes.get("prompt"), dict):
         nodes = nodes["prompt"]
-    if not isinstance(nodes, dict) or not nodes or not all(isinstance(node, dict) and "class_type" in node for node in nodes.values()):
+    if (
+        not isinstance(nodes, dict)
+        or not nodes
+        or not all(isinstance(node, dict) and "class_type" in node for node in nodes.values())
+    ):
         raise WorkflowError(f"{path.name} must be in API format (Workflow > Export (API) in ComfyUI), got another one")
-    return {name: {"class_type": node["class_type"], "inputs": dict(node.get("inputs", {}))} for name, node in nodes.items()}
+    return {
+        name: {"class_type": node["class_type"], "inputs": dict(node.get("inputs", {}))} for name, node in nodes.items()
+    }
 
 
 def _sampling(nodes: dict[str, dict], search: str | None) -> tuple[Link, str]:
-    """Link to the sampling setup, and the node whose positive input counts; a NoiseSearch's own is made into a setup."""
+    """Link to the sampling setup, and the node whose positive input counts; a NoiseSearch's own is made into a
+    setup.
+    """
     if search and nodes[search]["class_type"] == "NoiseSearch":
         inputs = {name: nodes[search]["inputs"][name] for name in KSAMPLER if name in nodes[search]["inputs"]}
         if missing := [name for name in KSAMPLER if name not in inputs]:
@@ -182,13 +219,21 @@ def _sampling(nodes: dict[str, dict], search: str | None) -> tuple[Link, str]:
 
 
 def _positive_text(nodes: dict[str, dict], source: str) -> str:
-    """The one CLIPTextEncode upstream of the positive input, or of anything but a negative one where there is none of that name."""
+    """The one CLIPTextEncode upstream of the positive input, or of anything but a negative one where there is none of
+    that name.
+    """
     upstream = _upstream(nodes, [source])
     links = [(key, link[0]) for name in upstream for key, link in nodes[name]["inputs"].items() if _is_link(link)]
-    starts = [name for key, name in links if key == "positive"] or [name for key, name in links if key == "conditioning"]
-    found = [name for name in _upstream(nodes, starts, without="negative") if nodes[name]["class_type"] == "CLIPTextEncode"]
+    starts = [name for key, name in links if key == "positive"] or [
+        name for key, name in links if key == "conditioning"
+    ]
+    found = [
+        name for name in _upstream(nodes, starts, without="negative") if nodes[name]["class_type"] == "CLIPTextEncode"
+    ]
     if len(found) != 1:
-        raise WorkflowError(f"there must be one CLIPTextEncode upstream of the positive input, got {_named(nodes, found)}")
+        raise WorkflowError(
+            f"there must be one CLIPTextEncode upstream of the positive input, got {_named(nodes, found)}"
+        )
     return found[0]
 
 

@@ -1,7 +1,7 @@
 """The language of the scenes: what a caption means, how it is worded, and how it is read back.
 
-A meaning is a set of things, relations between them and perhaps a place. About one meaning in eight is held out: no model
-is ever trained on it, in any wording.
+A meaning is a set of things, relations between them and perhaps a place. About one meaning in eight is held out: no
+model is ever trained on it, in any wording.
 """
 
 import hashlib
@@ -17,8 +17,19 @@ SIZES = ("small", "big")
 OPPOSITE = {"left": "right", "right": "left", "above": "below", "below": "above"}
 PLACES = {"top left": (-1, -1), "top right": (1, -1), "bottom left": (-1, 1), "bottom right": (1, 1), "center": (0, 0)}
 FAMILIES = (
-    "single", "size", "position", "pair", "relation", "count", "triple", "mix",
-    "four", "five", "groups", "chain", "double",
+    "single",
+    "size",
+    "position",
+    "pair",
+    "relation",
+    "count",
+    "triple",
+    "mix",
+    "four",
+    "five",
+    "groups",
+    "chain",
+    "double",
 )
 HELD_OUT_ONE_IN = 8
 # Chosen so that also the small families keep enough held-out meanings: 4 single, 8 size, 15 position, 12 count.
@@ -77,7 +88,17 @@ def draw(family: str, rng: random.Random) -> Scene:
     """A random scene of a family in its plain wording, held out or not."""
     if family not in FAMILIES:
         raise ValueError(f"family must be one of {FAMILIES}, got {family!r}")
-    distinct = {"pair": 2, "relation": 2, "triple": 3, "mix": 2, "four": 4, "five": 5, "groups": 3, "chain": 3, "double": 4}
+    distinct = {
+        "pair": 2,
+        "relation": 2,
+        "triple": 3,
+        "mix": 2,
+        "four": 4,
+        "five": 5,
+        "groups": 3,
+        "chain": 3,
+        "double": 4,
+    }
     things = _distinct_things(distinct.get(family, 1), rng)
     words = list(OPPOSITE)
     relations: tuple[Relation, ...] = ()
@@ -142,14 +163,14 @@ def parse(caption: str) -> Scene:
         if relation:
             relations.append(Relation(subject, relation, len(things)))
         things += [Thing(phrase["color"], phrase["shape"], phrase["size"] or "")] * count
-        rest = rest[phrase.end():]
+        rest = rest[phrase.end() :]
         joint = _JOINT.match(rest)
         if joint is None:
             break
         relation = joint["relation"] or ""
         if relation and not joint["again"]:
             subject = len(things) - 1
-        rest = rest[joint.end():]
+        rest = rest[joint.end() :]
     place = _PLACE.fullmatch(rest)
     if rest and place is None:
         raise ValueError(f"caption must follow the grammar of the scenes, got {caption!r} (unclear from {rest!r})")
@@ -204,8 +225,16 @@ def _family(scene: Scene) -> str:
         return ("position" if scene.place else "size") if alone else "free"
     if len(counts) == 1 and 2 <= counts[0] <= 5:
         return "count"
-    plain = {(1,): "single", (1, 1): "pair", (1, 1, 1): "triple", (1,) * 4: "four", (1,) * 5: "five",
-             (2, 1): "mix", (3, 1): "mix", (2, 2, 1): "groups"}
+    plain = {
+        (1,): "single",
+        (1, 1): "pair",
+        (1, 1, 1): "triple",
+        (1,) * 4: "four",
+        (1,) * 5: "five",
+        (2, 1): "mix",
+        (3, 1): "mix",
+        (2, 2, 1): "groups",
+    }
     return plain.get(tuple(counts), "free")
 
 

@@ -81,8 +81,10 @@ def detect(image: np.ndarray) -> list[Detection]:
 def _describe(image: np.ndarray, region: np.ndarray, window: tuple[slice, slice]) -> Detection:
     # One pixel of margin, so that the soft outline belongs to the object.
     rows, columns = (slice(max(side.start - 1, 0), side.stop + 1) for side in window)
-    padding = [(side.start - wide.start, min(wide.stop, SIZE) - side.stop)
-               for side, wide in zip(window, (rows, columns), strict=True)]
+    padding = [
+        (side.start - wide.start, min(wide.stop, SIZE) - side.stop)
+        for side, wide in zip(window, (rows, columns), strict=True)
+    ]
     region, patch = np.pad(region, padding), image[rows, columns]
     color, purity = _color(patch, region)
     direction = PALETTE[color] - BACKGROUND

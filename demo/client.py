@@ -16,7 +16,9 @@ END = ("execution_success", "execution_error", "execution_interrupted")
 
 @dataclass
 class Result:
-    """What became of one prompt: per node what it shows (`outputs`), or one text that says what went wrong (`error`)."""
+    """What became of one prompt: per node what it shows (`outputs`), or one text that says what went wrong
+    (`error`).
+    """
 
     outputs: dict[str, dict] = field(default_factory=dict)
     error: str | None = None
@@ -41,13 +43,18 @@ def refusal(error: dict | None, node_errors: dict | None) -> str:
         for node, entry in (node_errors or {}).items()
         for problem in entry["errors"]
     ]
-    return "\n".join([f"{error.get('message')}: {error.get('details')}" if isinstance(error, dict) else str(error), *details])
+    return "\n".join(
+        [f"{error.get('message')}: {error.get('details')}" if isinstance(error, dict) else str(error), *details]
+    )
 
 
 def failure(event: str, data: dict) -> str | None:
     """The text of the event that ended a prompt; None for a success."""
     if event == "execution_error":
-        return f"node {data['node_id']} ({data['node_type']}): {data['exception_type']}: {data['exception_message'].strip()}"
+        return (
+            f"node {data['node_id']} ({data['node_type']}): {data['exception_type']}:"
+            f" {data['exception_message'].strip()}"
+        )
     return "interrupted" if event == "execution_interrupted" else None
 
 
@@ -60,7 +67,9 @@ class Client:
     def request(self, path: str, body: object = None, method: str | None = None, timeout: float = 60) -> bytes:
         """GET, or POST of `body` as JSON; the answer's bytes."""
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data=data, headers={"Content-Type": "application/json"}, method=method)
+        request = urllib.request.Request(
+            self.url + path, data=data, headers={"Content-Type": "application/json"}, method=method
+        )
         return urllib.request.urlopen(request, timeout=timeout).read()
 
     def json(self, path: str, body: object = None, method: str | None = None):
@@ -77,7 +86,9 @@ class Client:
         if self.socket is None:
             import websocket
 
-            self.socket = websocket.create_connection(f"{self.url.replace('http', 'ws', 1)}/ws?clientId={self.id}", timeout=10)
+            self.socket = websocket.create_connection(
+                f"{self.url.replace('http', 'ws', 1)}/ws?clientId={self.id}", timeout=10
+            )
 
     def close(self) -> None:
         if self.socket is not None:
@@ -96,10 +107,16 @@ class Client:
             if answer.code != 400:
                 raise
             text = json.loads(answer.read())
-            return None, Result(error=refusal(text.get("error"), text.get("node_errors")), node_errors=text.get("node_errors") or {})
+            return None, Result(
+                error=refusal(text.get("error"), text.get("node_errors")), node_errors=text.get("node_errors") or {}
+            )
 
-    def wait(self, prompt_id: str, *, on_event: Callable[[str, dict], None] = lambda name, data: None, timeout: float = 600) -> Result:
-        """Reads events until the prompt has ended. `on_event(name, data)` sees each; binary previews come as ("binary", {"bytes": ...})."""
+    def wait(
+        self, prompt_id: str, *, on_event: Callable[[str, dict], None] = lambda name, data: None, timeout: float = 600
+    ) -> Result:
+        """Reads events until the prompt has ended. `on_event(name, data)` sees each; binary previews come as ("binary",
+        {"bytes": ...}).
+        """
         import websocket
 
         result, started = Result(), time.monotonic()
@@ -135,7 +152,9 @@ class Client:
 
     def image(self, entry: dict) -> bytes:
         """The file behind one entry of a node's `images` output."""
-        return self.request("/view?" + urllib.parse.urlencode({key: entry[key] for key in ("filename", "subfolder", "type")}))
+        return self.request(
+            "/view?" + urllib.parse.urlencode({key: entry[key] for key in ("filename", "subfolder", "type")})
+        )
 
     def interrupt(self) -> None:
         self.request("/interrupt", {})

@@ -47,16 +47,32 @@ def own_seed(caption: str) -> int:
 
 def prompt(caption: str, way: str, pictures: int, **knobs) -> dict:
     """An API prompt of stock nodes and one search node, whose id is "search"."""
-    search = {"sampling": ["setup", 0], "verifier": ["verifier", 0], "seed": own_seed(caption), "minutes": 0.0, "keep": 1,
-              "pictures": 1 if way == "own_seed" else pictures, **KNOBS.get(way, {}), **knobs}
-    sources = {"model": ["model", 0], "positive": ["positive", 0], "negative": ["negative", 0], "latent_image": ["latent", 0]}
+    search = {
+        "sampling": ["setup", 0],
+        "verifier": ["verifier", 0],
+        "seed": own_seed(caption),
+        "minutes": 0.0,
+        "keep": 1,
+        "pictures": 1 if way == "own_seed" else pictures,
+        **KNOBS.get(way, {}),
+        **knobs,
+    }
+    sources = {
+        "model": ["model", 0],
+        "positive": ["positive", 0],
+        "negative": ["negative", 0],
+        "latent_image": ["latent", 0],
+    }
     return {
         "model": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": CHECKPOINT}},
         "positive": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["model", 1], "text": caption}},
         "negative": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["model", 1], "text": ""}},
         "latent": {"class_type": "EmptyLatentImage", "inputs": {"width": SIDE, "height": SIDE, "batch_size": 1}},
         "verifier": {"class_type": "LoadVerifier", "inputs": {"verifier": VERIFIER, "device": "auto"}},
-        "setup": {"class_type": "SamplingSetup", "inputs": {**sources, "vae": ["model", 2], **SAMPLING, "batch_size": 0}},
+        "setup": {
+            "class_type": "SamplingSetup",
+            "inputs": {**sources, "vae": ["model", 2], **SAMPLING, "batch_size": 0},
+        },
         "search": {"class_type": WAYS[way], "inputs": search},
         "show": {"class_type": "PreviewImage", "inputs": {"images": ["search", 1]}},
     }
@@ -76,14 +92,16 @@ def search(client: Client, scene: Scene, way: str, pictures: int, **knobs) -> tu
     (facts,) = result.outputs["search"]["noise_search"]
     picture = Image.open(io.BytesIO(client.image(result.outputs["show"]["images"][0]))).convert("RGB")
     verdict = verify(np.asarray(picture, dtype=np.float32) / 255, scene)
-    return Outcome(facts["score"], bool(verdict.passed), float(verdict.score), facts["how"], facts["nfe"], round(seconds, 2)), picture
+    return Outcome(
+        facts["score"], bool(verdict.passed), float(verdict.score), facts["how"], facts["nfe"], round(seconds, 2)
+    ), picture
 
 
 def compare(client: Client, scene: Scene, pictures: int) -> tuple[dict, dict[str, Image.Image]]:
     """All ways for one caption: a row of results, and the pictures by way.
 
-    Where a search finds nothing better than the own seed, its score is the one of the own seed alone: sampled in a batch,
-    the same picture differs by rounding.
+    Where a search finds nothing better than the own seed, its score is the one of the own seed alone: sampled in a
+    batch, the same picture differs by rounding.
     """
     row, shown = {"prompt": scene.caption, "family": scene.family}, {}
     for way in WAYS:

@@ -15,13 +15,22 @@ CHECKPOINT = "noise_search_tiny.ckpt"
 VERIFIER = "noise_search_tiny_clip"
 SIDE = 64  # pixels; what the tiny model was trained on
 CAPTION = "a red circle and a blue square"
-CAPTIONS = [CAPTION, "two green triangles", "a yellow cross above a purple square", "three black circles"]  # for a list of prompts
+# for a list of prompts
+CAPTIONS = [CAPTION, "two green triangles", "a yellow cross above a purple square", "three black circles"]
 PICTURE = "noise_search_tiny.png"  # 128x128, four scenes, one with a flaw under a mask
 LORA = "noise_search_tiny_lora.safetensors"
-NAMED = {"CheckpointLoaderSimple": CHECKPOINT, "LoadVerifier": VERIFIER, "LoadImage": PICTURE, "LoraLoaderModelOnly": LORA}  # first widget
-PIXELS = {"ImageCrop": (0, 1, 2, 3), "ImageScale": (1, 2), "ImageCompositeMasked": (0, 1), "RefineSearch": (-2,)}  # widgets in pixels
+# first widget
+NAMED = {
+    "CheckpointLoaderSimple": CHECKPOINT,
+    "LoadVerifier": VERIFIER,
+    "LoadImage": PICTURE,
+    "LoraLoaderModelOnly": LORA,
+}
+# widgets in pixels
+PIXELS = {"ImageCrop": (0, 1, 2, 3), "ImageScale": (1, 2), "ImageCompositeMasked": (0, 1), "RefineSearch": (-2,)}
 PUBLISHED_SIDE = 1024
-LOADERS = {"UNETLoader": 0, "CLIPLoader": 1, "DualCLIPLoader": 1, "VAELoader": 2}  # -> output slot of CheckpointLoaderSimple
+# -> output slot of CheckpointLoaderSimple
+LOADERS = {"UNETLoader": 0, "CLIPLoader": 1, "DualCLIPLoader": 1, "VAELoader": 2}
 OUTPUTS = [("MODEL", "MODEL"), ("CLIP", "CLIP"), ("VAE", "VAE")]
 
 

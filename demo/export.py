@@ -1,4 +1,6 @@
-"""Writes the trained parts as files that stock loaders read: `python -m demo.export --folder STATES`, in the pack's folder."""
+"""Writes the trained parts as files that stock loaders read: `python -m demo.export --folder STATES`, in the pack's
+folder.
+"""
 
 import argparse
 import logging
@@ -24,8 +26,9 @@ def checkpoint(average: dict[str, Tensor], folder: Path) -> dict[str, Tensor]:
     weights[context] = _padded_view(weights[context])
     codec = vae.state_dict(*train_vae.load(folder))
     weights |= {f"first_stage_model.{name}": value for name, value in codec.items()}
-    return weights | {f"text_encoders.clip_l.transformer.{name}": value
-                      for name, value in text_encoder.state_dict().items()}
+    return weights | {
+        f"text_encoders.clip_l.transformer.{name}": value for name, value in text_encoder.state_dict().items()
+    }
 
 
 def export(folder: Path, size: str, snapshot: str = "") -> Path:

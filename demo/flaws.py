@@ -1,12 +1,13 @@
 """Wrong and malformed pictures on purpose: what a verifier must learn to rank below the right ones.
 
-Wrong pictures obey another meaning (an object missing, doubled, recolored, elsewhere). Malformed ones have the right objects,
-badly drawn, as diffusion models do: merged blobs, morphs between two shapes, smears, faded or half-erased objects.
+Wrong pictures obey another meaning (an object missing, doubled, recolored, elsewhere). Malformed ones have the right
+objects, badly drawn, as diffusion models do: merged blobs, morphs between two shapes, smears, faded or half-erased
+objects.
 """
 
 import random
+from collections.abc import Callable
 from dataclasses import replace as changed
-from typing import Callable
 
 import numpy as np
 
@@ -69,8 +70,10 @@ def _swapped(scene: Scene, rng: random.Random) -> Scene:
     one, other = rng.sample(kinds, 2)
     what = rng.choice(("color", "shape", "both"))
     take = {"color": ("color",), "shape": ("shape",), "both": ("color", "shape")}[what]
-    new = {one: changed(one, **{name: getattr(other, name) for name in take}),
-           other: changed(other, **{name: getattr(one, name) for name in take})}
+    new = {
+        one: changed(one, **{name: getattr(other, name) for name in take}),
+        other: changed(other, **{name: getattr(one, name) for name in take}),
+    }
     return changed(scene, things=tuple(new.get(thing, thing) for thing in scene.things))
 
 
@@ -128,8 +131,10 @@ def _with_another(objects: list[Placed], rng: random.Random) -> list[Placed]:
     for _ in range(30):
         radius = rng.uniform(4.5, 7.5)
         extra = model._replace(x=rng.uniform(9, 55), y=rng.uniform(9, 55), radius=radius)
-        if all(abs(extra.x - one.x) > radius + one.radius + 1 or abs(extra.y - one.y) > radius + one.radius + 1
-               for one in objects):
+        if all(
+            abs(extra.x - one.x) > radius + one.radius + 1 or abs(extra.y - one.y) > radius + one.radius + 1
+            for one in objects
+        ):
             return [*objects, extra]
     return objects
 
@@ -207,9 +212,11 @@ def _smear(image: np.ndarray, placed: Placed, rng: random.Random) -> None:
     """Several copies on the way to somewhere else, thinning out or not."""
     dx, dy, fading = rng.uniform(-9, 9), rng.uniform(-9, 9), rng.uniform(0.4, 1.0)
     for share in (0.0, 0.33, 0.66, 1.0):
-        copy = placed._replace(x=placed.x + share * dx, y=placed.y + share * dy, radius=placed.radius * (1 - 0.3 * share))
+        copy = placed._replace(
+            x=placed.x + share * dx, y=placed.y + share * dy, radius=placed.radius * (1 - 0.3 * share)
+        )
         rows, columns, alpha = coverage(copy)
-        _paint(image, rows, columns, alpha * fading**(3 * share), placed.color)
+        _paint(image, rows, columns, alpha * fading ** (3 * share), placed.color)
 
 
 def _tint(image: np.ndarray, placed: Placed, rng: random.Random) -> None:
@@ -232,8 +239,13 @@ def _stick(image: np.ndarray, placed: Placed, rng: random.Random) -> None:
     angle, distance = rng.uniform(0, 6.3), rng.uniform(0.6, 1.9) * placed.radius
     shape = placed.shape if rng.random() < 0.6 else rng.choice(SHAPES)
     color = placed.color if rng.random() < 0.7 else rng.choice(list(COLORS))
-    twin = Placed(shape, color, placed.x + distance * np.cos(angle), placed.y + distance * np.sin(angle),
-                  placed.radius * rng.uniform(0.4, 1.0))
+    twin = Placed(
+        shape,
+        color,
+        placed.x + distance * np.cos(angle),
+        placed.y + distance * np.sin(angle),
+        placed.radius * rng.uniform(0.4, 1.0),
+    )
     _paint(image, *coverage(twin), color)
 
 

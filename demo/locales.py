@@ -1,4 +1,5 @@
-"""Writes the English locale files from the nodes' own schemas; who translates the pack copies locales/en and changes the texts.
+"""Writes the English locale files from the nodes' own schemas; who translates the pack copies locales/en and changes
+the texts.
 
 python -m demo.locales    asks a ComfyUI on the tiny models for the schemas and writes locales/en
 """
@@ -16,7 +17,11 @@ from .server import NAME, PACK, Server, prepare
 
 FOLDER = PACK / "locales" / "en"
 SYNTAX = frozenset("{}@|")  # what the frontend's translations read as more than text: such texts stay with the schema
-TYPES = {"NOISE_SEARCH_SAMPLING": "sampling setup", "NOISE_SEARCH_VERIFIER": "verifier", "NOISE_SEARCH_TRACE": "search trace"}
+TYPES = {
+    "NOISE_SEARCH_SAMPLING": "sampling setup",
+    "NOISE_SEARCH_VERIFIER": "verifier",
+    "NOISE_SEARCH_TRACE": "search trace",
+}
 
 
 def main() -> None:
@@ -31,9 +36,16 @@ def main() -> None:
 
 def locale_of(client: Client) -> dict[str, dict[str, Any]]:
     """What each locale file holds, by its name, for the nodes of a running server."""
-    nodes = {name: schema for name, schema in client.json("/object_info").items() if schema["python_module"].endswith(f".{NAME}")}
+    nodes = {
+        name: schema
+        for name, schema in client.json("/object_info").items()
+        if schema["python_module"].endswith(f".{NAME}")
+    }
     categories = {schema["category"]: schema["category"] for schema in nodes.values()}
-    return {"main": {"dataTypes": TYPES, "nodeCategories": categories}, "nodeDefs": {name: node_of(nodes[name]) for name in sorted(nodes)}}
+    return {
+        "main": {"dataTypes": TYPES, "nodeCategories": categories},
+        "nodeDefs": {name: node_of(nodes[name]) for name in sorted(nodes)},
+    }
 
 
 def node_of(schema: dict[str, Any]) -> dict[str, Any]:
@@ -54,7 +66,9 @@ def node_of(schema: dict[str, Any]) -> dict[str, Any]:
 def plain(texts: dict[str, Any]) -> dict[str, Any]:
     """Without texts that are missing, or that the frontend would read as more than text."""
     found = {key: plain(value) if isinstance(value, dict) else value for key, value in texts.items()}
-    return {key: value for key, value in found.items() if value and not (isinstance(value, str) and SYNTAX & set(value))}
+    return {
+        key: value for key, value in found.items() if value and not (isinstance(value, str) and SYNTAX & set(value))
+    }
 
 
 def written(texts: dict[str, Any]) -> str:

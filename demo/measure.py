@@ -1,8 +1,8 @@
 """Measures the committed weights: `python -m demo.measure`, in the pack's folder; one JSON table on standard output.
 
-Held-out captions, balanced over the families. Pass rates by the exact checker for one seed and for the best of several; how well
-the demo's CLIP agrees with the checker, and what choosing by it gains. With --host also whether the real host draws the same
-pictures (COMFYUI_PATH names its folder).
+Held-out captions, balanced over the families. Pass rates by the exact checker for one seed and for the best of several;
+how well the demo's CLIP agrees with the checker, and what choosing by it gains. With --host also whether the real host
+draws the same pictures (COMFYUI_PATH names its folder).
 """
 
 import argparse
@@ -46,8 +46,10 @@ def rollouts(pipeline: Pipeline, scenes: list[Scene], seeds: list[int], cfg: flo
 def judge(pictures: np.ndarray, scenes: list[Scene]) -> tuple[np.ndarray, np.ndarray]:
     """Whether each picture passes, and its graded score, `(scenes, seeds)` each."""
     verdicts = [[verify(picture / 255, scene) for picture in row] for row, scene in zip(pictures, scenes, strict=True)]
-    return (np.array([[one.passed for one in row] for row in verdicts]),
-            np.array([[one.score for one in row] for row in verdicts]))
+    return (
+        np.array([[one.passed for one in row] for row in verdicts]),
+        np.array([[one.score for one in row] for row in verdicts]),
+    )
 
 
 def best_of(passed: np.ndarray, count: int) -> np.ndarray:
@@ -74,8 +76,9 @@ def clip_scores(pictures: np.ndarray, scenes: list[Scene]) -> np.ndarray:
 
 def agreement(clip: np.ndarray, scores: np.ndarray) -> float:
     """Mean rank correlation within a caption, over the captions whose pictures differ in score."""
-    return float(np.mean([spearmanr(one, other).statistic for one, other in zip(clip, scores, strict=True)
-                          if np.ptp(other) > 0]))
+    return float(
+        np.mean([spearmanr(one, other).statistic for one, other in zip(clip, scores, strict=True) if np.ptp(other) > 0])
+    )
 
 
 def chosen_by(clip: np.ndarray, passed: np.ndarray, count: int) -> np.ndarray:
@@ -94,25 +97,35 @@ def report(size: str, captions: int, seeds: int, cfg: float, pictures_path: Path
         np.savez(pictures_path, pictures=pictures, passed=passed, scores=scores)
     counts = [count for count in BEST_OF if count <= seeds]
     table: dict[str, object] = {
-        "captions": captions, "seeds": seeds, "cfg": cfg, "steps": STEPS, "score": scores.mean(),
+        "captions": captions,
+        "seeds": seeds,
+        "cfg": cfg,
+        "steps": STEPS,
+        "score": scores.mean(),
         "best_of": {count: best_of(passed, count).mean() for count in counts},
-        "families": {name: {count: best_of(rows, count).mean() for count in counts}
-                     for name, rows in _by_family(passed, scenes).items()},
+        "families": {
+            name: {count: best_of(rows, count).mean() for count in counts}
+            for name, rows in _by_family(passed, scenes).items()
+        },
     }
     if CLIP_FOLDER.exists():
         clip = clip_scores(pictures, scenes)
         table["clip"] = {
             "spearman": agreement(clip, scores),
             "best_of": {count: chosen_by(clip, passed, count).mean() for count in counts},
-            "spearman_by_family": {name: agreement(rows[0], rows[1]) for name, rows in
-                                   _by_family(np.stack([clip, scores], 1), scenes, axis=1).items()},
+            "spearman_by_family": {
+                name: agreement(rows[0], rows[1])
+                for name, rows in _by_family(np.stack([clip, scores], 1), scenes, axis=1).items()
+            },
         }
     return table
 
 
 @torch.inference_mode()
 def host_difference(size: str, captions: int = 4) -> float:
-    """Mean absolute difference in [0, 1] between the host's own KSampler and the plain pipeline, same captions and seeds."""
+    """Mean absolute difference in [0, 1] between the host's own KSampler and the plain pipeline, same captions and
+    seeds.
+    """
     load, encode, latent, sampler, decode = _host_nodes(WEIGHTS / NAMES[size])
     model, clip, codec = load()
     pipeline = Pipeline(WEIGHTS / NAMES[size])
@@ -139,8 +152,13 @@ def _host_nodes(path: Path):
     import nodes
 
     folder_paths.add_model_folder_path("checkpoints", str(path.parent))
-    return (lambda: nodes.CheckpointLoaderSimple().load_checkpoint(path.name), nodes.CLIPTextEncode().encode,
-            nodes.EmptyLatentImage().generate, nodes.KSampler().sample, nodes.VAEDecode().decode)
+    return (
+        lambda: nodes.CheckpointLoaderSimple().load_checkpoint(path.name),
+        nodes.CLIPTextEncode().encode,
+        nodes.EmptyLatentImage().generate,
+        nodes.KSampler().sample,
+        nodes.VAEDecode().decode,
+    )
 
 
 def _by_family(rows: np.ndarray, scenes: list[Scene], axis: int = 0) -> dict[str, np.ndarray]:

@@ -1,7 +1,7 @@
 """The denoiser: SD3's multimodal diffusion transformer at toy size, with the parameter names of ComfyUI's own.
 
-Esser et al., Scaling Rectified Flow Transformers for High-Resolution Image Synthesis, arXiv:2403.03206. Hidden width, heads
-and blocks follow from one number, the depth, as the host reads them from the weights. No pooled text input.
+Esser et al., Scaling Rectified Flow Transformers for High-Resolution Image Synthesis, arXiv:2403.03206. Hidden width,
+heads and blocks follow from one number, the depth, as the host reads them from the weights. No pooled text input.
 """
 
 import math

@@ -1,4 +1,6 @@
-"""Searches noise for held-out captions in a real ComfyUI with the tiny model: a table, and the pictures side by side."""
+"""Searches noise for held-out captions in a real ComfyUI with the tiny model: a table, and the pictures side by
+side.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,7 @@ def main() -> int:
     rows, strips = [], []
     with tempfile.TemporaryDirectory(prefix="noise-search-demo-") as base:
         say("starting ComfyUI")
-        with Server(os.environ["COMFYUI_PATH"], prepare(Path(base))) as server:
+        with Server(os.environ["COMFYUI_PATH"], prepare(Path(base)), cpu=not options.gpu) as server:
             client = server.client()
             for number, scene in enumerate(scenes, 1):
                 row, shown = compare(client, scene, options.pictures)
@@ -41,7 +43,10 @@ def main() -> int:
     (OUTPUT / "results.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     stacked(strips).save(OUTPUT / "side_by_side.png")
     print("\n" + table(rows, options.pictures))
-    print(f"\n{time.monotonic() - started:.0f} s. Pictures: {OUTPUT / 'side_by_side.png'}  Figures: {OUTPUT / 'results.json'}")
+    print(
+        f"\n{time.monotonic() - started:.0f} s. Pictures: {OUTPUT / 'side_by_side.png'}  Figures:"
+        f" {OUTPUT / 'results.json'}"
+    )
     return 0
 
 
@@ -49,6 +54,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev.py demo", description=__doc__)
     parser.add_argument("--captions", type=int, default=16, help="held-out captions (default 16)")
     parser.add_argument("--pictures", type=int, default=16, help="pictures per search (default 16)")
+    parser.add_argument("--gpu", action="store_true", help="with the graphics card; else with the processor")
     parser.add_argument("--seed", type=int, default=0, help="which captions are drawn (default 0)")
     return parser.parse_args()
 
@@ -70,14 +76,26 @@ def table(rows: list[dict], pictures: int) -> str:
     lines = [head, under, "-" * len(head)]
     for row in rows:
         cells = (row[way] for way in WAYS)
-        lines.append(f"{row['prompt']:{width}}" + "".join(
-            f" | {cell['score']:5.1f}   {mark(cell):3} {cell['nfe']:7} {cell['seconds']:7.1f} " for cell in cells))
+        lines.append(
+            f"{row['prompt']:{width}}"
+            + "".join(
+                f" | {cell['score']:5.1f}   {mark(cell):3} {cell['nfe']:7} {cell['seconds']:7.1f} " for cell in cells
+            )
+        )
     lines.append("-" * len(head))
     count = len(rows)
-    lines.append(f"{'mean score, passed':{width}}" + "".join(
-        f" | {sum(row[way]['score'] for row in rows) / count:5.1f}   {sum(row[way]['passed'] for row in rows)} of {count}".ljust(30)
-        for way in WAYS))
-    lines.append(f"Score: the tiny CLIP, which the searches saw. Check: exact, which they did not. {pictures} pictures per search.")
+    lines.append(
+        f"{'mean score, passed':{width}}"
+        + "".join(
+            f" | {sum(row[way]['score'] for row in rows) / count:5.1f}   {sum(row[way]['passed'] for row in rows)} of"
+            f" {count}".ljust(30)
+            for way in WAYS
+        )
+    )
+    lines.append(
+        f"Score: the tiny CLIP, which the searches saw. Check: exact, which they did not. {pictures} pictures per"
+        " search."
+    )
     return "\n".join(lines)
 
 

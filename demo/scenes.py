@@ -13,14 +13,36 @@ from .checker import Detection, Verdict, detect, verify
 from .shapes import SIZE, Placed, extent, render
 
 __all__ = [
-    "FAMILIES", "Detection", "Placed", "Scene", "Verdict",
-    "detect", "draw_training", "held_out", "parse", "picture", "place", "render", "verify",
+    "FAMILIES",
+    "Detection",
+    "Placed",
+    "Scene",
+    "Verdict",
+    "detect",
+    "draw_training",
+    "held_out",
+    "parse",
+    "picture",
+    "place",
+    "render",
+    "verify",
 ]
 
 # Share of each family in training: the harder ones need more of it.
 FAMILY_WEIGHTS = {
-    "single": 0.06, "size": 0.05, "position": 0.05, "pair": 0.10, "relation": 0.14, "count": 0.10, "triple": 0.10,
-    "mix": 0.07, "four": 0.08, "five": 0.06, "groups": 0.05, "chain": 0.07, "double": 0.07,
+    "single": 0.06,
+    "size": 0.05,
+    "position": 0.05,
+    "pair": 0.10,
+    "relation": 0.14,
+    "count": 0.10,
+    "triple": 0.10,
+    "mix": 0.07,
+    "four": 0.08,
+    "five": 0.06,
+    "groups": 0.05,
+    "chain": 0.07,
+    "double": 0.07,
 }
 RADII = {"small": (5.0, 6.2), "big": (10.5, 12.5)}
 MARGIN, GAP = 2.0, 3.0

@@ -1,4 +1,6 @@
-"""Starts a real ComfyUI on a port of its own, in a base directory of its own; the demo, the benchmarks, the tests and dev.py use it."""
+"""Starts a real ComfyUI on a port of its own, in a base directory of its own; the demo, the benchmarks, the tests and
+dev.py use it.
+"""
 
 from __future__ import annotations
 
@@ -77,28 +79,52 @@ class Server:
         python: Interpreter that has the host's packages.
         port: Preferred port; 0 for any.
         cpu: Adds --cpu.
+        paid: Whether it has the nodes that call paid services; none of them is called.
         arguments: Further command line arguments of ComfyUI.
     """
 
-    def __init__(self, host: Path | str, base: Path | str, *, python: str = sys.executable, port: int = 0, cpu: bool = True, arguments=()):
+    def __init__(
+        self,
+        host: Path | str,
+        base: Path | str,
+        *,
+        python: str = sys.executable,
+        port: int = 0,
+        cpu: bool = True,
+        paid: bool = False,
+        arguments=(),
+    ):
         self.port = free_port(port)
         self.url = f"http://127.0.0.1:{self.port}"
         self.base = Path(base)
         self.log = self.base / "server.log"
         self.process: subprocess.Popen | None = None
-        self.command = [python, "-u", str(Path(host) / "main.py"), "--port", str(self.port), "--base-directory", str(base)]
-        self.command += ["--database-url", "sqlite:///:memory:", "--disable-api-nodes", "--disable-auto-launch"]
+        self.command = [
+            python,
+            "-u",
+            str(Path(host) / "main.py"),
+            "--port",
+            str(self.port),
+            "--base-directory",
+            str(base),
+        ]
+        self.command += ["--database-url", "sqlite:///:memory:", "--disable-auto-launch"]
+        self.command += ["--disable-api-nodes"] * (not paid)
         self.command += ["--cpu"] * cpu + list(arguments)
 
     def start(self, timeout: float = 300) -> Server:
         with self.log.open("wb") as log:
             environment = {"OMP_NUM_THREADS": "1", **os.environ}
-            self.process = subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment)
+            self.process = subprocess.Popen(
+                self.command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=environment
+            )
         deadline = time.monotonic() + timeout
         try:
             while not self._answers():
                 if self.process.poll() is not None:
-                    raise ServerError(f"ComfyUI ended with exit code {self.process.returncode} before it was ready:\n{self.tail()}")
+                    raise ServerError(
+                        f"ComfyUI ended with exit code {self.process.returncode} before it was ready:\n{self.tail()}"
+                    )
                 if time.monotonic() > deadline:
                     raise ServerError(f"ComfyUI was not ready after {timeout:.0f} s:\n{self.tail()}")
                 time.sleep(0.2)

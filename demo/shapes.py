@@ -3,7 +3,8 @@
 Numpy only. Pictures are `(64, 64, 3)` float32 in [0, 1]; x grows to the right, y downwards, both in pixels.
 """
 
-from typing import NamedTuple, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 

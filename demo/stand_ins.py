@@ -1,4 +1,5 @@
-"""Makes the files that the example workflows load besides models: a picture with a flaw under a mask, and a LoRA for the tiny model.
+"""Makes the files that the example workflows load besides models: a picture with a flaw under a mask, and a LoRA for
+the tiny model.
 
 python -m demo.stand_ins    writes them into demo/weights
 """

@@ -1,8 +1,9 @@
 """A CLIP-L that costs 0.3 MB: frozen random token and position features, every transformer layer zero.
 
-The residual stream of such a CLIP-L is token + position, exactly, so SD3's text path hands the denoiser one distinct, almost
-orthogonal vector per word, and the denoiser's text stream learns the language. A torch file stores storages, not elements:
-zero matrices are one number with stride 0, and the token table is one random vector read with overlapping rows.
+The residual stream of such a CLIP-L is token + position, exactly, so SD3's text path hands the denoiser one distinct,
+almost orthogonal vector per word, and the denoiser's text stream learns the language. A torch file stores storages, not
+elements: zero matrices are one number with stride 0, and the token table is one random vector read with overlapping
+    rows.
 """
 
 from functools import cache
@@ -20,13 +21,47 @@ POSITION_SCALE = 0.7
 TOKEN_SEED, POSITION_SEED = 2601, 2602
 # The stock CLIP tokenizer's ids of every word of the captions (a test compares them with the tokenizer itself).
 WORDS = {
-    "a": (320,), "an": (550,), "one": (637,), "two": (1237,), "three": (2097,), "four": (2721,), "five": (3127,),
-    "small": (2442,), "big": (1205,), "red": (736,), "green": (1901,), "blue": (1746,), "yellow": (4481,),
-    "purple": (5496,), "black": (1449,), "circle": (7117,), "square": (3999,), "triangle": (14615,), "cross": (3417,),
-    "circles": (19411,), "squares": (26972,), "triangles": (924, 18627), "crosses": (20473,), "left": (1823,),
-    "right": (1155,), "above": (4348,), "below": (3788,), "to": (531,), "the": (518,), "of": (539,), "in": (530,),
-    "and": (537,), "photo": (1125,), "picture": (1674,), "image": (2867,), "top": (1253,), "bottom": (5931,),
-    "corner": (5253,), "center": (2119,), "middle": (3694,), ",": (267,),
+    "a": (320,),
+    "an": (550,),
+    "one": (637,),
+    "two": (1237,),
+    "three": (2097,),
+    "four": (2721,),
+    "five": (3127,),
+    "small": (2442,),
+    "big": (1205,),
+    "red": (736,),
+    "green": (1901,),
+    "blue": (1746,),
+    "yellow": (4481,),
+    "purple": (5496,),
+    "black": (1449,),
+    "circle": (7117,),
+    "square": (3999,),
+    "triangle": (14615,),
+    "cross": (3417,),
+    "circles": (19411,),
+    "squares": (26972,),
+    "triangles": (924, 18627),
+    "crosses": (20473,),
+    "left": (1823,),
+    "right": (1155,),
+    "above": (4348,),
+    "below": (3788,),
+    "to": (531,),
+    "the": (518,),
+    "of": (539,),
+    "in": (530,),
+    "and": (537,),
+    "photo": (1125,),
+    "picture": (1674,),
+    "image": (2867,),
+    "top": (1253,),
+    "bottom": (5931,),
+    "corner": (5253,),
+    "center": (2119,),
+    "middle": (3694,),
+    ",": (267,),
 }
 
 
@@ -86,7 +121,8 @@ def _position_table() -> Tensor:
 def _tables() -> tuple[Tensor, Tensor]:
     # The words' rows overlap in memory; as float32 they stay a view of 0.2 MB.
     return _token_table().as_strided((VOCABULARY + WIDTH,), (1,)).float().as_strided(
-        (VOCABULARY, WIDTH), (1, 1)), _position_table().float()
+        (VOCABULARY, WIDTH), (1, 1)
+    ), _position_table().float()
 
 
 def _zero_layer(prefix: str) -> dict[str, Tensor]:

@@ -1,23 +1,27 @@
 """Trains the demo models from seeds: `python -m demo.train vae|diffusion|dreams|clip`, in the pack's folder.
 
-What the committed weights took, on one of two busy cores with AMX (bfloat16 products; without AMX everything runs in float32,
-230 instead of 570 pictures per second on an idle core), in wall time:
+What the committed weights took, on one of two busy cores with AMX (bfloat16 products; without AMX everything runs in
+float32, 230 instead of 570 pictures per second on an idle core), in wall time:
 
     python -m demo.train vae --minutes 9                  41.7 dB, 99 % of pictures pass the checker after a round trip
     python -m demo.train diffusion --minutes 42           554 000 pictures, about 30 CPU minutes
     python -m demo.train diffusion --size small --minutes 24 --no-compile    573 000 pictures, 17 CPU minutes
     python -m demo.train dreams --captions 900            4 500 pictures, 3 CPU minutes
-    python -m demo.train clip --minutes 10 --no-compile   first with 8 dream groups, 400 captions, no tint; then 5 more as is
-    python -m demo.export --size base && python -m demo.export --size small && python -m demo.export --clip --size base
+    python -m demo.train clip --minutes 10 --no-compile   first with 8 dream groups, 400 captions, no tint; then 5 more
+    as is python -m demo.export --size base && python -m demo.export --size small && python -m demo.export --clip --size
+    base
 
-Recipe: the denoiser is a rectified flow with Muon on the blocks' matrices and AdamW on the rest, averaged weights, shift 3. The
-CLIP is a small ResNet because vision transformers of its size learned next to nothing in this time. It also learned from the base
-model's own pictures of training captions ("dreams"), graded by the checker. Minutes are wall time: a busy machine sees fewer pictures.
+Recipe: the denoiser is a rectified flow with Muon on the blocks' matrices and AdamW on the rest, averaged weights,
+    shift 3. The
+CLIP is a small ResNet because vision transformers of its size learned next to nothing in this time. It also learned
+from the base model's own pictures of training captions ("dreams"), graded by the checker. Minutes are wall time: a busy
+machine sees fewer pictures.
 
-`python -m demo.measure --captions 52 --seeds 32`, held-out captions of all families, cfg 3: 0.38 pass from one seed, 0.64 best
-of 4, 0.80 best of 16 by the checker (hardest family, "double": 0.01, 0.03, 0.13); 0.57 best of 4 and 0.66 best of 16 by the
-CLIP, whose rank correlation with the checker within a caption is 0.56. What it cannot do: tell a clean picture of the caption
-from clean ones that differ in one fact (0.33 of the time among four, chance is 0.25). The small denoiser is much weaker, for comparisons: 0.09 pass from one seed (104 captions).
+`python -m demo.measure --captions 52 --seeds 32`, held-out captions of all families, cfg 3: 0.38 pass from one seed,
+0.64 best of 4, 0.80 best of 16 by the checker (hardest family, "double": 0.01, 0.03, 0.13); 0.57 best of 4 and 0.66
+best of 16 by the CLIP, whose rank correlation with the checker within a caption is 0.56. What it cannot do: tell a
+clean picture of the caption from clean ones that differ in one fact (0.33 of the time among four, chance is 0.25). The
+small denoiser is much weaker, for comparisons: 0.09 pass from one seed (104 captions).
 """
 
 import argparse

@@ -1,18 +1,20 @@
 """Trains the demo's CLIP, open_clip's own model at toy size, to judge the scenes.
 
-Batches are groups: one caption with several pictures of it, right, wrong and malformed, some through the codec. The losses:
-contrast between captions, contrast against altered captions of the same picture, order within a group by the checker's score,
-and an inventory: a linear head, thrown away afterwards, must read from the image embedding what the checker found and where.
-That head's dense signal is what makes a few thousand steps enough.
+Batches are groups: one caption with several pictures of it, right, wrong and malformed, some through the codec. The
+losses: contrast between captions, contrast against altered captions of the same picture, order within a group by the
+    checker's score,
+and an inventory: a linear head, thrown away afterwards, must read from the image embedding what the checker found and
+where. That head's dense signal is what makes a few thousand steps enough.
 """
 
 import json
 import logging
 import random
+from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import count, islice, product
 from pathlib import Path
-from typing import Iterator, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -39,7 +41,11 @@ CONFIG = {
     },
     "preprocess_cfg": {
         # The empty canvas is zero, so that a patch without anything says nothing.
-        "mean": [0.93, 0.93, 0.9], "std": [0.3, 0.3, 0.3], "interpolation": "bicubic", "resize_mode": "squash", "size": [64, 64],
+        "mean": [0.93, 0.93, 0.9],
+        "std": [0.3, 0.3, 0.3],
+        "interpolation": "bicubic",
+        "resize_mode": "squash",
+        "size": [64, 64],
     },
 }
 GROUPS, PICTURES, ALTERED = 24, 6, 3
@@ -59,9 +65,9 @@ TESTS = 20
 
 
 class Groups(NamedTuple):
-    """One batch: pictures `(groups, pictures, 3, 64, 64)` with the checker's scores `(groups, pictures)`, the first one right;
-    what it found `(groups * pictures, FACTS)`; token ids `(groups, 1 + altered, tokens)`, the first ones the captions'; and the
-    meanings, to know equals by."""
+    """One batch: pictures `(groups, pictures, 3, 64, 64)` with the checker's scores `(groups, pictures)`, the first one
+    right; what it found `(groups * pictures, FACTS)`; token ids `(groups, 1 + altered, tokens)`, the first ones the
+    captions'; and the meanings, to know equals by."""
 
     images: Tensor
     scores: Tensor
@@ -99,15 +105,21 @@ def run(minutes: float, folder: Path, compiled: bool = True) -> None:
     running = torch.zeros(len(LOSS_WEIGHTS))
     for step in count():
         losses = _losses(model, encode_image, inventory, next(data))
-        update(both, losses @ torch.tensor(LOSS_WEIGHTS, device=DEVICE), made, learning_rate(step, clock.share(), flat=0.3))
+        update(
+            both, losses @ torch.tensor(LOSS_WEIGHTS, device=DEVICE), made, learning_rate(step, clock.share(), flat=0.3)
+        )
         with torch.no_grad():
             model.logit_scale.clamp_(max=np.log(100))
         average.update(model)
         running.lerp_(losses.detach().cpu(), max(0.03, 1 / (step + 1)))
         if clock.share() * TESTS >= tests_done + 1:
             tests_done += 1
-            log.info("%4.0f s, step %d: contrast %.2f, altered %.2f, right %.2f, order %.3f, inventory %.3f",
-                     clock.elapsed(), step + 1, *running)
+            log.info(
+                "%4.0f s, step %d: contrast %.2f, altered %.2f, right %.2f, order %.3f, inventory %.3f",
+                clock.elapsed(),
+                step + 1,
+                *running,
+            )
             save({"average": average.weights, "inventory": inventory.state_dict()}, path)
         if clock.share() >= 1:
             return
@@ -162,8 +174,11 @@ def groups(folder: Path, seed: int) -> Iterator[Groups]:
         scores = torch.tensor([verdict.score for verdict in verdicts])
         captions = [text for scene in scenes for text in (scene.caption, *_altered_captions(scene, rng))]
         yield Groups(
-            images.view(GROUPS, PICTURES, *images.shape[1:]), scores.view(GROUPS, PICTURES), _facts(verdicts),
-            tokenize(captions).view(GROUPS, 1 + ALTERED, -1), [scene.meaning() for scene in scenes],
+            images.view(GROUPS, PICTURES, *images.shape[1:]),
+            scores.view(GROUPS, PICTURES),
+            _facts(verdicts),
+            tokenize(captions).view(GROUPS, 1 + ALTERED, -1),
+            [scene.meaning() for scene in scenes],
         )
 
 
@@ -177,7 +192,9 @@ def tokenize(captions: list[str]) -> Tensor:
 
 
 def encode_text(model: CLIP, tokens: Tensor) -> Tensor:
-    """What `CLIP.encode_text` returns, for shorter rows: attention is causal, so the padding after the end changes nothing."""
+    """What `CLIP.encode_text` returns, for shorter rows: attention is causal, so the padding after the end changes
+    nothing.
+    """
     length = tokens.shape[1]
     x = model.token_embedding(tokens) + model.positional_embedding[:length]
     x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
@@ -185,7 +202,9 @@ def encode_text(model: CLIP, tokens: Tensor) -> Tensor:
 
 
 def _pictures(scene: Scene, rng: random.Random) -> list[np.ndarray]:
-    """A right picture first, then a malformed, two wrong, a wrong and malformed, and a second right or malformed one."""
+    """A right picture first, then a malformed, two wrong, a wrong and malformed, and a second right or malformed
+    one.
+    """
     last = picture(scene, rng) if rng.random() < 0.4 else draw_flawed(place(scene, rng), rng)
     return [
         picture(scene, rng),
@@ -213,8 +232,8 @@ def _through_codec(images: Tensor, decoder: Decoder, code: PatchCode, share: flo
 
 
 def _facts(verdicts: list[Verdict]) -> Tensor:
-    """Per picture: how many of each kind the checker found well-formed, where they are (sums of x and y, each -1 to 1, zero for
-    absent kinds), and how many regions are malformed, `(n, FACTS)`."""
+    """Per picture: how many of each kind the checker found well-formed, where they are (sums of x and y, each -1 to 1,
+    zero for absent kinds), and how many regions are malformed, `(n, FACTS)`."""
     facts = torch.zeros(len(verdicts), FACTS)
     for row, verdict in zip(facts, verdicts, strict=True):
         for found in verdict.detections:
@@ -254,7 +273,9 @@ def _losses(model: CLIP, encode_image: nn.Module, inventory: nn.Module, batch: G
 
 
 def _unsettled(images: Tensor) -> Tensor:
-    """Pictures with a slight tint and grain. Without them the exact canvas color, or one step of rounding, becomes a cue."""
+    """Pictures with a slight tint and grain. Without them the exact canvas color, or one step of rounding, becomes a
+    cue.
+    """
     tint = (torch.rand(len(images), 3, 1, 1) - 0.5) * 2 * MAX_TINT
     return images + tint + torch.randn_like(images) * GRAIN
 

@@ -13,17 +13,7 @@ from . import text_encoder, train_vae
 from .captions import FAMILIES
 from .mmdit import SHIFT, TRAINING_STEPS, MMDiT, sample
 from .scenes import held_out, verify
-from .training import (
-    DEVICE,
-    Average,
-    Clock,
-    batches,
-    learning_rate,
-    mixed_precision,
-    optimizers,
-    save,
-    update,
-)
+from .training import DEVICE, Average, Clock, batches, learning_rate, mixed_precision, optimizers, save, update
 from .vae import fit_patch_code
 
 log = logging.getLogger("noise_search.demo")
@@ -42,22 +32,34 @@ def run(minutes: float, folder: Path, size: str = "base", compiled: bool = True)
     average = Average(model, AVERAGE_DECAY)
     made = optimizers(model, _matrices(model), LEARNING_RATE, MUON_LEARNING_RATE)
     path = folder / f"diffusion_{size}.pt"
-    step, clock = _resume(path, model, average, made, minutes)
+    begun, clock = _resume(path, model, average, made, minutes)
     forward = torch.compile(model) if compiled else model
     code = fit_patch_code()
     tests_done = int(clock.share() * TESTS)
-    data = batches(BATCH, SEED + step)
-    for step in count(step):
+    data = batches(BATCH, SEED + begun)
+    for step in count(begun):
         scenes, images = next(data)
         loss = _loss(forward, code.encode(images).to(DEVICE), [scene.caption for scene in scenes])
         update(model, loss, made, learning_rate(step, clock.share()))
         average.update(model)
         if clock.share() * TESTS >= tests_done + 1:
             tests_done += 1
-            log.info("%s: %4.0f s, %d pictures seen, loss %.3f, held out: %s", size, clock.elapsed(),
-                     (step + 1) * BATCH, loss.item(), test(average.weights, size, folder))
-            state = {"model": model.state_dict(), "average": average.weights, "steps": average.steps, "step": step + 1,
-                     "elapsed": clock.elapsed(), "optimizers": [one.state_dict() for one in made]}
+            log.info(
+                "%s: %4.0f s, %d pictures seen, loss %.3f, held out: %s",
+                size,
+                clock.elapsed(),
+                (step + 1) * BATCH,
+                loss.item(),
+                test(average.weights, size, folder),
+            )
+            state = {
+                "model": model.state_dict(),
+                "average": average.weights,
+                "steps": average.steps,
+                "step": step + 1,
+                "elapsed": clock.elapsed(),
+                "optimizers": [one.state_dict() for one in made],
+            }
             save(state, path)
             save({"average": average.weights}, folder / f"diffusion_{size}_{tests_done:02d}.pt")
         if clock.share() >= 1:
@@ -75,8 +77,10 @@ def test(weights: dict[str, Tensor], size: str, folder: Path) -> str:
     model.load_state_dict(weights)
     scenes = held_out(count=TEST_SCENES, seed=1)
     noise = torch.randn(len(scenes), 16, 8, 8, generator=torch.Generator().manual_seed(1))
-    text, empty = (text_encoder.encode(text_encoder.token_batch(captions)).to(DEVICE)
-                   for captions in ([scene.caption for scene in scenes], [""]))
+    text, empty = (
+        text_encoder.encode(text_encoder.token_batch(captions)).to(DEVICE)
+        for captions in ([scene.caption for scene in scenes], [""])
+    )
     with mixed_precision():
         latents = sample(model, noise.to(DEVICE), text, empty, cfg=TEST_CFG)
         images = decoder.to(DEVICE).decode(latents).permute(0, 2, 3, 1).cpu().numpy()
@@ -104,13 +108,14 @@ def _loss(model: nn.Module, latents: Tensor, captions: list[str]) -> Tensor:
 def _matrices(model: MMDiT) -> list[nn.Parameter]:
     """What Muon trains: the matrices of the blocks, but not their modulation."""
     return [
-        parameter for name, parameter in model.joint_blocks.named_parameters()
+        parameter
+        for name, parameter in model.joint_blocks.named_parameters()
         if parameter.ndim == 2 and "adaLN" not in name
     ]
 
 
 def _resume(
-    path: Path, model: MMDiT, average: Average, made: list[torch.optim.Optimizer], minutes: float,
+    path: Path, model: MMDiT, average: Average, made: list[torch.optim.Optimizer], minutes: float
 ) -> tuple[int, Clock]:
     if not path.exists():
         return 0, Clock(minutes)

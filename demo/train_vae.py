@@ -67,4 +67,6 @@ def _report(average: Average, code: PatchCode, step: int, clock: Clock) -> None:
     psnr = -10 * (decoded - images).square().mean((1, 2, 3)).log10().mean()
     pictures = decoded.permute(0, 2, 3, 1).numpy()
     passed = sum(verify(one, scene).passed for one, scene in zip(pictures, scenes, strict=True)) / TEST_PICTURES
-    log.info("%4.0f s, step %d: %.1f dB, %.1f %% pass after a round trip", clock.elapsed(), step + 1, psnr, 100 * passed)
+    log.info(
+        "%4.0f s, step %d: %.1f dB, %.1f %% pass after a round trip", clock.elapsed(), step + 1, psnr, 100 * passed
+    )

@@ -1,13 +1,15 @@
-"""What the three trainings share: thread and precision choice, batches of scenes, Muon, the averaged weights, the clock."""
+"""What the three trainings share: thread and precision choice, batches of scenes, Muon, the averaged weights, the
+clock.
+"""
 
 import logging
 import math
 import random
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from typing import Iterator
 
 import numpy as np
 import torch
@@ -109,7 +111,9 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     return (x if wide else x.T).to(matrix.dtype)
 
 
-def optimizers(model: nn.Module, matrices: list[nn.Parameter], lr: float, muon_lr: float) -> list[torch.optim.Optimizer]:
+def optimizers(
+    model: nn.Module, matrices: list[nn.Parameter], lr: float, muon_lr: float
+) -> list[torch.optim.Optimizer]:
     """Muon for the given matrices, AdamW for everything else."""
     chosen = {id(parameter) for parameter in matrices}
     rest = [parameter for parameter in model.parameters() if id(parameter) not in chosen and parameter.requires_grad]

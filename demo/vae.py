@@ -1,8 +1,9 @@
 """The picture codec, in TAESD's shape: 8x8 pixels to 16 numbers and back.
 
-The encoder is not trained. It is the best linear code of 8x8 patches (PCA), written exactly into TAESD's convolutions: three
-stride-2 steps that only move pixels into channels, the last one times plus and minus the components, so that the ReLUs lose
-nothing. Only the decoder is trained; some of its blocks stay zero, which is the identity and costs nothing in a torch file.
+The encoder is not trained. It is the best linear code of 8x8 patches (PCA), written exactly into TAESD's convolutions:
+three stride-2 steps that only move pixels into channels, the last one times plus and minus the components, so that the
+ReLUs lose nothing. Only the decoder is trained; some of its blocks stay zero, which is the identity and costs nothing
+in a torch file.
 """
 
 import random

@@ -1,6 +1,7 @@
 // The gallery of Human Pick: in its node, large, and as a note on top of the page while pictures wait out of sight.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { ADDRESSES, EVENTS } from "./messages.js";
 import { button, make, set } from "./panel/dom.js";
 import { takeOver, watchElsewhere } from "./panel/elsewhere.js";
 import { asPage, giveId, nodeOf, nodesIn, pageId, rootGraph, workflowId } from "./panel/page.js";
@@ -10,8 +11,7 @@ import { choiceOf, choiceText, isWaiting, newer, readChoice, toggled } from "./p
 import { createView } from "./pick/view.js";
 import { openZoom } from "./pick/zoom.js";
 
-const EVENT = "noise_search.pick"; // nodes/host/asking.py
-const ROOT = "/noise_search/picks"; // nodes/host/pick_routes.py
+const ROOT = ADDRESSES.picks;
 const [IDLE_HEIGHT, HEIGHT, WIDTH] = [70, 520, 400];
 const galleries = new Map(); // workflow and node -> { pick, marks, busy, views, zoom }
 const panels = new WeakMap(); // node -> { view, gallery }
@@ -26,7 +26,7 @@ app.registerExtension({
     note.text = make("span");
     note.root = make("div", "np-note", { role: "status", hidden: true }, make("i", "np-lamp"), note.text, button("Pick now", "", () => open(waitingOutOfSight()), "np-go"));
     document.body.append(note.root);
-    api.addEventListener(EVENT, ({ detail }) => receive(detail));
+    api.addEventListener(EVENTS.pick, ({ detail }) => receive(detail));
     api.addEventListener("execution_start", ({ detail }) => own.add(detail.prompt_id));
     for (const end of ["execution_success", "execution_interrupted", "execution_error"]) api.addEventListener(end, ({ detail }) => ended(detail.prompt_id));
     api.addEventListener("reconnected", catchUp);

@@ -1,6 +1,7 @@
 // The live panel of the search nodes: shows a search while it runs, steers it, and goes on from what it found.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { ADDRESSES, EVENTS } from "./messages.js";
 import { takeOver, watchElsewhere } from "./panel/elsewhere.js";
 import { forgetting } from "./panel/forget.js";
 import { goingOn } from "./panel/going_on.js";
@@ -13,8 +14,7 @@ import { createView } from "./panel/view.js";
 import { isLinked, setValue, typedInto, widgetOf } from "./panel/wiring.js";
 
 const TRACE = "NOISE_SEARCH_TRACE"; // nodes/sockets.py
-const EVENT = "noise_search.update"; // nodes/host/live.py
-const ROOT = "/noise_search/searches"; // nodes/host/routes.py
+const ROOT = ADDRESSES.searches;
 const [IDLE_HEIGHT, HEIGHT, WIDTH] = [64, 540, 400];
 const panels = new WeakMap(); // node -> { run, search, chosen, held, before, earlier, views }
 let asked = ""; // the page's name when it asked last
@@ -25,7 +25,7 @@ app.registerExtension({
   setup() {
     const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("./panel/panel.css", import.meta.url).href });
     document.head.append(style);
-    api.addEventListener(EVENT, ({ detail }) => receive(detail));
+    api.addEventListener(EVENTS.update, ({ detail }) => receive(detail));
     api.addEventListener("reconnected", catchUp);
     api.addEventListener("status", () => { if (pageId() !== asked) catchUp(); }); // the page has its name, or another one
     listenForSaved();

@@ -6,7 +6,7 @@ app.registerExtension({
   name: "noise_search.results",
   setup() {
     api.addEventListener("executed", ({ detail }) => {
-      if (!detail.output?.noise_search) return; // only search nodes send it: nodes/host/job.py
+      if (!detail.output?.noise_search) return; // only search nodes send it: nodes/host/engine/outputs.py
       dropLivePreview(locator(String(detail.display_node ?? detail.node)));
     });
   },

@@ -8,12 +8,14 @@ from comfy_api.latest import io
 from torch import Tensor
 
 from ..verifiers.agreement import agreements, check_taste, read_ranking, suggest_weights, table, taste_of
-from .host.judging import checked, judged
-from .host.progress import say
-from .host.prompt import TracedPrompt, trace_prompt_of_pictures
-from .host.sorting import pictures_in
+from .host.graph.prompt_text import TracedPrompt, trace_prompt_of_pictures
+from .host.graph.upstream import graph_around
+from .host.judges.host_verifier import check_readable
+from .host.judges.judging import checked, judged
+from .host.judges.sorting import pictures_in
+from .host.page.progress import say
+from .inputs import missing, only
 from .sockets import CATEGORY, Verifier
-from .verifier import only
 
 
 class VerifierAgreementNode(io.ComfyNode):
@@ -24,25 +26,46 @@ class VerifierAgreementNode(io.ComfyNode):
             node_id="VerifierAgreement",
             display_name="Which judge shares my taste?",
             category=CATEGORY,
-            description="Rank some pictures yourself: shows how well each verifier agrees with you, and suggests weights.",
+            description=(
+                "Rank some pictures yourself: shows how well each verifier agrees with you, and suggests weights."
+            ),
             search_aliases=["verifier agreement", "taste", "rank correlation", "calibrate judges", "spearman"],
             is_input_list=True,
             is_output_node=True,
             inputs=[
-                io.Image.Input("images", tooltip="Pictures of one prompt, a batch or a list; eight or more tell something."),
-                io.Float.Input("scores", optional=True, force_input=True,
-                               tooltip="Instead of a ranking: one number per picture, higher is better."),
+                io.Image.Input(
+                    "images",
+                    lazy=True,
+                    tooltip="Pictures of one prompt, a batch or a list; eight or more tell something.",
+                ),
+                io.Float.Input(
+                    "scores",
+                    optional=True,
+                    force_input=True,
+                    lazy=True,
+                    tooltip="Instead of a ranking: one number per picture, higher is better.",
+                ),
                 io.Autogrow.Input("verifiers", template=template),
-                io.String.Input("ranking", default="",
-                                tooltip="Numbers of the pictures, counted from 1, best first, such as 3 1 4 2. "
-                                        "Join equally good ones: 3 1=4 2."),
-                io.String.Input("prompt", default="", multiline=True,
-                                tooltip="What the verifiers read. Empty = the positive prompt of the sampler that made the "
-                                        "pictures."),
+                io.String.Input(
+                    "ranking",
+                    default="",
+                    tooltip=(
+                        "Numbers of the pictures, counted from 1, best first, such as 3 1 4 2. "
+                        "Join equally good ones: 3 1=4 2."
+                    ),
+                ),
+                io.String.Input(
+                    "prompt",
+                    default="",
+                    multiline=True,
+                    tooltip=(
+                        "What the verifiers read. Empty = the positive prompt of the sampler that made the pictures."
+                    ),
+                ),
             ],
             outputs=[io.String.Output(display_name="weights"), io.String.Output(display_name="table")],
-            hidden=[io.Hidden.unique_id, io.Hidden.prompt],
-        )  # fmt: skip
+            hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.dynprompt],
+        )
 
     @classmethod
     def validate_inputs(cls, ranking=None, verifiers=None) -> bool | str:  # the host passes growing inputs asked or not
@@ -54,12 +77,23 @@ class VerifierAgreementNode(io.ComfyNode):
         return True
 
     @classmethod
+    def traced(cls) -> TracedPrompt:
+        return trace_prompt_of_pictures(graph_around(cls.hidden), cls.hidden.unique_id, "images")
+
+    @classmethod
+    def check_lazy_status(cls, verifiers, prompt=None, ranking=None, **rest) -> list[str]:
+        judges = [
+            only(values, name) for name, (values, _) in verifiers.items()
+        ]  # each with the host's name of its input
+        check_readable(judges, only(prompt, "prompt"), cls.traced())
+        return missing(rest)
+
+    @classmethod
     def execute(cls, images, verifiers, ranking, prompt, scores=None) -> io.NodeOutput:
         pictures = pictures_in(images)
         wanted = taste(only(ranking, "ranking"), scores, len(pictures))
         judges = [judge for name, values in verifiers.items() if (judge := only(values, name)) is not None]
-        traced = trace_prompt_of_pictures(cls.hidden.prompt, cls.hidden.unique_id, "images")
-        columns, notes = opinions(pictures, judges, only(prompt, "prompt"), traced)
+        columns, notes = opinions(pictures, judges, only(prompt, "prompt"), cls.traced())
         weights = suggest_weights(columns, wanted)
         names = [judge.card.name for judge in judges]
         text = "\n".join([*notes, *table(names, agreements(columns, wanted), weights, len(pictures))])
@@ -76,7 +110,9 @@ def taste(ranking: str, scores: list[float] | None, count: int) -> list[float]:
     return wanted
 
 
-def opinions(pictures: list[Tensor], judges: Sequence[Any], typed: str, traced: TracedPrompt) -> tuple[Tensor, list[str]]:
+def opinions(
+    pictures: list[Tensor], judges: Sequence[Any], typed: str, traced: TracedPrompt
+) -> tuple[Tensor, list[str]]:
     """One score per picture and judge, `(n, k)`, and what the artist should know."""
     found = [judged(pictures, judge, typed, traced, None) for judge in judges]
     return torch.tensor([scores for _, scores, _ in found]).T, [note for _, _, notes in found for note in notes]

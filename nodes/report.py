@@ -5,10 +5,10 @@ from PIL import Image
 from torch import Tensor
 
 from ..search.trace import Trace as SearchTrace
-from .host.pictures import captioned, from_pil, save, to_pil
-from .host.saving import save_report
-from .plots import contact_sheet, picture_of, search_figure, stacked
-from .search import HIDDEN
+from .host.files.pictures import captioned, from_pil, save, to_pil
+from .host.files.reports import save_report
+from .inputs import HIDDEN
+from .plots import contact_sheet, search_plot, stacked
 from .sockets import CATEGORY, Trace
 
 
@@ -19,19 +19,28 @@ class SearchReportNode(io.ComfyNode):
             node_id="SearchReport",
             display_name="Search Report",
             category=CATEGORY,
-            description="Shows what a search did: every score against what it cost, the best so far, and the winners side by "
-                        "side; also as JSON and CSV.",
+            description=(
+                "Shows what a search did: every score against what it cost, the best so far, and the winners side by "
+                "side; also as JSON and CSV."
+            ),
             search_aliases=["plot", "score curve", "contact sheet", "csv", "save trace", "statistics"],
             is_output_node=True,
             inputs=[
                 Trace.Input("trace", tooltip="From a search node."),
-                io.Image.Input("images", optional=True,
-                               tooltip="The same node's pictures, best first; its keep says how many there are."),
+                io.Image.Input(
+                    "images",
+                    optional=True,
+                    tooltip="The same node's pictures, best first; its keep says how many there are.",
+                ),
                 io.Int.Input("top_k", default=8, min=1, max=64, tooltip="How many winners are numbered and shown."),
-                io.String.Input("filename_prefix", default="noise_search/report",
-                                tooltip="Start of the file names in the output folder."),
-                io.Boolean.Input("save", default=False,
-                                 tooltip="Writes the report as PNG, JSON and CSV into the output folder."),
+                io.String.Input(
+                    "filename_prefix",
+                    default="noise_search/report",
+                    tooltip="Start of the file names in the output folder.",
+                ),
+                io.Boolean.Input(
+                    "save", default=False, tooltip="Writes the report as PNG, JSON and CSV into the output folder."
+                ),
             ],
             outputs=[
                 io.Image.Output(display_name="IMAGE"),
@@ -39,29 +48,33 @@ class SearchReportNode(io.ComfyNode):
                 io.String.Output(display_name="csv"),
             ],
             hidden=HIDDEN,
-        )  # fmt: skip
+        )
 
     @classmethod
     def execute(cls, trace, top_k, filename_prefix, save, images=None) -> io.NodeOutput:
         texts = {"json": trace.to_json(), "csv": trace.to_csv()}
-        report = report_picture(trace, images, top_k)
+        report, note = report_picture(trace, images, top_k)
         files = save_report(report, texts, filename_prefix, cls.hidden) if save else [shown_only(report, cls.hidden)]
-        text = f"{len(trace.trials)} tries, {trace.pictures:.4g} pictures' worth of computing, {trace.ledger.nfe} model calls"
+        text = (
+            f"{len(trace.trials)} tries, {trace.pictures:.4g} pictures' worth of computing, {trace.ledger.nfe} model"
+            " calls"
+        )
+        text = "\n".join(filter(None, [text, note]))
         shown = {"images": files[:1], "text": [text], "noise_search_report": [{"files": files}]}
         return io.NodeOutput(from_pil(report), texts["json"], texts["csv"], ui=shown)
 
 
-def report_picture(trace: SearchTrace, images: Tensor | None, top_k: int) -> Image.Image:
-    """The plot, and below it the winners that came along."""
+def report_picture(trace: SearchTrace, images: Tensor | None, top_k: int) -> tuple[Image.Image, str]:
+    """The plot, and below it the winners that came along; and what the artist should know of it."""
     if not trace.trials:
         raise ValueError("trace must hold at least one picture, got none")
-    plot = picture_of(search_figure(trace, marked=top_k))
+    plot, note = search_plot(trace, marked=top_k)
     winners = trace.best(top_k)
     if images is None or not winners:
-        return plot
+        return plot, note
     tiles = [captioned(to_pil(image), f"{place}: {trace.scores[trial.id]:.4g}, {trial.how}")
              for place, (trial, image) in enumerate(zip(winners, images), 1)]  # fmt: skip
-    return stacked(plot, contact_sheet(tiles, plot.width))
+    return stacked(plot, contact_sheet(tiles, plot.width)), note
 
 
 def shown_only(report: Image.Image, hidden) -> dict[str, str]:

@@ -1,17 +1,22 @@
-"""Noise search on plain torch: the noise algebra, recipes, the runner and the algorithms. Knows no host, no model, no verifier."""
+"""Noise search on plain torch: the noise algebra, recipes, the runner and the algorithms. Knows no host, no model, no
+verifier.
+"""
+
+# pyright: reportUnusedImport=false
+# what is imported here is for those who import this package
 
 from .auto_search import AutoSearch
 from .draft_search import DraftSearch
-from .leaves import digest
+from .leaves import leaf_digest
 from .local_search import LocalSearch
 from .noise import Candidate, SeedStream, Shape, check_independent, draw, fresh, leaf, materialize, mix, span, unused
-from .path import Path, Schedule, Tried, draft, finish, renoise, stage
+from .path import Path, Proposal, Schedule, draft, finish, renoise, stage
 from .path_search import PathSearch
 from .random_search import RandomSearch
 from .recipe import Recipe, RecipeError, check_schedule, check_shapes, dumps, loads
 from .refine_search import RefineSearch
 from .resampling import RESAMPLERS
-from .run import Budget, Round, Search, run
+from .run import Budget, Driver, Round, Search, run
 from .selection import keep_different
 from .stages import Stage, Stages
 from .steered_search import SteeredSearch

@@ -1,38 +1,44 @@
-"""Automatic search: many drafts, the most promising ones brought down in full from halfway up, and the best of these refined.
+"""Automatic search: many drafts, the most promising ones brought down in full from halfway up, and the best of these
+refined.
 
-A draft (`draft_search`) is as good a place to go on from as a picture: noise goes back into it up to the middle of the schedule, and all
-steps below are taken in full (SDEdit, arXiv:2108.01073). That costs half of what its noise would cost in full and keeps what was good about
-it, while the picture of the same noise in full is another one in part. What came of the drafts decides about the second half of them: where
-none of their pictures beats the own seed's, fresh noises in full take their place. The depth of refinement (`refine_search`) follows its
-success, and where that is rarer than the success of one more noise would be, there is one more noise. It ends before its budget does where
-neither is expected to gain what it costs (`stopping`).
+A draft (`draft_search`) is as good a place to go on from as a picture: noise goes back into it up to the middle of the
+schedule, and all steps below are taken in full (SDEdit, arXiv:2108.01073). That costs half of what its noise would cost
+in full and keeps what was good about it, while the picture of the same noise in full is another one in part. What came
+of the drafts decides about the second half of them: where none of their pictures beats the own seed's, fresh noises in
+full take their place. The depth of refinement (`refine_search`) follows its success, and where that is rarer than the
+success of one more noise would be, there is one more noise. It ends before its budget does where neither is expected to
+gain what it costs (`stopping`).
 """
 
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Generator, Iterator, Sequence
 
 from .correlation import spearman
 from .draft_search import correlation, draft_levels, foretold
 from .noise import Candidate, fresh
-from .path import Path, Schedule, Tried, draft, renoise
+from .path import Path, Proposal, Schedule, draft, renoise
 from .refine_search import SPREAD, RefineSearch
 from .stages import Scores, Stage, Story
-from .stopping import FEWEST, expected_gain
+from .stopping import FEWEST, Draws, expected_gain
 
-EXPLORED, FINISHED = 0.35, 0.3  # shares of the pictures for drafts, and for finishing the most promising ones; the rest refines
+# shares of the pictures for drafts, and for finishing the most promising ones; the rest refines
+EXPLORED, FINISHED = 0.35, 0.3
 UNDRAFTED = 0.5  # share of the pictures for noises in full, where there are no drafts
 DEPTH = 0.45  # share of the steps that a draft is finished in, and of the first refinements
 FEWEST_DRAFTS, TWO_WAVES = 2, 16  # from which on there is something to choose from, and something to learn on the way
 FEWEST_PICTURES = 4  # from which on there is more than best of N, where there are no drafts
 CHILDREN = 3  # refinements per round
 SUCCESS = (
-    0.1  # share of refinements that win at the best depth: below the one for the score alone, as shallow ones only please the verifier
+    # share of refinements that win at the best depth: below the one for the score alone, as shallow ones only please
+    # the verifier
+    0.1
 )
 FORGET = 0.8  # of the successes of refinements, per round
-WORTH = 0.002  # expected gain of one more picture's worth of steps, in standard deviations of pictures, below which no more is worth it
+# expected gain of one more picture's worth of steps, in standard deviations of pictures, below which no more is worth
+# it
+WORTH = 0.002
 GAIN_OF_A_WIN = 0.25  # in the same unit; not read from the scores: those of a pool that grows change their scale
 
 
@@ -44,16 +50,18 @@ class AutoSearch(RefineSearch):
         seeds: Yields a new seed per draw; the only source of randomness.
         schedule: Noise levels of the setup.
         pictures: Full pictures' worth of denoising; used up to the last step while that is worth it.
-        drafts: Levels to draft with, from the schedule's highest to 0; None for a quarter of the schedule's steps, () for no drafts.
-        judging: Time to decode and judge a picture, in times that it takes to sample one in full, at least 0. Nothing is asked that is
-            sampled sooner than judged: where judging is slow there are fewer and longer drafts, or none, and deeper refinements.
+        drafts: Levels to draft with, from the schedule's highest to 0; None for a quarter of the schedule's steps, ()
+            for no drafts.
+        judging: Time to decode and judge a picture, in times that it takes to sample one in full, at least 0. Nothing
+            is asked that is sampled sooner than judged: where judging is slow there are fewer and longer drafts, or
+            none, and deeper refinements.
     """
 
     success = SUCCESS
 
     def __init__(
         self,
-        start: Tried,
+        start: Proposal,
         seeds: Iterator[int],
         *,
         schedule: Schedule,
@@ -69,12 +77,13 @@ class AutoSearch(RefineSearch):
         self.fulls, self.drafts = 1, 0
         self.refined, self.accepted = 0, 0
         self._won, self._tried = 0.0, 0.0  # of late
-        self._independent: dict[Tried, float] = {}  # scores of pictures that owe nothing to each other
+        self._independent = Draws()  # scores of pictures that owe nothing to each other
         self._dry = 0.0  # pictures' worth of refinements since one won
         self.stopped = False  # because no more was worth it
-        self.made: dict[Tried, Path] = {}  # the draft of each picture that was made of one
+        self.made: dict[Proposal, Path] = {}  # the draft of each picture that was made of one
         self.correlation = spearman((), ())  # of drafts with the pictures made of them
-        self._finishing = min(max(round(DEPTH * schedule.steps), self._worth), schedule.steps)  # steps that a draft is finished in
+        # steps that a draft is finished in
+        self._finishing = min(max(round(DEPTH * schedule.steps), self._worth), schedule.steps)
         depth = max(DEPTH, self._shallowest / schedule.steps)
         super().__init__(start, seeds, schedule=schedule, pictures=pictures, children=CHILDREN, depth=min(depth, 1.0))
 
@@ -95,7 +104,9 @@ class AutoSearch(RefineSearch):
         elif waves:
             yield from self._drafted(waves)
         else:
-            yield from self._fresh(self.pictures if self.pictures < FEWEST_PICTURES else round(UNDRAFTED * self.pictures) - 1)
+            yield from self._fresh(
+                self.pictures if self.pictures < FEWEST_PICTURES else round(UNDRAFTED * self.pictures) - 1
+            )
         while self._left > 0 and not self.stopped:
             if self._left >= self._schedule.steps and self._fresh_pays():
                 scores = yield from self._fresh(1)
@@ -106,20 +117,27 @@ class AutoSearch(RefineSearch):
             self.stopped = not self._worth_more(scores[self.best])
 
     def _worth_more(self, best: float) -> bool:
-        """Whether a picture's worth of fresh noise, or of refinements as rare to win as they were, is expected to gain enough."""
+        """Whether a picture's worth of fresh noise, or of refinements as rare to win as they were, is expected to gain
+        enough.
+        """
         if len(self._independent) < FEWEST:
             return True
-        mean, spread, count = statistics.fmean(self._independent.values()), statistics.stdev(self._independent.values()), len(self._independent)
+        mean, spread, count = self._independent.mean, self._independent.spread, len(self._independent)
         noise = expected_gain(best, mean, spread * math.sqrt(1 + 1 / count), count - 1)
-        noise = min(noise, GAIN_OF_A_WIN * spread / (count + 1))  # one more of so many is rarely the best, whatever their law
+        # one more of so many is rarely the best, whatever their law
+        noise = min(noise, GAIN_OF_A_WIN * spread / (count + 1))
         return max(noise, GAIN_OF_A_WIN * spread / (self._dry + 1)) > WORTH * spread
 
     def _fresh_pays(self) -> bool:
-        """Whether a fresh noise in full is likelier to win than a refinement: one more of so many is the best with a chance of one in all.
+        """Whether a fresh noise in full is likelier to win than a refinement: one more of so many is the best with a
+        chance of one in all.
 
-        What a win gains grows with the steps that are taken again as the price does, so that chances are all there is to compare.
+        What a win gains grows with the steps that are taken again as the price does, so that chances are all there is
+        to compare.
         """
-        return isinstance(self._start, Candidate) and 1 / (self.fulls + self.drafts + 1) > (self._won + 1) / (self._tried + 2)
+        return isinstance(self._start, Candidate) and 1 / (self.fulls + self.drafts + 1) > (self._won + 1) / (
+            self._tried + 2
+        )
 
     def _waves(self) -> list[tuple[int, int]]:
         """How many drafts, and how many of them to finish, in each wave; none where there is nothing to choose from."""
@@ -145,11 +163,12 @@ class AutoSearch(RefineSearch):
             promised = yield Stage((own, *new), (*drafts, *earlier))
             drafts += new
             self.drafts = len(drafts)
-            waiting = [tried for tried in drafts if tried not in self.made.values()]
+            finished_before = set(self.made.values())
+            waiting = [proposed for proposed in drafts if proposed not in finished_before]
             pictures = self._finished(sorted(waiting, key=promised.__getitem__, reverse=True)[:finished])
             scores = yield Stage(pictures, (own, *drafts, *earlier))
             self.best = max((own, *self.made), key=scores.__getitem__)
-            self._independent |= {picture: scores[picture] for picture in (own, *self.made)}
+            self._note((own, *self.made), scores)
             self.correlation = correlation(self.made, scores, scores)
             if self.best == own and number < len(waves):
                 yield from self._fresh(waves[number][0] * (len(self.levels) - 1) // self._schedule.steps)
@@ -157,7 +176,10 @@ class AutoSearch(RefineSearch):
 
     def _finished(self, drafts: list[Path]) -> tuple[Path, ...]:
         """Pictures from drafts, by way of the middle of the schedule."""
-        made = {renoise(tried, self._schedule.levels[-self._finishing - 1 :], next(self._seeds)): tried for tried in drafts}
+        made = {
+            renoise(proposed, self._schedule.levels[-self._finishing - 1 :], next(self._seeds)): proposed
+            for proposed in drafts
+        }
         self._left -= self._finishing * len(made)
         self.made |= made
         return tuple(made)
@@ -167,9 +189,13 @@ class AutoSearch(RefineSearch):
         self.fulls += len(noises)
         self._left -= len(noises) * self._schedule.steps
         scores = yield Stage((self.best, *noises))
-        self._independent |= {noise: scores[noise] for noise in noises}
+        self._note(noises, scores)
         self.best = max(scores, key=scores.__getitem__)
         return scores
+
+    def _note(self, pictures: Sequence[Proposal], scores: Scores) -> None:
+        for picture in pictures:
+            self._independent.put(picture, scores[picture])
 
     def _move(self, children: list[Path], scores: Scores) -> None:
         won = sum(1 for child in children if scores[child] > scores[self.best])

@@ -1,4 +1,6 @@
-"""Frequency bands of a noise. Keeping one is an orthogonal projection: noise that is exchanged inside a band is still N(0, I)."""
+"""Frequency bands of a noise. Keeping one is an orthogonal projection: noise that is exchanged inside a band is still
+N(0, I).
+"""
 
 import math
 from functools import lru_cache
@@ -19,7 +21,9 @@ def check_band(band: Band) -> Band:
 
 
 def in_band(noise: Tensor, band: Band) -> Tensor:
-    """Keep what lies in the band, `(n, *shape)` float32: discrete cosines along height and width, or along the last axis of a sound."""
+    """Keep what lies in the band, `(n, *shape)` float32: discrete cosines along height and width, or along the last
+    axis of a sound.
+    """
     low, high = band
     return (_below(noise.double(), high) - _below(noise.double(), low)).float()
 

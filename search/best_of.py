@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
-def chances(pool: int, count: int) -> np.ndarray:
+def chances(pool: int, count: int) -> NDArray[np.floating[Any]]:
     """Chance of each place of a pool, worst first, to be the best of `count` that are drawn from it, `(pool,)`.
 
     C(k - 1, count - 1) / C(pool, count) for place k, counted from 1.
@@ -15,11 +17,14 @@ def chances(pool: int, count: int) -> np.ndarray:
     if not 1 <= count <= pool:
         raise ValueError(f"count must be between 1 and the pool's {pool}, got {count}")
     places = np.arange(pool, 1, -1, dtype=float)
-    factors = np.clip(places - count, 0, None) / (places - 1)
-    return count / pool * np.cumprod(np.concatenate([[1.0], factors]))[::-1]
+    factors = np.ones(pool)
+    factors[1:] = np.maximum(places - count, 0) / (places - 1)
+    return count / pool * np.cumprod(factors)[::-1]
 
 
-def expected_best(scores: Sequence[float], counts: Sequence[int], judged: Sequence[float] | None = None) -> np.ndarray:
+def expected_best(
+    scores: Sequence[float], counts: Sequence[int], judged: Sequence[float] | None = None
+) -> NDArray[np.floating[Any]]:
     """Mean over all choices of `count` tries of what the one with the best score is worth, `(len(counts),)`.
 
     Args:
@@ -31,7 +36,8 @@ def expected_best(scores: Sequence[float], counts: Sequence[int], judged: Sequen
     worth = searched if judged is None else np.asarray(judged, dtype=float)
     if worth.shape != searched.shape:
         raise ValueError(f"judged must be one per score, got {len(worth)} for {len(searched)}")
-    _, group, sizes = np.unique(searched, return_inverse=True, return_counts=True)
-    means = np.bincount(group, worth) / sizes  # of equal scores
-    ordered = means[np.sort(group)]
+    order = searched.argsort(kind="stable")
+    ranked, group = searched[order], np.zeros(len(searched), dtype=np.int64)
+    group[1:] = (ranked[1:] != ranked[:-1]).cumsum()
+    ordered = (np.bincount(group, worth[order]) / np.bincount(group))[group]  # equal scores have their mean
     return np.array([chances(len(searched), count) @ ordered for count in counts])

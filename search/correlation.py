@@ -40,15 +40,17 @@ def spearman(cheap: Sequence[float], dear: Sequence[float], among: Sequence[floa
 
     Args:
         cheap, dear: One of each per pair.
-        among: The cheap scores of all that the pairs were chosen from by them, themselves too. The best of many differ little in their
-            cheap score, which hides the correlation; over all of them it is this one (Thorndike's case 2).
+        among: The cheap scores of all that the pairs were chosen from by them, themselves too. The best of many differ
+            little in their cheap score, which hides the correlation; over all of them it is this one (Thorndike's case
+            2).
     """
     if len(cheap) != len(dear):
         raise ValueError(f"cheap and dear must be pairs, got {len(cheap)} and {len(dear)}")
     value, pairs = _pearson(ranks(cheap), ranks(dear)), len(cheap)
     widening = _widening(cheap, among) if among and pairs > 1 else 1.0
     low, high = _fisher(value, pairs)
-    return Correlation(*(_widened(limit, widening) for limit in (value, low, high)), pairs)
+    value, low, high = (_widened(limit, widening) for limit in (value, low, high))
+    return Correlation(value, low, high, pairs)
 
 
 def ranks(scores: Sequence[float]) -> list[float]:

@@ -1,8 +1,9 @@
 """Drafts: many noises in few steps each, and the few that promise most in full.
 
-The same noise in fewer steps of the same ODE foretells the picture far better than an early preview that costs as much: on the bundled
-model Spearman is 0.63 with 5 of 20 steps, and 0.13 with the preview after 6. A draft is never a result; what is chosen is always sampled in
-full. How well the drafts foretold the pictures is seen on those noises that were taken both ways.
+The same noise in fewer steps of the same ODE foretells the picture far better than an early preview that costs as much:
+on the bundled model Spearman is 0.63 with 5 of 20 steps, and 0.13 with the preview after 6. A draft is never a result;
+what is chosen is always sampled in full. How well the drafts foretold the pictures is seen on those noises that were
+taken both ways.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from .correlation import Correlation, spearman
 from .noise import Candidate, fresh, unused
-from .path import Path, Schedule, Tried, draft, finish, renoise
+from .path import Path, Proposal, Schedule, draft, finish, renoise
 from .stages import Scores, Stage, Stages, Story
 
 FEWEST_STEPS = 4  # fewer foretell nothing where the model is not made for them
@@ -28,14 +29,15 @@ class DraftSearch(Stages):
         seeds: Yields a new seed per draw; the only source of randomness.
         schedule: Noise levels of the setup.
         pictures: Full pictures' worth of denoising; used up to the last step.
-        steps: Steps of a draft; 0 for a quarter of the schedule's, at least 4; no drafts where that is more than a third of them.
+        steps: Steps of a draft; 0 for a quarter of the schedule's, at least 4; no drafts where that is more than a
+            third of them.
         keep_share: Share of the pictures that are sampled in full, in (0, 1]; the rest pays for the drafts.
         drafts: Levels to draft with, from the schedule's highest to 0; () for evenly chosen ones of the schedule.
     """
 
     def __init__(
         self,
-        start: Tried,
+        start: Proposal,
         seeds: Iterator[int],
         *,
         schedule: Schedule,
@@ -47,10 +49,11 @@ class DraftSearch(Stages):
         _check(pictures, keep_share)
         self.levels = schedule.coarse(steps) if steps and not drafts else draft_levels(schedule, levels=drafts)
         self._start, self._seeds, self._schedule = start, unused(seeds, start), schedule
-        own = isinstance(start, Candidate)  # or a picture that came in, which is there already and has no noise to draft
+        # or a picture that came in, which is there already and has no noise to draft
+        own = isinstance(start, Candidate)
         left = (pictures + (not own)) * schedule.steps
         self.kept = max(1, min(round(keep_share * pictures), pictures - 1)) if self.levels else pictures
-        self._drafted: dict[Tried, Path] = {}
+        self._drafted: dict[Proposal, Path] = {}
         self.correlation = spearman((), ())  # of drafts and pictures, as those noises tell it that were taken both ways
         if pictures <= 2 or not self.levels or (left - self.kept * schedule.steps) < self.kept * (len(self.levels) - 1):
             self.kept, self.levels = left // schedule.steps, ()
@@ -62,14 +65,23 @@ class DraftSearch(Stages):
         """What it did, in a sentence, and whether the drafts were worth it."""
         if not self.count:
             return f"{self.kept} pictures in full, no drafts."
-        return f"{self.count} drafts of {len(self.levels) - 1} steps, {self.kept} in full ({foretold(self.correlation)})."
+        return (
+            f"{self.count} drafts of {len(self.levels) - 1} steps, {self.kept} in full ({foretold(self.correlation)})."
+        )
 
     def _story(self) -> Story:
-        noises = [self._start, *(fresh(next(self._seeds)) for _ in range(max(self.count, self.kept) - isinstance(self._start, Candidate)))]
+        noises: list[Proposal] = [
+            self._start,
+            *(fresh(next(self._seeds)) for _ in range(max(self.count, self.kept) - isinstance(self._start, Candidate))),
+        ]
         drafted = [noise for noise in noises if isinstance(noise, Candidate)][: self.count]
         self._drafted = {noise: draft(noise, self.levels) for noise in drafted}
         promised = yield Stage((self._start, *self._drafted.values()))
-        others = sorted(noises[1:], key=lambda noise: promised.get(self._drafted.get(noise), 0.0), reverse=True)
+        others = sorted(
+            noises[1:],
+            key=lambda noise: promised[self._drafted[noise]] if noise in self._drafted else 0.0,
+            reverse=True,
+        )
         pictures = (self._start, *others[: self.kept - 1])
         scores = yield Stage(pictures, tuple(self._drafted[noise] for noise in pictures if noise in self._drafted))
         self.correlation = correlation(self._drafted, scores, promised)
@@ -89,10 +101,16 @@ def draft_levels(schedule: Schedule, least: int = 1, levels: Sequence[float] = (
     return schedule.coarse(wanted) if DEAREST * wanted <= schedule.steps else ()
 
 
-def correlation(drafts: Mapping[Tried, Path], scores: Scores, promised: Scores) -> Correlation:
-    """Of drafts with the pictures, by picture: over all that have both scores, which were chosen among those that promised something."""
+def correlation(drafts: Mapping[Proposal, Path], scores: Scores, promised: Scores) -> Correlation:
+    """Of drafts with the pictures, by picture: over all that have both scores, which were chosen among those that
+    promised something.
+    """
     both = [(scores[cheap], scores[made]) for made, cheap in drafts.items() if made in scores and cheap in scores]
-    among = [scores.get(tried, score) for tried, score in promised.items() if isinstance(tried, Path) and tried.draft]
+    among = [
+        scores.get(proposed, score)
+        for proposed, score in promised.items()
+        if isinstance(proposed, Path) and proposed.draft
+    ]
     return spearman([cheap for cheap, _ in both], [dear for _, dear in both], among)
 
 

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,12 +11,13 @@ Shape = tuple[int, ...]  # one stream without its batch dimension: (c, h, w) or 
 Streams = Sequence[Tensor]  # one tensor per stream of a (nested) latent
 
 
-def digest(streams: Streams) -> str:
+def leaf_digest(streams: Streams) -> str:
     """Hash dtype, shape and bytes of tensors, 32 hex digits."""
     state = hashlib.blake2b(digest_size=16)
     for stream in streams:
         state.update(f"{stream.dtype}{tuple(stream.shape)}".encode())
-        state.update(stream.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        flat = stream.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        state.update(np.asarray(flat, dtype=np.uint8).data)
     return state.hexdigest()
 
 
@@ -48,4 +50,6 @@ def _looked_up(name: str, leaves: Mapping[str, Streams]) -> Streams:
 
 
 def _broadcasts(shape: Shape, target: Shape) -> bool:
-    return len(shape) <= len(target) and all(a in (1, b) for a, b in zip(reversed(shape), reversed(target), strict=False))
+    return len(shape) <= len(target) and all(
+        a in (1, b) for a, b in zip(reversed(shape), reversed(target), strict=False)
+    )

@@ -1,9 +1,10 @@
-"""Local search: from several good noises at once, with strides that follow success, and in the span of what was measured.
+"""Local search: from several good noises at once, with strides that follow success, and in the span of what was
+measured.
 
-Crank-Nicolson moves around the best of a warm-up, re-centred on the best of all that was measured: Schweiger et al., Trust-Region Noise Search,
-arXiv:2603.14504, with moves that keep N(0, I). Directions in the span of measured noises are the surrogate latent space of Willis et al.,
-arXiv:2509.23800, searched by expected improvement. The preset "evolution" crosses the best and mutates the children, as EvoSearch does with
-its first noises (He et al., arXiv:2505.17618).
+Crank-Nicolson moves around the best of a warm-up, re-centred on the best of all that was measured: Schweiger et al.,
+Trust-Region Noise Search, arXiv:2603.14504, with moves that keep N(0, I). Directions in the span of measured noises are
+the surrogate latent space of Willis et al., arXiv:2509.23800, searched by expected improvement. The preset "evolution"
+crosses the best and mutates the children, as EvoSearch does with its first noises (He et al., arXiv:2505.17618).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import torch
 
 from .landscape import Landscape
 from .noise import Candidate, fresh, mix, unused
+from .path import Proposal
 from .spans import draws_of, towards, vectors
 from .stages import Scores, Stage, Stages, Story
 from .zero_order import GAIN, LONGEST, SHORTEST, SUCCESS
@@ -47,16 +49,17 @@ class LocalSearch(Stages):
         start: Candidate that is asked first; one of the warm-up.
         seeds: Yields a new seed per draw; the only source of randomness.
         pictures: Budget that warm-up and centers are planned for, at least 1; it goes on for as long as it is asked.
-        preset: "local" steps around the centers and along what the measured noises span; "evolution" crosses and mutates the best.
-        centers: Best noises that are searched around at once; 0 for what suits the budget: one per 25 pictures, at most 8.
+        preset: "local" steps around the centers and along what the measured noises span; "evolution" crosses and
+            mutates the best.
+        centers: Best noises that are searched around at once; 0 for what suits the budget: one per 25 pictures, at most
+            8.
         neighbors: Noises per round, dealt out to the centers, at least 1.
         similarity: Cosine between a neighbor and its center in the first round, in (0, 1).
         warmup: Noises in the first round, the start and fresh ones; 0 for what suits the budget.
         moves: Other moves than the preset's, any of "step", "span", "cross", "coarse", "fine"; () for the preset's.
-        masks: Digests of masks; every move then is a step inside one of them, in turn, and everything else stays as in the start.
+        masks: Digests of masks; every move then is a step inside one of them, in turn, and everything else stays as in
+            the start.
     """
-
-    alive: tuple[Candidate, ...] = ()
 
     def __init__(
         self,
@@ -80,28 +83,35 @@ class LocalSearch(Stages):
         self._seeds = unused(seeds, start)
         self._successes, self._tries = dict.fromkeys(self.moves, 0.0), dict.fromkeys(self.moves, 0.0)
         first = dict.fromkeys(("step", *self.moves), math.sqrt(1 - similarity**2))
-        self.strides = {start: first}  # of each measured noise, by move: shares of fresh noise; in the order of measuring
+        # of each measured noise, by move: shares of fresh noise; in the order of measuring
+        self.strides = {start: first}
         super().__init__(self._story())
+
+    @property
+    def alive(self) -> tuple[Proposal, ...]:
+        """None: no noise goes on from the state of another."""
+        return ()
 
     def _story(self) -> Story:
         ((start, first),) = self.strides.items()
         while len(self.strides) < self.warmup:
             seed = next(self._seeds)
             self.strides[mix(start, seed, 0.0, self._mask(len(self.strides))) if self.masks else fresh(seed)] = first
-        scores = yield Stage(tuple(self.strides))
+        scores: Scores = yield Stage(tuple(self.strides))
         while True:
             children = self._children(scores)
             scores = yield Stage(tuple(child.candidate for child in children), tuple(scores))
             self._learn(children, scores)
             kept = set(sorted(self.strides, key=scores.__getitem__, reverse=True)[:MEMORY])
             self.strides = {candidate: strides for candidate, strides in self.strides.items() if candidate in kept}
-            scores = {candidate: scores[candidate] for candidate in self.strides}
+            scores = dict[Proposal, float]((candidate, scores[candidate]) for candidate in self.strides)
 
     def _children(self, scores: Scores) -> list[Child]:
-        best = sorted(self.strides, key=scores.__getitem__, reverse=True)  # the earlier one first where scores are equal
+        # the earlier one first where scores are equal
+        best = sorted(self.strides, key=scores.__getitem__, reverse=True)
         centers, chance, count = best[: self.centers], Random(next(self._seeds)), max(self.neighbors, self.centers)
         span = _Span(scores) if self.moves != ("step",) else None
-        children = []
+        children: list[Child] = []
         for number in range(count):
             center, move = centers[number % len(centers)], self._chosen(chance)
             if span is None or center not in span.places and move in ("span", "cross"):
@@ -118,9 +128,9 @@ class LocalSearch(Stages):
         self, move: str, center: Candidate, elites: Sequence[Candidate], span: _Span | None, chance: Random, number: int
     ) -> Candidate:
         seed, rho = next(self._seeds), round(math.sqrt(1 - self.strides[center][move] ** 2), 6)
-        if move == "span":
+        if span is not None and move == "span":
             return span.promising(center, seed)
-        if move == "cross":
+        if span is not None and move == "cross":
             return mix(span.crossed(center, elites, chance), seed, rho)
         if move in BANDS:
             return mix(center, seed, rho, band=BANDS[move])
@@ -149,7 +159,8 @@ class _Span:
     """What the measured noises span."""
 
     def __init__(self, scores: Scores):
-        families = {candidate: draws for candidate in scores if (draws := draws_of(candidate)) is not None}
+        noises = [proposed for proposed in scores if isinstance(proposed, Candidate)]
+        families = {noise: draws for noise in noises if (draws := draws_of(noise)) is not None}
         self.points, self.columns = vectors(list(families.values()))
         self.places = {candidate: place for place, candidate in enumerate(families)}
         self._scores = torch.tensor([scores[candidate] for candidate in families], dtype=torch.float64)
@@ -173,13 +184,20 @@ class _Span:
         return towards(between, self.columns)
 
 
-def _followed(stride: float, won: int, tried: int) -> float:
-    stride *= math.exp(GAIN * math.sqrt(tried) * (won / tried - SUCCESS))
+def _followed(stride: float, won: int, proposed: int) -> float:
+    stride *= math.exp(GAIN * math.sqrt(proposed) * (won / proposed - SUCCESS))
     return min(max(stride, SHORTEST), LONGEST)
 
 
-def _check(pictures: int, preset: str, centers: int, neighbors: int, similarity: float, warmup: int, moves: Sequence[str]) -> None:
-    for name, value, least in (("pictures", pictures, 1), ("centers", centers, 0), ("neighbors", neighbors, 1), ("warmup", warmup, 0)):
+def _check(
+    pictures: int, preset: str, centers: int, neighbors: int, similarity: float, warmup: int, moves: Sequence[str]
+) -> None:
+    for name, value, least in (
+        ("pictures", pictures, 1),
+        ("centers", centers, 0),
+        ("neighbors", neighbors, 1),
+        ("warmup", warmup, 0),
+    ):
         if value < least:
             raise ValueError(f"{name} must be at least {least}, got {value}")
     if preset not in PRESETS:

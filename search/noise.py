@@ -1,6 +1,7 @@
 """The noise algebra: expressions of seeds that are exactly N(0, I), and how they become tensors.
 
-Every operation keeps the standard normal law: a fresh draw, the Crank-Nicolson move of `mix`, unit-norm combinations of independent noises.
+Every operation keeps the standard normal law: a fresh draw, the Crank-Nicolson move of `mix`, unit-norm combinations of
+independent noises.
 """
 
 from __future__ import annotations
@@ -11,15 +12,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 
 from .bands import WHOLE, Band, check_band, in_band
 from .leaves import Shape, Streams, mask_leaf, noise_leaf
+from .operations import Operation, earlier_one, incomplete, is_number, operation_of, register
+
+if TYPE_CHECKING:
+    from .path import Proposal
 
 NO_LEAVES: Mapping[str, Streams] = MappingProxyType({})
-DRAWS = ("fresh", "mix")  # operations with a seed of their own
 SEED_BITS = 50  # whole in a JavaScript Number, which a browser makes of every widget
 
 
@@ -28,7 +33,7 @@ class Candidate:
     """An expression of the noise algebra: immutable, hashable, a few numbers and never a tensor.
 
     Args:
-        operation: "fresh", "mix", "span" or "leaf".
+        operation: What it is made by: "fresh", "mix", "span", "leaf", or one that another module registers.
         parents: What a mix (one) or a span (one or more) is made of.
         seed: Seed of the draw (fresh, mix) or sampler seed of the noise that came in (leaf), in [0, 2**64).
         weights: `(rho,)` of a mix, `(rho, low, high)` of one in a band; the unit-norm weights of a span.
@@ -54,6 +59,11 @@ class Candidate:
         return self.seed if self.operation == "fresh" else None
 
     @property
+    def made_by(self) -> str:
+        """The name of its operation."""
+        return self.operation
+
+    @property
     def band(self) -> Band:
         """The frequencies that a mix changes."""
         return self.weights[1:] if self.operation == "mix" and len(self.weights) == 3 else WHOLE
@@ -67,8 +77,11 @@ class Candidate:
     def __repr__(self) -> str:
         return f"<{self.operation} {self.key[:8]}>"
 
-    def __deepcopy__(self, memo: dict) -> Candidate:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Candidate:
         return self
+
+
+Noise = TypeVar("Noise", Candidate, "Proposal")  # noises are made of noises, walks of both
 
 
 def fresh(seed: int) -> Candidate:
@@ -77,7 +90,8 @@ def fresh(seed: int) -> Candidate:
 
 
 def mix(parent: Candidate, seed: int, rho: float, mask: str = "", band: Band = WHOLE) -> Candidate:
-    """Move to `rho z + sqrt(1 - rho**2) xi(seed)`, rho in [0, 1]; inside the mask or the frequency band only, where one is given.
+    """Move to `rho z + sqrt(1 - rho**2) xi(seed)`, rho in [0, 1]; inside the mask or the frequency band only, where one
+    is given.
 
     Args:
         mask: Digest of a mask, or "".
@@ -108,15 +122,18 @@ def leaf(name: str, seed: int) -> Candidate:
 
 
 def draw(seed: int, shapes: Sequence[Shape]) -> tuple[Tensor, ...]:
-    """Draw N(0, I), each stream `(1, *shape)` float32: what the host's `prepare_noise` draws for this seed at batch size 1."""
+    """Draw N(0, I), each stream `(1, *shape)` float32: what the host's `prepare_noise` draws for this seed at batch
+    size 1.
+    """
     generator = torch.Generator().manual_seed(seed)
     return tuple(torch.randn((1, *shape), generator=generator) for shape in shapes)
 
 
-def ancestry(*candidates: Candidate) -> list[Candidate]:
+def ancestry(*candidates: Noise) -> list[Noise]:
     """List all that the candidates are made of, themselves too, each once and after its parents."""
-    order, seen = [], set()
-    stack = [(candidate, False) for candidate in reversed(candidates)]
+    order: list[Noise] = []
+    seen: set[str] = set()
+    stack: list[tuple[Noise, bool]] = [(candidate, False) for candidate in reversed(candidates)]
     while stack:
         node, parents_done = stack.pop()
         if parents_done:
@@ -124,13 +141,17 @@ def ancestry(*candidates: Candidate) -> list[Candidate]:
         elif node.key not in seen:
             seen.add(node.key)
             stack.append((node, True))
-            stack.extend((parent, False) for parent in reversed(node.parents) if parent.key not in seen)
+            parents = cast("Sequence[Noise]", node.parents)  # of a noise they are noises
+            stack.extend((parent, False) for parent in reversed(parents) if parent.key not in seen)
     return order
 
 
-def unused(seeds: Iterator[int], candidate: Candidate) -> Iterator[int]:
-    """Skip the seeds that the candidate is made of: moving it by a draw that is in it already would not keep N(0, I)."""
-    used = {node.seed for node in ancestry(candidate) if node.operation not in ("span", "leaf")}  # of a walk, what came in on it too
+def unused(seeds: Iterator[int], candidate: Proposal) -> Iterator[int]:
+    """Skip the seeds that the candidate is made of: moving it by a draw that is in it already would not keep N(0,
+    I).
+    """
+    # of a walk, what came in on it too
+    used = {node.seed for node in ancestry(candidate) if node.operation not in ("span", "leaf")}
     return (seed for seed in seeds if seed not in used)
 
 
@@ -140,7 +161,7 @@ def check_independent(candidate: Candidate) -> None:
     stack = [candidate]
     while stack:
         node = stack.pop()
-        source = node.seed if node.operation in DRAWS else node.leaf
+        source = node.seed if operation_of(node).draws else node.leaf
         if source in used:
             raise ValueError(f"a candidate must use every draw once, got {source} twice in {candidate}")
         if node.operation != "span":
@@ -148,12 +169,12 @@ def check_independent(candidate: Candidate) -> None:
         stack.extend(node.parents)
 
 
-def check_leaves(candidate: Candidate, shapes: Sequence[Shape], leaves: Mapping[str, Streams]) -> None:
+def check_leaves(candidate: Proposal, shapes: Sequence[Shape], leaves: Mapping[str, Streams]) -> None:
     """Refuse an expression whose tensors are not there; the error says which, and what to connect."""
     for node in ancestry(candidate):
-        if node.operation == "leaf":
+        if isinstance(node, Candidate) and node.operation == "leaf":
             noise_leaf(node.leaf, shapes, leaves)
-        elif getattr(node, "leaf", ""):
+        elif isinstance(node, Candidate) and node.leaf:
             mask_leaf(node.leaf, shapes, leaves)
 
 
@@ -165,11 +186,12 @@ def materialize(
     Args:
         candidates: Expressions, n of them. What they share is computed once and dropped after its last use.
         shapes: Per stream, without batch dimension.
-        leaves: By digest: noises `(1, *shape)`, and masks in [0, 1] that broadcast to `(1, *shape)`, one tensor per stream.
+        leaves: By digest: noises `(1, *shape)`, and masks in [0, 1] that broadcast to `(1, *shape)`, one tensor per
+            stream.
     """
     for candidate in candidates:
         check_independent(candidate)
-    rows = defaultdict(list)
+    rows: dict[str, list[int]] = defaultdict(list)
     for row, candidate in enumerate(candidates):
         rows[candidate.key].append(row)
     order = ancestry(*candidates)
@@ -177,7 +199,9 @@ def materialize(
     noise = tuple(torch.empty((len(candidates), *shape)) for shape in shapes)
     alive: dict[str, tuple[Tensor, ...]] = {}
     for node in order:
-        streams = _evaluate(node, [alive[parent.key] for parent in node.parents], shapes, leaves)
+        evaluate = operation_of(node).evaluate
+        assert evaluate is not None, "noises need no model"
+        streams = evaluate(node, [alive[parent.key] for parent in node.parents], shapes, leaves)
         if node.key in rows:
             for whole, stream in zip(noise, streams, strict=True):
                 whole[rows[node.key]] = stream
@@ -211,25 +235,39 @@ class SeedStream:
         return self.at(0, self._index - 1)
 
 
-def checked_seed(seed: int) -> int:
+def checked_seed(seed: object) -> int:
     """The seed, if it is one."""
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise ValueError(f"seed must be a whole number in [0, 2**64), got {seed!r}")
     return seed
 
 
-def _evaluate(
-    node: Candidate, parents: list[tuple[Tensor, ...]], shapes: Sequence[Shape], leaves: Mapping[str, Streams]
-) -> tuple[Tensor, ...]:
-    if node.operation == "fresh":
-        return draw(node.seed, shapes)
-    if node.operation == "leaf":
-        return noise_leaf(node.leaf, shapes, leaves)
-    if node.operation == "span":
-        return tuple(sum(w * z for w, z in zip(node.weights, stream, strict=True)) for stream in zip(*parents, strict=True))
+Parents = Sequence[tuple[Tensor, ...]]
+Leaves = Mapping[str, Streams]
+
+
+def _drawn(node: Candidate, parents: Parents, shapes: Sequence[Shape], leaves: Leaves) -> tuple[Tensor, ...]:
+    return draw(node.seed, shapes)
+
+
+def _came_in(node: Candidate, parents: Parents, shapes: Sequence[Shape], leaves: Leaves) -> tuple[Tensor, ...]:
+    return noise_leaf(node.leaf, shapes, leaves)
+
+
+def _summed(node: Candidate, parents: Parents, shapes: Sequence[Shape], leaves: Leaves) -> tuple[Tensor, ...]:
+    return tuple(
+        sum((w * z for w, z in zip(node.weights, stream, strict=True)), torch.zeros(()))
+        for stream in zip(*parents, strict=True)
+    )
+
+
+def _moved(node: Candidate, parents: Parents, shapes: Sequence[Shape], leaves: Leaves) -> tuple[Tensor, ...]:
     masks = mask_leaf(node.leaf, shapes, leaves) if node.leaf else [None] * len(shapes)
     fresh_noise = draw(node.seed, shapes)
-    return tuple(_mixed(z, xi, node.weights[0], mask, node.band) for z, xi, mask in zip(parents[0], fresh_noise, masks, strict=True))
+    return tuple(
+        _mixed(z, xi, node.weights[0], mask, node.band)
+        for z, xi, mask in zip(parents[0], fresh_noise, masks, strict=True)
+    )
 
 
 def _mixed(z: Tensor, xi: Tensor, rho: float, mask: Tensor | None, band: Band) -> Tensor:
@@ -239,3 +277,54 @@ def _mixed(z: Tensor, xi: Tensor, rho: float, mask: Tensor | None, band: Band) -
         return moved if band == WHOLE else z + in_band(moved - z, band)
     part = mask.double().cpu() * share  # per element, so that a soft mask keeps the variance as well
     return (1 - part * part).sqrt().float() * z + part.float() * xi
+
+
+def _read_fresh(entry: Sequence[Any], earlier: Sequence[Proposal]) -> Candidate:
+    if len(entry) != 1:
+        raise incomplete()
+    return fresh(entry[0])
+
+
+def _read_leaf(entry: Sequence[Any], earlier: Sequence[Proposal]) -> Candidate:
+    match entry:
+        case [str(name), seed]:
+            return leaf(name, seed)
+        case _:
+            raise incomplete()
+
+
+def _read_span(entry: Sequence[Any], earlier: Sequence[Proposal]) -> Candidate:
+    match entry:
+        case [[*parents], [*weights]] if all(isinstance(weight, int | float) for weight in weights):
+            return span(weights, [earlier_one(parent, earlier, Candidate) for parent in parents])
+        case _:
+            raise incomplete()
+
+
+def _read_mix(entry: Sequence[Any], earlier: Sequence[Proposal]) -> Candidate:
+    match entry:
+        case [parent, seed, int() | float() as rho]:
+            return mix(earlier_one(parent, earlier, Candidate), seed, rho)
+        case [parent, seed, int() | float() as rho, str(mask)]:
+            return mix(earlier_one(parent, earlier, Candidate), seed, rho, mask)
+        case [parent, seed, int() | float() as rho, [low, high]] if is_number(low) and is_number(high):
+            return mix(earlier_one(parent, earlier, Candidate), seed, rho, band=(low, high))
+        case _:
+            raise incomplete()
+
+
+def _write_mix(node: Candidate, places: Mapping[str, int]) -> list[Any]:
+    where: list[Any] = [node.leaf] if node.leaf else [list(node.band)] if node.band != WHOLE else []
+    return [places[node.parents[0].key], node.seed, node.weights[0], *where]
+
+
+def _write_span(node: Candidate, places: Mapping[str, int]) -> list[Any]:
+    return [[places[parent.key] for parent in node.parents], list(node.weights)]
+
+
+register(Operation("fresh", lambda node, places: [node.seed], _read_fresh, _drawn, draws=True))
+register(Operation("leaf", lambda node, places: [node.leaf, node.seed], _read_leaf, _came_in))
+register(Operation("span", _write_span, _read_span, _summed))
+register(
+    Operation("mix", _write_mix, _read_mix, _moved, draws=True, version=lambda node: 1 if node.band == WHOLE else 2)
+)

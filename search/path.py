@@ -1,19 +1,22 @@
 """Points along a sampling path: expressions of seeds and noise levels, as `noise.Candidate` is one of seeds.
 
-The state at level sigma is (x0, eps, sigma): an estimate of the picture and the unit noise that it is hidden under. Walking down is the
-probability-flow ODE on some of the schedule's levels. Noise comes in by mixing fresh noise into eps, which keeps its law in both cases:
-going up from t to s, eps' = rho eps + sqrt(1 - rho^2) xi with rho = ve(t) / ve(s), and in a stochastic step, rho = cos(eta pi / 2)
-(coefficient-preserving sampling, arXiv:2509.05952; DDIM's eta for models that predict eps).
+The state at level sigma is (x0, eps, sigma): an estimate of the picture and the unit noise that it is hidden under.
+Walking down is the probability-flow ODE on some of the schedule's levels. Noise comes in by mixing fresh noise into
+eps, which keeps its law in both cases: going up from t to s, eps' = rho eps + sqrt(1 - rho^2) xi with rho = ve(t) /
+ve(s), and in a stochastic step, rho = cos(eta pi / 2) (coefficient-preserving sampling, arXiv:2509.05952; DDIM's eta
+for models that predict eps).
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from .noise import DRAWS, Candidate, ancestry, check_independent, checked_seed
+from .noise import Candidate, ancestry, check_independent, checked_seed
+from .operations import Operation, earlier_one, incomplete, is_number, operation_of, register
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ class Schedule:
         return time if self.flow else time / (1 - time)
 
     def between(self, start: float, end: float) -> tuple[float, ...]:
-        """Levels from `start` down to `end`, by way of those of the schedule that lie between; one NFE each but the last."""
+        """Levels from `start` down to `end`, by way of those of the schedule that lie between; one NFE each but the
+        last.
+        """
         if not self.levels[0] >= start > end >= 0:
             raise ValueError(f"a walk must go down within {self.levels[0]:g} and 0, got {start:g} to {end:g}")
         return (start, *(level for level in self.levels if end < level < start), end)
@@ -60,9 +65,10 @@ class Schedule:
             raise ValueError(f"steps must be between 1 and {self.steps}, got {steps}")
         return tuple(self.levels[round(index * self.steps / steps)] for index in range(steps + 1))
 
-    def cost(self, tried: Candidate | Path) -> float:
+    def cost(self, proposed: Candidate | Path) -> float:
         """Full pictures' worth of denoising that this takes, when what it goes on from is there."""
-        return tried.steps / self.steps if isinstance(tried, Path) else 1.0
+        steps = operation_of(proposed).steps
+        return 1.0 if steps is None else steps(proposed) / self.steps
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -71,7 +77,8 @@ class Path:
 
     Args:
         parent: A candidate, whose noise it starts with; a path to go on from; None for the clean latent that came in.
-        levels: Descending. The first is where the parent ended or, with noise of `seed` added, above it. The last may be 0: a picture.
+        levels: Descending. The first is where the parent ended or, with noise of `seed` added, above it. The last may
+            be 0: a picture.
         seed: Seed of all noise that comes in on this walk; of no meaning where none does.
         eta: Share of fresh noise in each step, in [0, 1]; 0 is the ODE.
         draft: Whether it only foretells a picture and is never a result itself.
@@ -86,10 +93,17 @@ class Path:
 
     def __post_init__(self) -> None:
         checked_seed(self.seed)
-        if not self.levels or any(a <= b for a, b in zip(self.levels, self.levels[1:])) or not 0 <= self.levels[-1] < math.inf:
+        if (
+            not self.levels
+            or any(a <= b for a, b in zip(self.levels, self.levels[1:]))
+            or not 0 <= self.levels[-1] < math.inf
+        ):
             raise ValueError(f"levels must go down and not below 0, got {_short(self.levels)}")
         if isinstance(self.parent, Path) and self.levels[0] < self.parent.levels[-1]:
-            raise ValueError(f"levels must start at or above {self.parent.levels[-1]:g}, where the parent ends, got {self.levels[0]:g}")
+            raise ValueError(
+                f"levels must start at or above {self.parent.levels[-1]:g}, where the parent ends, got"
+                f" {self.levels[0]:g}"
+            )
         if not 0 <= self.eta <= 1:
             raise ValueError(f"eta must be in [0, 1], got {self.eta}")
         parent = self.parent.key if self.parent else ""
@@ -111,7 +125,13 @@ class Path:
         return not isinstance(self.parent, Candidate) and self.levels[0] > (self.parent.end if self.parent else 0.0)
 
     @property
+    def made_by(self) -> str:
+        """The name of its operation."""
+        return "walk"
+
+    @property
     def operation(self) -> str:
+        """What the walk is for."""
         if self.draft:
             return "draft"
         if self.end:
@@ -151,25 +171,26 @@ class Path:
     def __repr__(self) -> str:
         return f"<{self.operation} {self.levels[0]:.3g} to {self.end:.3g} {self.key[:8]}>"
 
-    def __deepcopy__(self, memo: dict) -> Path:
+    def __deepcopy__(self, memo: dict[int, Any]) -> Path:
         return self
 
 
-Tried = Candidate | Path  # what a search asks to be measured
+Proposal = Candidate | Path  # what a search asks to be measured
 
 
-def stage(tried: Tried) -> str:
+def stage(proposed: Proposal) -> str:
     """What its score can be compared with: "" for pictures; drafts and previews of one level are pools of their own."""
-    if isinstance(tried, Candidate):
+    if isinstance(proposed, Candidate):
         return ""
-    if tried.draft:
-        return f"draft of {tried.steps} steps"
-    return f"preview at {tried.end:.6g}" if tried.end else ""
+    if proposed.draft:
+        return f"draft of {proposed.steps} steps"
+    return f"preview at {proposed.end:.6g}" if proposed.end else ""
 
 
 def check_draws(path: Path) -> None:
     """Refuse a walk that draws the same noise twice on its way: it would not be noise any more."""
-    used, node = set(), path
+    used: set[int] = set()
+    node: Proposal | None = path
     while isinstance(node, Path):
         if node.renoised or node.eta:
             if node.seed in used:
@@ -178,13 +199,13 @@ def check_draws(path: Path) -> None:
         node = node.parent
     if node is not None:
         check_independent(node)
-        if again := used & {part.seed for part in ancestry(node) if part.operation in DRAWS}:
+        if again := used & {part.seed for part in ancestry(node) if operation_of(part).draws}:
             raise ValueError(f"a walk must draw every noise once, got seed {min(again)} in its first noise as well")
 
 
-def finish(tried: Tried, schedule: Schedule) -> Path:
+def finish(proposed: Proposal, schedule: Schedule) -> Path:
     """The finished picture of a candidate as a state to go on from: what the setup itself samples."""
-    return tried if isinstance(tried, Path) else Path(tried, schedule.levels)
+    return proposed if isinstance(proposed, Path) else Path(proposed, schedule.levels)
 
 
 def draft(candidate: Candidate, levels: Sequence[float]) -> Path:
@@ -200,3 +221,22 @@ def renoise(parent: Path | None, levels: Sequence[float], seed: int, eta: float 
 def _short(levels: Sequence[float]) -> str:
     shown = ", ".join(f"{level:g}" for level in levels[:6])
     return f"{shown}, ... ({len(levels)} levels)" if len(levels) > 6 else shown or "none"
+
+
+def _read_walk(entry: Sequence[Any], earlier: Sequence[Proposal]) -> Path:
+    match entry:
+        case [parent, [*levels], seed, int() | float() as eta, *drafted] if drafted in ([], [True]):
+            if not all(map(is_number, levels)):
+                raise incomplete()
+            start = None if parent is None else earlier_one(parent, earlier, (Candidate, Path))
+            return Path(start, tuple(map(float, levels)), seed, float(eta), bool(drafted))
+        case _:
+            raise incomplete()
+
+
+def _write_walk(node: Path, places: Mapping[str, int]) -> list[Any]:
+    parent = None if node.parent is None else places[node.parent.key]
+    return [parent, list(node.levels), node.seed, node.eta, *([True] if node.draft else [])]
+
+
+register(Operation("walk", _write_walk, _read_walk, steps=lambda node: node.steps, version=lambda node: 2))

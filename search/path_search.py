@@ -1,12 +1,14 @@
-"""Search over paths: go back up with fresh noise again and again, each time a little less far than down, and keep the best previews.
+"""Search over paths: go back up with fresh noise again and again, each time a little less far than down, and keep the
+best previews.
 
-Ma et al., Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps, arXiv:2501.09732, with their numbers as defaults:
-start at 0.11, forward 0.78, backward 0.81, two paths. These are times t in [0, 1] of a linear flow, where t is the share of noise,
-noise / (noise + signal). `Schedule.level` finds the level with the same share: t itself for a flow model, t / (1 - t) for one that
-predicts eps (0.11 is sigma 0.124, 0.89 is sigma 8.1). A shifted schedule has the same levels, and more of its steps lie at the high ones.
+Ma et al., Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps, arXiv:2501.09732, with their
+numbers as defaults: start at 0.11, forward 0.78, backward 0.81, two paths. These are times t in [0, 1] of a linear
+flow, where t is the share of noise, noise / (noise + signal). `Schedule.level` finds the level with the same share: t
+itself for a flow model, t / (1 - t) for one that predicts eps (0.11 is sigma 0.124, 0.89 is sigma 8.1). A shifted
+schedule has the same levels, and more of its steps lie at the high ones.
 
-A preview is the clean estimate of the last step of a walk, which costs no further denoising. What the budget leaves over goes into more
-re-noisings, then into fresh noises, and the last steps bring the best picture down once more.
+A preview is the clean estimate of the last step of a walk, which costs no further denoising. What the budget leaves
+over goes into more re-noisings, then into fresh noises, and the last steps bring the best picture down once more.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from .noise import Candidate, fresh, unused
-from .path import Path, Schedule, Tried, finish, renoise
+from .path import Path, Proposal, Schedule, finish, renoise
 from .stages import Stage, Stages, Story
 
 NEAR = 0.25  # of a step: a level of the schedule that is nearer than that to the start of a walk is passed over
@@ -41,7 +43,7 @@ class PathSearch(Stages):
 
     def __init__(
         self,
-        start: Tried,
+        start: Proposal,
         seeds: Iterator[int],
         *,
         schedule: Schedule,
@@ -57,7 +59,9 @@ class PathSearch(Stages):
         self._start, self._seeds, self._schedule, self.paths = start, unused(seeds, start), schedule, paths
         times = _times(start_time, forward, backward, schedule.time(schedule.levels[0]))
         self.first = _walk(schedule, schedule.levels[0], schedule.level(start_time))
-        self.rounds = [_shorter(_walk(schedule, schedule.level(up), schedule.level(down)), length) for up, down in times]
+        self.rounds = [
+            _shorter(_walk(schedule, schedule.level(up), schedule.level(down)), length) for up, down in times
+        ]
         self._left = round((pictures - schedule.cost(start)) * schedule.steps)
         self.copies = self._planned(width, pictures)
         super().__init__(self._story())
@@ -70,7 +74,9 @@ class PathSearch(Stages):
         left -= fitting * self.paths * sum(costs)
         if left < 0:
             needed = pictures + math.ceil(-left / self._schedule.steps)
-            raise ValueError(f"pictures must be at least {needed} for {self.paths} paths of width {fitting}, got {pictures}")
+            raise ValueError(
+                f"pictures must be at least {needed} for {self.paths} paths of width {fitting}, got {pictures}"
+            )
         copies = [fitting * self.paths] * len(costs)
         number = 0
         while not width and left >= min(costs):
@@ -93,7 +99,7 @@ class PathSearch(Stages):
             kept = sorted(copies, key=scores.__getitem__, reverse=True)[: self.paths]
         yield from self._rest([self._start, *kept])
 
-    def _rest(self, pictures: list[Tried]) -> Story:
+    def _rest(self, pictures: list[Proposal]) -> Story:
         """Fresh noises for what is left, and the best picture brought down once more for the rest of that."""
         count, steps = divmod(self._left, self._schedule.steps)
         pictures += [self._fresh() for _ in range(count)]
@@ -109,11 +115,18 @@ class PathSearch(Stages):
 def _times(start: float, forward: float, backward: float, highest: float) -> list[tuple[float, float]]:
     """Up to where and down to where every round goes; the last one ends at 0."""
     if not 0 < start < highest:
-        raise ValueError(f"start_time must be above 0 and below {highest:.3g}, where the schedule starts, got {start:g}")
+        raise ValueError(
+            f"start_time must be above 0 and below {highest:.3g}, where the schedule starts, got {start:g}"
+        )
     if not 0 < forward <= highest - start:
-        raise ValueError(f"forward must be above 0 and at most {highest - start:.3g}, up to where the schedule starts, got {forward:g}")
+        raise ValueError(
+            f"forward must be above 0 and at most {highest - start:.3g}, up to where the schedule starts, got"
+            f" {forward:g}"
+        )
     if not backward > forward:
-        raise ValueError(f"backward must be more than forward ({forward:g}), or the paths never reach 0, got {backward:g}")
+        raise ValueError(
+            f"backward must be more than forward ({forward:g}), or the paths never reach 0, got {backward:g}"
+        )
     count = math.ceil(start / (backward - forward) - 1e-9)
     if count > ROUNDS:
         raise ValueError(f"backward must bring the paths to 0 in at most {ROUNDS} rounds, got {count} rounds")
@@ -125,7 +138,9 @@ def _walk(schedule: Schedule, start: float, end: float) -> tuple[float, ...]:
     """Down on the levels of the schedule; one that lies very near to the start is not worth a step of its own."""
     first, *rest = schedule.between(start, end)
     above = min((level for level in schedule.levels if level >= start), default=start)
-    if len(rest) > 1 and schedule.time(start) - schedule.time(rest[0]) < NEAR * (schedule.time(above) - schedule.time(rest[0])):
+    if len(rest) > 1 and schedule.time(start) - schedule.time(rest[0]) < NEAR * (
+        schedule.time(above) - schedule.time(rest[0])
+    ):
         rest = rest[1:]
     return (first, *rest)
 

@@ -1,9 +1,11 @@
 """Recipes: a found noise as a short line of JSON, seeds and operations and never a tensor.
 
-`{"noise_search":1,"shapes":[[16,8,8]],"noise":[["fresh",123],["mix",0,456,0.95]],"settings":{}}`: parents by index, the last entry is
-the candidate. A mix inside a mask ends with the digest of the mask; the others are `["span",[parents],[weights]]` and `["leaf",digest,seed]`.
-Version 2 has what version 1 could not read: a mix inside a frequency band ends with `[low,high]`; a recipe that walks along the path has
-`["walk",parent or null,[levels],seed,eta]` entries, drafts of them end with true, and `"schedule":{"levels":[...],"flow":true}` of its setup.
+`{"noise_search":1,"shapes":[[16,8,8]],"noise":[["fresh",123],["mix",0,456,0.95]],"settings":{}}`: parents by index, the
+last entry is the candidate. A mix inside a mask ends with the digest of the mask; the others are
+`["span",[parents],[weights]]` and `["leaf",digest,seed]`. Version 2 has what version 1 could not read: a mix inside a
+frequency band ends with `[low,high]`; a recipe that walks along the path has `["walk",parent or
+null,[levels],seed,eta]` entries, drafts of them end with true, and `"schedule":{"levels":[...],"flow":true}` of its
+setup.
 """
 
 from __future__ import annotations
@@ -13,15 +15,19 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from .bands import WHOLE
-from .noise import Candidate, Shape, ancestry, check_independent, fresh, leaf, mix, span
-from .path import Path, Schedule, Tried, check_draws, stage
+from .noise import Shape, ancestry, check_independent
+from .operations import incomplete, is_number, operation_named, operation_of, short
+from .path import Path, Proposal, Schedule, check_draws, stage
 
 VERSIONS = (1, 2)
 MAX_LENGTH = 1_000_000  # characters
-MOST_OPERATIONS = 4096  # in one recipe; 4,000 pictures of Zero-Order Search with one neighbor, which climb to the end, take 842
+# in one recipe; 4,000 pictures of Zero-Order Search with one neighbor, which climb to the end, take 842
+MOST_OPERATIONS = 4096
+
+
+SPACE = re.compile(r"\s*")
 
 
 class RecipeError(ValueError):
@@ -36,7 +42,7 @@ class Recipe:
         schedule: Of the setup, where the candidate is a walk.
     """
 
-    candidate: Tried
+    candidate: Proposal
     shapes: tuple[Shape, ...]
     settings: Mapping[str, Any]
     schedule: Schedule | None = None
@@ -46,11 +52,20 @@ class Recipe:
         return version_of(self.candidate)
 
 
-def dumps(candidate: Tried, shapes: Sequence[Shape], settings: Mapping[str, Any], schedule: Schedule | None = None) -> str:
-    """Write a recipe as one line of ASCII; equal content gives equal bytes. A walk needs the schedule that it was found with."""
-    body = {"noise_search": version_of(candidate), "shapes": [list(shape) for shape in shapes], "noise": encode([candidate])[0]}
+def dumps(
+    candidate: Proposal, shapes: Sequence[Shape], settings: Mapping[str, Any], schedule: Schedule | None = None
+) -> str:
+    """Write a recipe as one line of ASCII; equal content gives equal bytes. A walk needs the schedule that it was found
+    with.
+    """
+    body: dict[str, Any] = {
+        "noise_search": version_of(candidate),
+        "shapes": [list(shape) for shape in shapes],
+        "noise": encode([candidate])[0],
+    }
     body["settings"] = json.loads(json.dumps(settings, sort_keys=True, allow_nan=False))
     if isinstance(candidate, Path):
+        assert schedule is not None, "a walk needs the schedule that it was found with"
         body["schedule"] = {"levels": list(schedule.levels), "flow": schedule.flow}
     return json.dumps(body, separators=(",", ":"))
 
@@ -60,7 +75,7 @@ def loads(text: str) -> Recipe:
     body = _body(text)
     for name, kind in (("shapes", list), ("noise", list), ("settings", dict)):
         if not isinstance(body.get(name), kind):
-            raise RecipeError(f"recipe must have a {kind.__name__} of {name}, got {_short(body.get(name))}")
+            raise RecipeError(f"recipe must have a {kind.__name__} of {name}, got {short(body.get(name))}")
     if len(body["noise"]) > MOST_OPERATIONS:
         raise RecipeError(f"recipe must have at most {MOST_OPERATIONS} operations, got {len(body['noise'])}")
     candidates = decode(body["noise"])
@@ -68,7 +83,7 @@ def loads(text: str) -> Recipe:
         raise RecipeError("recipe must have at least one noise, got none")
     found = candidates[-1]
     if version_of(found) != body["noise_search"]:
-        raise RecipeError(f"recipe must be of version {version_of(found)} to end with {_short(body['noise'][-1])}")
+        raise RecipeError(f"recipe must be of version {version_of(found)} to end with {short(body['noise'][-1])}")
     try:
         check_draws(found) if isinstance(found, Path) else check_independent(found)
     except ValueError as error:
@@ -80,27 +95,31 @@ def loads(text: str) -> Recipe:
 def loads_all(text: str) -> list[Recipe]:
     """Read several recipes that follow each other, best first; at least one."""
     _check_length(text)
-    found, place, text = [], 0, text.strip()
+    found: list[Recipe] = []
+    place, text = 0, text.strip()
     while place < len(text) or not found:
         try:
             _, end = json.JSONDecoder().raw_decode(text, place)
         except (ValueError, RecursionError):
             end = len(text)  # which `loads` explains
         found.append(loads(text[place:end]))
-        place = re.compile(r"\s*").match(text, end).end()
+        space = SPACE.match(text, end)
+        place = space.end() if space else end
     return found
 
 
-def version_of(candidate: Tried) -> int:
+def version_of(candidate: Proposal) -> int:
     """The first version of recipes that can say this."""
-    return 2 if any(isinstance(node, Path) or node.band != WHOLE for node in ancestry(candidate)) else 1
+    return max(operation_of(node).version(node) for node in ancestry(candidate))
 
 
 def check_shapes(recipe: Recipe, shapes: Sequence[Shape]) -> None:
     """Refuse a recipe that was found for a latent of another shape."""
     want = tuple(tuple(shape) for shape in shapes)
     if recipe.shapes != want:
-        raise RecipeError(f"recipe must be for the shape of this latent, {_named(want)}, got one for {_named(recipe.shapes)}")
+        raise RecipeError(
+            f"recipe must be for the shape of this latent, {_named(want)}, got one for {_named(recipe.shapes)}"
+        )
 
 
 def check_schedule(recipe: Recipe, schedule: Schedule) -> None:
@@ -109,93 +128,80 @@ def check_schedule(recipe: Recipe, schedule: Schedule) -> None:
         return
     if recipe.schedule.flow != schedule.flow:
         kinds = {True: "flow", False: "eps or v"}
-        raise RecipeError(f"recipe must be for a model of this family ({kinds[schedule.flow]}), got one for {kinds[recipe.schedule.flow]}")
-    if len(recipe.schedule.levels) != len(schedule.levels) or not all(map(_close, recipe.schedule.levels, schedule.levels)):
-        raise RecipeError(f"recipe must be for this schedule, {_steps(schedule)}, got one for {_steps(recipe.schedule)}")
+        raise RecipeError(
+            f"recipe must be for a model of this family ({kinds[schedule.flow]}), got one for"
+            f" {kinds[recipe.schedule.flow]}"
+        )
+    if len(recipe.schedule.levels) != len(schedule.levels) or not all(
+        map(_close, recipe.schedule.levels, schedule.levels)
+    ):
+        raise RecipeError(
+            f"recipe must be for this schedule, {_steps(schedule)}, got one for {_steps(recipe.schedule)}"
+        )
 
 
 def check_finished(recipe: Recipe) -> None:
     """Refuse what makes no picture: a draft, or a state on the way to one."""
     if stage(recipe.candidate):
-        kind = "a draft, which only foretells a picture" if getattr(recipe.candidate, "draft", False) else "a preview on the way to a picture"
-        raise RecipeError(f"recipe must be of a finished picture or of its noise, got one of {kind}: copy the recipe of its noise instead")
+        kind = (
+            "a draft, which only foretells a picture"
+            if getattr(recipe.candidate, "draft", False)
+            else "a preview on the way to a picture"
+        )
+        raise RecipeError(
+            f"recipe must be of a finished picture or of its noise, got one of {kind}: copy the recipe of its noise"
+            " instead"
+        )
 
 
-def encode(candidates: Sequence[Tried]) -> tuple[list[list], list[int]]:
+def encode(candidates: Sequence[Proposal]) -> tuple[list[list[Any]], list[int]]:
     """List all operations, parents first and each once, and where the candidates are in that list."""
     nodes = ancestry(*candidates)
     places = {node.key: place for place, node in enumerate(nodes)}
     return [_entry(node, places) for node in nodes], [places[candidate.key] for candidate in candidates]
 
 
-def decode(entries: Sequence[list]) -> list[Tried]:
+def decode(entries: Sequence[list[Any]]) -> list[Proposal]:
     """Rebuild the candidates of a list of operations, one per entry."""
-    candidates: list[Tried] = []
+    candidates: list[Proposal] = []
     for place, entry in enumerate(entries):
         try:
             candidates.append(_candidate(entry, candidates))
         except ValueError as error:
-            raise RecipeError(f"recipe entry {place} must be an operation of the noise algebra, got {_short(entry)}: {_short(str(error), 120)}") from error
+            raise RecipeError(
+                f"recipe entry {place} must be an operation of the noise algebra, got {short(entry)}:"
+                f" {short(str(error), 120)}"
+            ) from error
     return candidates
 
 
-def _entry(node: Tried, places: Mapping[str, int]) -> list:
-    parents = [places[parent.key] for parent in node.parents]
-    if isinstance(node, Path):
-        return ["walk", parents[0] if parents else None, list(node.levels), node.seed, node.eta, *([True] if node.draft else [])]
-    if node.operation == "fresh":
-        return ["fresh", node.seed]
-    if node.operation == "leaf":
-        return ["leaf", node.leaf, node.seed]
-    if node.operation == "span":
-        return ["span", parents, list(node.weights)]
-    where = [node.leaf] if node.leaf else [list(node.band)] if node.band != WHOLE else []
-    return ["mix", parents[0], node.seed, node.weights[0], *where]
+def _entry(node: Proposal, places: Mapping[str, int]) -> list[Any]:
+    operation = operation_of(node)
+    return [operation.name, *operation.write(node, places)]
 
 
-def _candidate(entry: Any, earlier: Sequence[Tried]) -> Tried:
+def _candidate(entry: Any, earlier: Sequence[Proposal]) -> Proposal:
     match entry:
-        case ["walk", parent, [*levels], seed, int() | float() as eta, *draft] if draft in ([], [True]) and all(map(_is_number, levels)):
-            start = None if parent is None else _earlier(parent, earlier, (Candidate, Path))
-            return Path(start, tuple(map(float, levels)), seed, float(eta), bool(draft))
-        case ["fresh", seed]:
-            return fresh(seed)
-        case ["leaf", str(name), seed]:
-            return leaf(name, seed)
-        case ["mix", parent, seed, int() | float() as rho]:
-            return mix(_earlier(parent, earlier), seed, rho)
-        case ["mix", parent, seed, int() | float() as rho, str(mask)]:
-            return mix(_earlier(parent, earlier), seed, rho, mask)
-        case ["mix", parent, seed, int() | float() as rho, [low, high]] if _is_number(low) and _is_number(high):
-            return mix(_earlier(parent, earlier), seed, rho, band=(low, high))
-        case ["span", [*parents], [*weights]] if all(isinstance(weight, int | float) for weight in weights):
-            return span(weights, [_earlier(parent, earlier) for parent in parents])
-    raise ValueError("unknown or incomplete")
-
-
-def _earlier(parent: Any, earlier: Sequence[Tried], kinds: tuple[type, ...] = (Candidate,)) -> Any:
-    if type(parent) is not int or not 0 <= parent < len(earlier) or not isinstance(earlier[parent], kinds):
-        raise ValueError(f"a parent must be the index of an earlier entry, got {_short(parent)}")
-    return earlier[parent]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+        case [name, *rest]:
+            return operation_named(name).read(rest, earlier)
+        case _:
+            raise incomplete()
 
 
 def _body(text: str) -> dict[str, Any]:
     _check_length(text)
     try:
-        body = json.loads(text, parse_float=_finite, parse_int=_whole, parse_constant=_finite)
+        body: Any = json.loads(text, parse_float=_finite, parse_int=_whole, parse_constant=_finite)
     except RecipeError:
         raise
     except (ValueError, RecursionError) as error:
-        raise RecipeError(f"recipe must be JSON, got {_short(text)}: {error}") from error
+        raise RecipeError(f"recipe must be JSON, got {short(text)}: {error}") from error
     if not isinstance(body, dict) or "noise_search" not in body:
-        raise RecipeError(f"recipe must be one that Noise Search wrote, got {_short(text)}")
-    if type(body["noise_search"]) is not int or body["noise_search"] not in VERSIONS:
-        raise RecipeError(f"recipe must be of version 1 or 2, got version {_short(body['noise_search'])}")
-    return body
+        raise RecipeError(f"recipe must be one that Noise Search wrote, got {short(text)}")
+    found = cast("dict[str, Any]", body)
+    if type(found["noise_search"]) is not int or found["noise_search"] not in VERSIONS:
+        raise RecipeError(f"recipe must be of version 1 or 2, got version {short(found['noise_search'])}")
+    return found
 
 
 def _check_length(text: str) -> None:
@@ -205,7 +211,7 @@ def _check_length(text: str) -> None:
 
 def _finite(number: str) -> float:
     if not math.isfinite(float(number)):
-        raise RecipeError(f"recipe must have finite numbers, got {_short(number)}")
+        raise RecipeError(f"recipe must have finite numbers, got {short(number)}")
     return float(number)
 
 
@@ -214,10 +220,11 @@ def _whole(number: str) -> int:
     return int(number)
 
 
-def _shapes(shapes: list) -> tuple[Shape, ...]:
+def _shapes(shapes: list[Any]) -> tuple[Shape, ...]:
     for shape in shapes:
-        if not isinstance(shape, list) or not shape or not all(type(size) is int and size > 0 for size in shape):
-            raise RecipeError(f"recipe must have shapes of positive whole numbers, got {_short(shape)}")
+        sizes = cast("list[Any]", shape if isinstance(shape, list) else [])
+        if not sizes or not all(type(size) is int and size > 0 for size in sizes):
+            raise RecipeError(f"recipe must have shapes of positive whole numbers, got {short(shape)}")
     if not shapes:
         raise RecipeError("recipe must have at least one shape, got none")
     return tuple(tuple(shape) for shape in shapes)
@@ -225,12 +232,14 @@ def _shapes(shapes: list) -> tuple[Shape, ...]:
 
 def _schedule(body: Any) -> Schedule:
     match body:
-        case {"levels": [*levels], "flow": bool() as flow} if all(map(_is_number, levels)):
+        case {"levels": [*levels], "flow": bool() as flow} if all(map(is_number, levels)):
             try:
                 return Schedule(tuple(map(float, levels)), flow)
             except ValueError as error:
                 raise RecipeError(str(error)) from error
-    raise RecipeError(f"recipe must have the schedule of its walk, got {_short(body)}")
+        case _:
+            pass
+    raise RecipeError(f"recipe must have the schedule of its walk, got {short(body)}")
 
 
 def _close(a: float, b: float) -> bool:
@@ -243,8 +252,3 @@ def _steps(schedule: Schedule) -> str:
 
 def _named(shapes: Sequence[Shape]) -> str:
     return " + ".join("x".join(map(str, shape)) for shape in shapes)
-
-
-def _short(value: Any, length: int = 60) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= length else text[: length - 3] + "..."

@@ -1,8 +1,8 @@
 """Refinement: put noise back into the best picture, bring it down again, and keep what came out if it is better.
 
-SDEdit (Meng et al., arXiv:2108.01073) as the move of a local search. How much noise goes in, the depth, follows success as the stride of
-zero-order search does: it grows where the new pictures win, so that more is changed, and shrinks where they lose. A shallow move keeps
-more of the picture and costs less, as only the steps below its level are taken again.
+SDEdit (Meng et al., arXiv:2108.01073) as the move of a local search. How much noise goes in, the depth, follows success
+as the stride of zero-order search does: it grows where the new pictures win, so that more is changed, and shrinks where
+they lose. A shallow move keeps more of the picture and costs less, as only the steps below its level are taken again.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 
 from .noise import Candidate, fresh, unused
-from .path import Path, Schedule, Tried, finish, renoise
+from .path import Path, Proposal, Schedule, finish, renoise
 from .stages import Scores, Stage, Stages, Story
 
 SUCCESS = 0.25  # share of children that beat the best picture at the best depth
@@ -24,13 +24,15 @@ class RefineSearch(Stages):
     """Local search by partial re-noising, on the levels of the schedule.
 
     Args:
-        start: Candidate to begin with, or a picture that is refined at once: a path, or what came in (`Path(None, (0.0,))`, which is free).
+        start: Candidate to begin with, or a picture that is refined at once: a path, or what came in (`Path(None,
+            (0.0,))`, which is free).
         seeds: Yields a new seed per draw; the only source of randomness.
         schedule: Noise levels of the setup.
         pictures: Full pictures' worth of denoising; used up to the last step.
         children: New pictures made from the best one per round, at least 1.
         depth: Share of the steps that is taken again, in (0, 1]; where it adapts, of the first round.
-        warmup: Noises that the first best picture is chosen from, the start and fresh ones; 0 for a quarter of the pictures.
+        warmup: Noises that the first best picture is chosen from, the start and fresh ones; 0 for a quarter of the
+            pictures.
         adapt: Let the depth follow success and failure.
     """
 
@@ -38,7 +40,7 @@ class RefineSearch(Stages):
 
     def __init__(
         self,
-        start: Tried,
+        start: Proposal,
         seeds: Iterator[int],
         *,
         schedule: Schedule,
@@ -53,7 +55,7 @@ class RefineSearch(Stages):
         self.depth = depth * schedule.steps  # in steps, between whole numbers as well
         self._least = max(1, round(SHALLOWEST * schedule.steps))
         self._seeds, self._schedule = unused(seeds, start), schedule
-        self._left = round((pictures - schedule.cost(start)) * schedule.steps)
+        self._left: int = round((pictures - schedule.cost(start)) * schedule.steps)
         wanted = (warmup or math.ceil(pictures / 4)) if isinstance(start, Candidate) else 1
         self._draws = max(0, min(wanted - 1, self._left // schedule.steps))
         super().__init__(self._story())
@@ -73,7 +75,7 @@ class RefineSearch(Stages):
 
     def _children(self) -> list[Path]:
         """Re-noise the best picture to levels around the depth; the last ones get the steps that are left."""
-        parent, children = finish(self.best, self._schedule), []
+        parent, children = finish(self.best, self._schedule), list[Path]()
         for number in range(self.children):
             place = 2 * number / (self.children - 1) - 1 if self.children > 1 and self.adapt else 0.0
             steps = min(max(round(self.depth * SPREAD**place), self._least), self._schedule.steps, self._left)

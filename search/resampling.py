@@ -1,8 +1,9 @@
 """Resampling: which particles go on, from how much each of them weighs.
 
-Every function takes weights `(n,)`, not negative and of any sum, and returns the ancestors `(count,)`, ascending: particle i goes on as
-often as i is in it, on average `count` times its share of the weights. They differ in how much chance adds to that. Gerber, Chopin and
-Whiteley, Negative association, ordering and convergence of resampling methods, arXiv:1707.01845.
+Every function takes weights `(n,)`, not negative and of any sum, and returns the ancestors `(count,)`, ascending:
+particle i goes on as often as i is in it, on average `count` times its share of the weights. They differ in how much
+chance adds to that. Gerber, Chopin and Whiteley, Negative association, ordering and convergence of resampling methods,
+arXiv:1707.01845.
 """
 
 import math
@@ -10,6 +11,8 @@ from collections.abc import Callable
 
 import torch
 from torch import Generator, Tensor
+
+from .tensors import listed
 
 
 def multinomial(weights: Tensor, count: int, generator: Generator) -> Tensor:
@@ -29,9 +32,9 @@ def systematic(weights: Tensor, count: int, generator: Generator) -> Tensor:
 
 def srinivasan(weights: Tensor, count: int, generator: Generator) -> Tensor:
     """Round `count` times each share up or down, with the sum kept: the Srinivasan sampling process (SSP)."""
-    expected = (count * _shares(weights)).tolist()
+    expected: list[float] = listed(count * _shares(weights))
     counts = [math.floor(value + 1e-9) for value in expected]
-    draws = torch.rand(len(counts), generator=generator, dtype=torch.float64).tolist()
+    draws: list[float] = listed(torch.rand(len(counts), generator=generator, dtype=torch.float64))
     place, part = 0, max(0.0, expected[0] - counts[0])  # the one that is not rounded yet
     for other in range(1, len(counts)):
         rest = max(0.0, expected[other] - counts[other])
@@ -71,7 +74,7 @@ def _shares(weights: Tensor) -> Tensor:
     weights = weights.double()
     total = weights.sum()
     if not (len(weights) and (weights >= 0).all() and 0 < total < math.inf):
-        raise ValueError(f"weights must be at least 0 and not all 0, got {weights.tolist()}")
+        raise ValueError(f"weights must be at least 0 and not all 0, got {listed(weights)}")
     return weights / total
 
 

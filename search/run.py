@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-from torch import Tensor
-
-from .path import Tried, stage
+from .path import Proposal
+from .ranking import Combine, Ranking
+from .stages import Scores
 from .trace import Measured, Trace, Trial
 
 HOW = {"fresh": "random", "mix": "neighbor", "span": "combination", "leaf": "start",
@@ -48,103 +47,178 @@ class Budget:
             raise ValueError(f"patience must be at least 0, got {self.patience}")
 
 
+def how_of(proposed: Proposal) -> str:
+    """How a search came to it, in a word; an operation that has none is called by its name."""
+    return HOW.get(proposed.operation, proposed.operation)
+
+
 class Search(Protocol):
     """It decides what to try next, noises or walks along the path, and sees nothing but scores."""
 
-    @property
-    def held(self) -> tuple[Tried, ...]:
-        """Measured candidates that it compares new ones with; their present scores are told again, they are never paid for again."""
-
-    def ask(self, limit: int) -> list[Tried]:
+    def ask(self, limit: int) -> list[Proposal]:
         """Propose at most `limit` candidates; none until it is told, or where nothing is left to be told, for good.
 
         How many are asked at a time, and how many times before telling, must not change what is found.
         """
+        ...
 
-    def tell(self, candidates: Sequence[Tried], scores: Sequence[float]) -> None:
-        """Learn the present scores, higher is better, of the held candidates and then of the asked ones that were measured."""
+    def tell(self, measured: Sequence[Proposal], scores: Scores) -> None:
+        """Learn which of the asked ones were measured, in the order that they were asked.
+
+        Args:
+            measured: The next ones of what was asked; one that was asked twice is in it twice.
+            scores: Present scores, higher is better, of everything that was measured so far.
+        """
+        ...
 
 
 @dataclass(frozen=True)
 class Round:
-    """One ask/tell exchange that is over: the trials it measured, and where the search stands."""
+    """One ask/tell exchange that is over: the trials it measured, and where the search stands.
+
+    Args:
+        best: The best picture so far, or what was measured first where there is none.
+        rescored: Whether the scores of older trials changed.
+    """
 
     index: int
     trials: tuple[Trial, ...]
     trace: Trace
     best: Trial
+    rescored: bool = False
 
 
 def run(
     search: Search,
-    measure: Callable[[list[Tried]], Measured],
-    combine: Callable[[Tensor], Tensor],
+    measure: Callable[[list[Proposal]], Measured],
+    combine: Combine,
     budget: Budget,
     *,
     group: int,
     trace: Trace,
-    first: Sequence[tuple[Tried, str]] = (),
-    cost: Callable[[Tried], float] = lambda tried: 1.0,
+    first: Sequence[tuple[Proposal, str]] = (),
+    cost: Callable[[Proposal], float] = lambda proposed: 1.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Round]:
-    """Run a search, one yield per round that was told; what `measure` raises passes through and the trace keeps what was paid.
+    """Run a search, one yield per round that was told; what `measure` raises passes through and the trace keeps what
+    was paid.
+
+    Args:
+        measure: Candidates to raw values, called once per round that has new ones.
+
+    All others as of `Driver`.
+    """
+    driver = Driver(search, combine, budget, group=group, trace=trace, first=first, cost=cost, clock=clock)
+    while (wanted := driver.next()) is not None:
+        yield driver.tell(measure(wanted) if wanted else None)
+
+
+class Driver:
+    """Asks a search, and tells it: the loop turned inside out, for whoever measures in a way of their own.
+
+    `next` and `tell` are called in turns. What is asked for a round must all be measured; where that is done, and in
+    what order, is the caller's.
 
     Args:
         search: Asked and told; the only one that decides.
-        measure: Candidates to raw values, called once per round with at most `group` new candidates.
-        combine: Raw values of a pool `(m, k)` to one score each `(m,)`, higher is better. Pictures are one pool; the previews of
-            each level, and drafts, are pools of their own.
+        combine: Raw values of a pool `(m, k)` to one score each `(m,)`, higher is better. Pictures are one pool; the
+            previews of each level, and drafts, are pools of their own.
+        budget: What it may use.
         group: Candidates that are measured together, at least 1.
         trace: Empty, with the names of the raw values; grows as the search runs.
         first: Candidates with their "how" that are measured before all others; the user's own is the first.
         cost: Full pictures' worth of denoising that a candidate takes.
         clock: Seconds, for the limit in minutes.
     """
-    if group < 1:
-        raise ValueError(f"group must be at least 1, got {group}")
-    hows, ahead, asked = dict(reversed(first)), list(dict(first)), []
-    pace = _Pace(budget.minutes * 60, clock)
-    index, since_best, spent = 0, 0, 0.0
-    while not trace.stopped:
-        group = min(group, budget.trials - len(trace.trials)) if budget.trials else group
-        asked += _asked(search, [*ahead, *asked], group, trace)
-        in_time, left = pace.room(), budget.pictures - spent
-        batch = _affordable([*ahead, *asked], group, min(in_time, left), cost, trace)
-        if not batch:
-            trace.stopped = "finished" if not ahead + asked else "minutes" if in_time < left else "pictures"
-            return
-        told, ahead, asked = batch[len(ahead) :], ahead[len(batch) :], asked[max(0, len(batch) - len(ahead)) :]
-        leader, trials = trace.best(1), []
+
+    def __init__(
+        self,
+        search: Search,
+        combine: Combine,
+        budget: Budget,
+        *,
+        group: int,
+        trace: Trace,
+        first: Sequence[tuple[Proposal, str]] = (),
+        cost: Callable[[Proposal], float] = lambda proposed: 1.0,
+        clock: Callable[[], float] = time.monotonic,
+    ):
+        if group < 1:
+            raise ValueError(f"group must be at least 1, got {group}")
+        self.search, self.budget, self.trace, self.cost = search, budget, trace, cost
+        self._ranking = Ranking(trace, combine)
+        self._group, self._pace = group, _Pace(budget.minutes * 60, clock)
+        self._hows: dict[Proposal, str] = dict(reversed(first))
+        self._ahead: list[Proposal] = list(dict(first))
+        self._asked: list[Proposal] = []
+        self._batch: list[Proposal] = []
+        self._index, self._since_best = 0, 0
+
+    def next(self) -> list[Proposal] | None:
+        """The new candidates of the next round, at most a group of them; empty where all that was asked for is known,
+        and None where the search is over and `trace.stopped` says why.
+        """
+        trace, budget = self.trace, self.budget
+        if trace.stopped:
+            return None
+        if budget.trials:
+            self._group = min(self._group, budget.trials - len(trace.trials))
+        self._asked += _asked(self.search, [*self._ahead, *self._asked], self._group, trace)
+        waiting = [*self._ahead, *self._asked]
+        in_time, left = self._pace.room(), budget.pictures - trace.pictures
+        self._batch = _affordable(waiting, self._group, min(in_time, left), self.cost, trace)
+        if not self._batch:
+            trace.stopped = "finished" if not waiting else "minutes" if in_time < left else "pictures"
+            return None
+        new = _new(self._batch, trace)
+        self._pace.begin()
+        return new
+
+    def tell(self, measured: Measured | None) -> Round:
+        """The round is over: tells the search, and decides whether it goes on.
+
+        Args:
+            measured: Of the candidates that `next` gave, in their order; None where there were none.
+        """
+        trace, trials = self.trace, list[Trial]()
+        batch, taken = self._batch, len(self._ahead)
+        told, self._ahead = batch[taken:], self._ahead[len(batch) :]
+        self._asked = self._asked[max(0, len(batch) - taken) :]
+        leader = self._ranking.leader
         if new := _new(batch, trace):
-            costs = [cost(tried) for tried in new]
-            measured = _checked(pace.time(measure, new, math.fsum(costs)), new, trace)
-            trials = trace.add(new, measured, [hows.get(tried, HOW[tried.operation]) for tried in new], index, costs)
-            spent = trace.pictures
-        trace.scores = _ranked(trace, combine)
-        told = list(dict.fromkeys([*search.held, *told]))
-        search.tell(told, [trace.score_of(tried) for tried in told])
-        since_best = since_best + 1 if trace.best(1) == leader else 0
-        trace.stopped = _reason_to_stop(budget, trace, since_best, pace)
-        yield Round(index, tuple(trials), trace, trace.best(1)[0])
-        index += 1
+            costs = [self.cost(proposed) for proposed in new]
+            checked = _checked(measured, new, trace)
+            self._pace.end(math.fsum(costs) * (1 - sum(checked.remembered) / len(new)))
+            hows = [self._hows.get(proposed, how_of(proposed)) for proposed in new]
+            trials = trace.add(new, checked, hows, self._index, costs)
+        self._ranking.add(trials)
+        self.search.tell(told, trace.present)
+        best = self._ranking.leader
+        self._since_best = self._since_best + 1 if best is leader else 0
+        score = None if best is None else trace.scores[best.id]
+        trace.stopped = _reason_to_stop(self.budget, trace, score, self._since_best, self._pace)
+        self._index += 1
+        return Round(self._index - 1, tuple(trials), trace, best or trace.trials[0], self._ranking.rescored)
 
 
 class _Pace:
-    """Foretells how many more pictures fit into the time, by the speed of the last group; one where nothing is known yet."""
+    """Foretells how many more pictures fit into the time, by the speed of the last group; one where nothing is known
+    yet.
+    """
 
     def __init__(self, limit: float, clock: Callable[[], float]):
         self._limit, self._clock, self._start = limit, clock, clock()
         self._seconds_per_picture: float | None = None
-        self._timed = False
+        self._timed, self._begun = False, self._start
 
-    def time(self, measure: Callable[[list[Tried]], Measured], candidates: list[Tried], pictures: float) -> Measured:
-        begin = self._clock()
-        measured = measure(candidates)
+    def begin(self) -> None:
+        self._begun = self._clock()
+
+    def end(self, pictures: float) -> None:
+        """A group was measured, so many pictures of it anew: what an earlier run paid for takes next to no time."""
         self._timed = True
-        new = 1 - sum(measured.remembered) / len(candidates)  # what an earlier run paid for takes next to no time
-        if pictures and new:
-            self._seconds_per_picture = (self._clock() - begin) / (pictures * new)
-        return measured
+        if pictures:
+            self._seconds_per_picture = (self._clock() - self._begun) / pictures
 
     def room(self) -> float:
         if not self._limit:
@@ -155,8 +229,8 @@ class _Pace:
         return max(0.0, left / max(self._seconds_per_picture, 1e-9))
 
 
-def _asked(search: Search, waiting: list[Tried], group: int, trace: Trace) -> list[Tried]:
-    asked: list[Tried] = []
+def _asked(search: Search, waiting: list[Proposal], group: int, trace: Trace) -> list[Proposal]:
+    asked: list[Proposal] = []
     while (limit := group - len(_new([*waiting, *asked], trace))) > 0:
         more = search.ask(limit)
         if len(more) > limit:
@@ -167,24 +241,28 @@ def _asked(search: Search, waiting: list[Tried], group: int, trace: Trace) -> li
     return asked
 
 
-def _affordable(waiting: list[Tried], group: int, room: float, cost: Callable[[Tried], float], trace: Trace) -> list[Tried]:
+def _affordable(
+    waiting: list[Proposal], group: int, room: float, cost: Callable[[Proposal], float], trace: Trace
+) -> list[Proposal]:
     """As many of those that wait, in their order, as fit into a group and into the room."""
-    new: set[Tried] = set()
+    new: set[Proposal] = set()
     paid = 0.0
-    for number, tried in enumerate(waiting):
-        if trace.id_of(tried) is None and tried not in new:
-            paid += cost(tried)
-            new.add(tried)
+    for number, proposed in enumerate(waiting):
+        if trace.id_of(proposed) is None and proposed not in new:
+            paid += cost(proposed)
+            new.add(proposed)
             if len(new) > group or paid > room + ROUNDING:
                 return waiting[:number]
     return waiting
 
 
-def _new(candidates: list[Tried], trace: Trace) -> list[Tried]:
+def _new(candidates: list[Proposal], trace: Trace) -> list[Proposal]:
     return [candidate for candidate in dict.fromkeys(candidates) if trace.id_of(candidate) is None]
 
 
-def _checked(measured: Measured, new: list[Tried], trace: Trace) -> Measured:
+def _checked(measured: Measured | None, new: list[Proposal], trace: Trace) -> Measured:
+    if measured is None:
+        raise ValueError(f"measure must return one row per candidate, got none for {len(new)}")
     if len(measured.values) != len(new):
         raise ValueError(f"measure must return one row per candidate, got {len(measured.values)} rows for {len(new)}")
     for number, row in enumerate(measured.values, len(trace.trials)):
@@ -196,27 +274,10 @@ def _checked(measured: Measured, new: list[Tried], trace: Trace) -> Measured:
     return measured
 
 
-def _ranked(trace: Trace, combine: Callable[[Tensor], Tensor]) -> list[float]:
-    pools: dict[str, list[Trial]] = {}
-    for trial in trace.trials:
-        pools.setdefault(stage(trial.candidate), []).append(trial)
-    scores = [0.0] * len(trace.trials)
-    for pool in pools.values():
-        values = torch.tensor([trial.values for trial in pool], dtype=torch.float32)  # (m, k)
-        combined = combine(values.reshape(len(pool), len(trace.columns))).tolist()
-        if len(combined) != len(pool):
-            raise ValueError(f"combine must return one finite score per candidate, {len(pool)} in all, got {len(combined)}")
-        if not all(map(math.isfinite, combined)):
-            raise ValueError(f"combine must return one finite score per candidate, got {next(x for x in combined if not math.isfinite(x))}")
-        for trial, score in zip(pool, combined, strict=True):
-            scores[trial.id] = score
-    return scores
-
-
-def _reason_to_stop(budget: Budget, trace: Trace, since_best: int, pace: _Pace) -> str:
+def _reason_to_stop(budget: Budget, trace: Trace, best: float | None, since_best: int, pace: _Pace) -> str:
     if budget.trials and len(trace.trials) >= budget.trials:
         return "you"
-    if budget.target is not None and trace.scores[trace.best(1)[0].id] >= budget.target:
+    if budget.target is not None and best is not None and best >= budget.target:
         return "target"
     if trace.pictures >= budget.pictures - ROUNDING:
         return "pictures"

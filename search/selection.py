@@ -1,7 +1,8 @@
 """Choosing a few good candidates that differ: greedy with swaps over score plus pairwise distance.
 
-The objective of group inference, Parmar et al., Scalable Group Inference for Diverse Generation, arXiv:2508.15773, without its solver: greedy
-reaches at least half of the best of this kind of objective, swaps bring it to within a few percent.
+The objective of group inference, Parmar et al., Scalable Group Inference for Diverse Generation, arXiv:2508.15773,
+without its solver: greedy reaches at least half of the best of this kind of objective, swaps bring it to within a few
+percent.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from torch import Tensor
 
 
 def keep_different(scores: Tensor, distances: Tensor, keep: int, weight: float = 1.0) -> list[int]:
-    """Choose `keep` of m candidates, the best one always, and list them best first; all of them where there are no more.
+    """Choose `keep` of m candidates, the best one always, and list them best first; all of them where there are no
+    more.
 
-    The rest maximizes the sum of scores in standard deviations, plus `weight` times the mean distance of each to the others, in units of the mean
-    distance of all.
+    The rest maximizes the sum of scores in standard deviations, plus `weight` times the mean distance of each to the
+    others, in units of the mean distance of all.
 
     Args:
         scores: Higher is better, `(m,)`.
@@ -55,7 +57,11 @@ def _scaled(scores: Tensor, distances: Tensor, keep: int, weight: float) -> tupl
 
 def _swapped(gains: Tensor, bonus: Tensor, chosen: list[int]) -> list[int] | None:
     """The best exchange of one of the chosen, never of the first, for another; None where none is better."""
-    swaps = [[*chosen[:place], other, *chosen[place + 1 :]] for place in range(1, len(chosen)) for other in _others(chosen, len(gains))]
+    swaps = [
+        [*chosen[:place], other, *chosen[place + 1 :]]
+        for place in range(1, len(chosen))
+        for other in _others(chosen, len(gains))
+    ]
     best = max(swaps, key=lambda swap: value(gains, bonus, swap), default=chosen)
     return best if value(gains, bonus, best) > value(gains, bonus, chosen) + 1e-9 else None
 

@@ -1,7 +1,8 @@
 """Noises as unit vectors over independent draws: their cosines, and exact combinations of related ones.
 
-Mixes and spans are linear, so that a noise is `sum w_i xi_i` with |w| = 1 over the draws it is made of. Two noises of one family share draws
-and cannot be a span of each other, but any direction in the space of their draws is N(0, I) again once it has unit norm.
+Mixes and spans are linear, so that a noise is `sum w_i xi_i` with |w| = 1 over the draws it is made of. Two noises of
+one family share draws and cannot be a span of each other, but any direction in the space of their draws is N(0, I)
+again once it has unit norm.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from .bands import WHOLE
 from .noise import Candidate, fresh, span
+from .tensors import length, listed
 
 Draws = Mapping[Candidate, float]  # independent noises with their weights, of unit norm
 
@@ -50,10 +52,10 @@ def vectors(families: Sequence[Draws]) -> tuple[Tensor, list[Candidate]]:
 def towards(vector: Tensor, columns: Sequence[Candidate]) -> Candidate:
     """The noise in the direction of `vector` `(d,)` over independent draws.
 
-    Weights are rounded to three decimals before they get unit norm: scores that differ in their last bit, as in another batch size, must not
-    make another noise.
+    Weights are rounded to three decimals before they get unit norm: scores that differ in their last bit, as in another
+    batch size, must not make another noise.
     """
-    rounded = (vector / vector.norm()).round(decimals=3)
-    unit = (rounded / rounded.norm()).tolist()
+    rounded = (vector / length(vector)).round(decimals=3)
+    unit: list[float] = listed(rounded / length(rounded))
     kept = [(weight, draw) for weight, draw in zip(unit, columns, strict=True) if weight]
     return span([weight for weight, _ in kept], [draw for _, draw in kept])

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .path import Path, Tried
+from .path import Path, Proposal
 
-Scores = Mapping[Tried, float]
+Scores = Mapping[Proposal, float]
 
 
 @dataclass(frozen=True)
@@ -16,11 +16,11 @@ class Stage:
 
     Args:
         asked: In this order; all of them are told at once, however few are measured at a time.
-        held: Measured before, and of use still: their present scores are told along, their states are kept to go on from.
+        held: Measured before, and compared with what is asked; their states are kept to go on from.
     """
 
-    asked: tuple[Tried, ...]
-    held: tuple[Tried, ...] = ()
+    asked: tuple[Proposal, ...]
+    held: tuple[Proposal, ...] = ()
 
 
 Story = Generator[Stage, Scores, None]
@@ -35,41 +35,40 @@ class Stages:
 
     def __init__(self, story: Story):
         self._story, self._asked, self._told = story, 0, 0
-        self._stage: Stage | None = next(story, None)
+        self._begin(next(story, None))
 
     @property
-    def held(self) -> tuple[Tried, ...]:
-        if self._stage is None:
-            return ()
-        known = [*self._stage.held, *self._stage.asked[: self._told]]
-        return tuple(dict.fromkeys(known))
+    def held(self) -> tuple[Proposal, ...]:
+        """What the asked ones will be compared with."""
+        return () if self._stage is None else self._stage.held
 
     @property
-    def alive(self) -> tuple[Tried, ...]:
+    def alive(self) -> tuple[Proposal, ...]:
         """Whose states it may go on from: what it holds, what it asks, and what that goes on from."""
-        if self._stage is None:
-            return ()
-        parents = [tried.parent for tried in self._stage.asked if isinstance(tried, Path) and tried.parent is not None]
-        return tuple(dict.fromkeys([*self._stage.held, *self._stage.asked, *parents]))
+        return self._alive
 
-    def ask(self, limit: int) -> list[Tried]:
+    def ask(self, limit: int) -> list[Proposal]:
         if self._stage is None:
             return []
         asked = self._stage.asked[self._asked : self._asked + limit]
         self._asked += len(asked)
         return list(asked)
 
-    def tell(self, candidates: Sequence[Tried], scores: Sequence[float]) -> None:
-        known = dict(zip(candidates, scores, strict=True))
+    def tell(self, measured: Sequence[Proposal], scores: Scores) -> None:
         if self._stage is None:
             return
-        self._told = sum(1 for tried in self._stage.asked if tried in known)
+        self._told += len(measured)
         if self._told == len(self._stage.asked):
-            self._stage = self._next({tried: known[tried] for tried in (*self._stage.asked, *self._stage.held)})
-            self._asked = self._told = 0
+            stage, self._asked, self._told = self._stage, 0, 0
+            try:
+                self._begin(self._story.send({one: scores[one] for one in (*stage.asked, *stage.held)}))
+            except StopIteration:
+                self._begin(None)
 
-    def _next(self, scores: Scores) -> Stage | None:
-        try:
-            return self._story.send(scores)
-        except StopIteration:
-            return None
+    def _begin(self, stage: Stage | None) -> None:
+        self._stage, self._alive = stage, () if stage is None else _alive(stage)
+
+
+def _alive(stage: Stage) -> tuple[Proposal, ...]:
+    parents = [one.parent for one in stage.asked if isinstance(one, Path) and one.parent is not None]
+    return tuple(dict.fromkeys([*stage.held, *stage.asked, *parents]))

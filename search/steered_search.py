@@ -1,15 +1,17 @@
-"""Particle steering: many pictures come down together, and at some levels the promising ones go on in place of the others.
+"""Particle steering: many pictures come down together, and at some levels the promising ones go on in place of the
+others.
 
-One frame for three published methods, after Zhang et al., Inference-time Scaling of Diffusion Models through Classical Search,
-arXiv:2505.23614. At every rung the previews are scored, a potential and a strength make the scores weights, and a resampler makes the
-weights ancestors; copies part by the noise that comes in on their next walk.
+One frame for three published methods, after Zhang et al., Inference-time Scaling of Diffusion Models through Classical
+Search, arXiv:2505.23614. At every rung the previews are scored, a potential and a strength make the scores weights, and
+a resampler makes the weights ancestors; copies part by the noise that comes in on their next walk.
 
-    "best known"   best preview so far, rising strength, SSP resampling; the ODE to the first rung and from just below the last one
-    "FK steering"  best preview so far, constant strength, multinomial resampling, eta 1 (Singhal et al., arXiv:2501.06848)
-    "SVDD"         at every step all go on from the best preview, eta 1 (Li et al., arXiv:2408.08252)
+    "best known"   best preview so far, rising strength, SSP resampling; the ODE to the first rung and from just below
+    the last one "FK steering"  best preview so far, constant strength, multinomial resampling, eta 1 (Singhal et al.,
+    arXiv:2501.06848) "SVDD"         at every step all go on from the best preview, eta 1 (Li et al., arXiv:2408.08252)
 
-Verifiers have scales of their own, so a score is counted in standard deviations of its rung, from the mean of it, unless `standardize` is
-off. Noise comes in after the last rung too, before the ODE takes over, so that no two copies become the same picture.
+Verifiers have scales of their own, so a score is counted in standard deviations of its rung, from the mean of it,
+unless `standardize` is off. Noise comes in after the last rung too, before the ODE takes over, so that no two copies
+become the same picture.
 """
 
 from __future__ import annotations
@@ -25,9 +27,10 @@ from torch import Tensor
 
 from .correlation import spearman
 from .noise import Candidate, fresh, unused
-from .path import Path, Schedule, Tried, finish, renoise
+from .path import Path, Proposal, Schedule, finish, renoise
 from .resampling import RESAMPLERS, effective_sample_size
 from .stages import Scores, Stage, Stages, Story
+from .tensors import listed
 
 POTENTIALS = ("max", "difference", "current")
 TEMPERATURES = ("increasing", "constant", "infinite")
@@ -40,7 +43,8 @@ class Preset:
     """What a method fills in: the knobs of `SteeredSearch` by the same names.
 
     Args:
-        calm: Whether the ways to the first rung, where the noises differ anyway, and from just below the last one are the ODE.
+        calm: Whether the ways to the first rung, where the noises differ anyway, and from just below the last one are
+            the ODE.
     """
 
     rungs: tuple[float, ...]  # empty for every step
@@ -69,14 +73,15 @@ class Particle(NamedTuple):
         log_weight: Those since the last resampling.
     """
 
-    place: Tried
+    place: Proposal
     peak: float = -math.inf
     paid: float = 0.0
     log_weight: float = 0.0
 
 
 class SteeredSearch(Stages):
-    """Particles that are resampled by their previews. The start's own picture is measured as well; all particles are fresh noises.
+    """Particles that are resampled by their previews. The start's own picture is measured as well; all particles are
+    fresh noises.
 
     Args:
         start: Candidate that is measured first.
@@ -85,10 +90,12 @@ class SteeredSearch(Stages):
         pictures: Full pictures' worth of denoising; a particle takes exactly one.
         preset: One of `PRESETS`, for every knob that is left as it is.
         particles: How many come down together, pool after pool; 0 for one pool of as many as the pictures pay for.
-        rungs: Shares of noise in (0, 1), descending, at whose nearest levels previews are scored; none for the preset's.
-        potential: What a particle is weighed by: "max" of its previews so far, the "current" one, or its "difference" to what was paid.
-        temperature: Strength over the rungs: "increasing" with the share of signal up to full strength at the last one, "constant", or
-            "infinite", where all go on from the best.
+        rungs: Shares of noise in (0, 1), descending, at whose nearest levels previews are scored; none for the
+            preset's.
+        potential: What a particle is weighed by: "max" of its previews so far, the "current" one, or its "difference"
+            to what was paid.
+        temperature: Strength over the rungs: "increasing" with the share of signal up to full strength at the last one,
+            "constant", or "infinite", where all go on from the best.
         strength: Log weight per standard deviation (lambda), above 0; 0 for the preset's.
         resampler: One of `RESAMPLERS`.
         eta: Share of fresh noise in each step, in [0, 1]; below 0 for the preset's.
@@ -98,7 +105,7 @@ class SteeredSearch(Stages):
 
     def __init__(
         self,
-        start: Tried,
+        start: Proposal,
         seeds: Iterator[int],
         *,
         schedule: Schedule,
@@ -116,8 +123,12 @@ class SteeredSearch(Stages):
     ):
         chosen = PRESETS[_one_of("preset", preset, PRESETS)]
         self.potential = _one_of("potential", chosen.potential if potential == AS_PRESET else potential, POTENTIALS)
-        self.temperature = _one_of("temperature", chosen.temperature if temperature == AS_PRESET else temperature, TEMPERATURES)
-        self.resampler = RESAMPLERS[_one_of("resampler", chosen.resampler if resampler == AS_PRESET else resampler, RESAMPLERS)]
+        self.temperature = _one_of(
+            "temperature", chosen.temperature if temperature == AS_PRESET else temperature, TEMPERATURES
+        )
+        self.resampler = RESAMPLERS[
+            _one_of("resampler", chosen.resampler if resampler == AS_PRESET else resampler, RESAMPLERS)
+        ]
         _check(particles, strength, eta, least_ess)
         self.strength, self.eta, self.calm = strength or chosen.strength, chosen.eta if eta < 0 else eta, chosen.calm
         self.particles, self.least_ess, self.standardize = particles, least_ess, standardize
@@ -125,10 +136,12 @@ class SteeredSearch(Stages):
         if self.rungs and self.eta == 0:
             raise ValueError("eta must be above 0, or copies would stay the same picture, got 0")
         self.log_evidence = 0.0  # log of the mean of exp(strength * score) in the last pool, for scores as they are
-        self._seen: dict[Tried, float] = {}  # scores of the previews at the rungs
-        self._foreseen: dict[float, list[tuple[float, float]]] = {level: [] for level in self.rungs}  # with those of the pictures
+        self._seen: dict[Proposal, float] = {}  # scores of the previews at the rungs
+        # with those of the pictures
+        self._foreseen: dict[float, list[tuple[float, float]]] = {level: [] for level in self.rungs}
         self._start, self._seeds, self._schedule = start, unused(seeds, start), schedule
-        self.walks = self._walks()  # levels and eta of each, for two particles and more; none where nothing can be chosen on the way
+        # levels and eta of each, for two particles and more; none where nothing can be chosen on the way
+        self.walks = self._walks()
         self._left = round((pictures - schedule.cost(start)) * schedule.steps)
         super().__init__(self._story())
 
@@ -143,10 +156,11 @@ class SteeredSearch(Stages):
             again = self._schedule.levels[-self._left - 1 :]
             yield Stage((renoise(finish(best, self._schedule), again, next(self._seeds)),))
 
-    def _steered(self, noises: Sequence[Candidate], best: Tried) -> Generator[Stage, Scores, Tried]:
+    def _steered(self, noises: Sequence[Candidate], best: Proposal) -> Generator[Stage, Scores, Proposal]:
         """Bring a pool down; returns the best picture so far."""
         particles = [Particle(noise) for noise in noises]
         self.log_evidence = 0.0
+        scores: Scores = {}
         for number, (levels, eta) in enumerate(self.walks if len(noises) > 1 else ()):
             walks = [Path(particle.place, levels, next(self._seeds) if eta else 0, eta) for particle in particles]
             scores = yield Stage(tuple(walks), (best,))
@@ -161,19 +175,27 @@ class SteeredSearch(Stages):
         self._look_back(pictures, scores)
         return max([best, *pictures], key=scores.__getitem__)
 
-    def _look_back(self, pictures: Sequence[Tried], scores: Scores) -> None:
+    def _look_back(self, pictures: Sequence[Proposal], scores: Scores) -> None:
         """Pair the pictures with the previews that they came by."""
         for picture in pictures:
-            node: Tried | None = picture
+            node: Proposal | None = picture
             while isinstance(node, Path):
                 node = node.parent
-                if node in self._seen:
+                if isinstance(node, Path) and node in self._seen:
                     self._foreseen[node.end].append((self._seen[node], scores[picture]))
 
     def explain(self) -> str:
         """How well the previews foretold the pictures, in a sentence: rungs where they did not are of no use."""
-        told = [f"{spearman(*zip(*pairs))} at noise {self._schedule.time(level):.2f}" for level, pairs in self._foreseen.items() if pairs]
-        return f"Rank correlation of previews and pictures: {'; '.join(told)}." if told else "No previews: all pictures in full."
+        told = [
+            f"{spearman(*zip(*pairs))} at noise {self._schedule.time(level):.2f}"
+            for level, pairs in self._foreseen.items()
+            if pairs
+        ]
+        return (
+            f"Rank correlation of previews and pictures: {'; '.join(told)}."
+            if told
+            else "No previews: all pictures in full."
+        )
 
     def _walks(self) -> list[tuple[tuple[float, ...], float]]:
         if not self.rungs:
@@ -196,14 +218,21 @@ class SteeredSearch(Stages):
         values = torch.tensor([scores[particle.place] for particle in particles], dtype=torch.float64)
         if self.standardize:
             spread = values.std(correction=0)
-            values = (values - values.mean()) / spread if spread > ROUNDING * values.abs().max() else torch.zeros_like(values)
-        weighed = []
-        for particle, value in zip(particles, values.tolist(), strict=True):
+            values = (
+                (values - values.mean()) / spread
+                if spread > ROUNDING * values.abs().max()
+                else torch.zeros_like(values)
+            )
+        weighed: list[Particle] = []
+        counted: list[float] = listed(values)
+        for particle, value in zip(particles, counted, strict=True):
             peak = max(particle.peak, value)
             power = peak if self.potential == "max" else value
             if strength < math.inf:
                 power = strength * power - (particle.paid if self.potential == "difference" else 0.0)
-            weighed.append(particle._replace(peak=peak, paid=particle.paid + power, log_weight=particle.log_weight + power))
+            weighed.append(
+                particle._replace(peak=peak, paid=particle.paid + power, log_weight=particle.log_weight + power)
+            )
         return weighed
 
     def _resampled(self, particles: list[Particle]) -> list[Particle]:
@@ -214,7 +243,7 @@ class SteeredSearch(Stages):
             return particles
         self.log_evidence += _log_mean(log_weights)
         generator = torch.Generator().manual_seed(next(self._seeds))
-        ancestors = self.resampler(log_weights.softmax(0), len(particles), generator).tolist()
+        ancestors: list[int] = listed(self.resampler(log_weights.softmax(0), len(particles), generator))
         return [particles[ancestor]._replace(log_weight=0.0) for ancestor in ancestors]
 
     def _close(self, particles: list[Particle], scores: Scores) -> None:
@@ -228,14 +257,19 @@ def _log_mean(log_weights: Tensor) -> float:
 
 
 def _rungs(schedule: Schedule, asked: Sequence[float], preset: Sequence[float]) -> tuple[float, ...]:
-    """Levels of the schedule. Two steps are left below the last one, for the noise that parts copies and for the way to 0."""
+    """Levels of the schedule. Two steps are left below the last one, for the noise that parts copies and for the way to
+    0.
+    """
     grid, highest = schedule.levels[1:-2], schedule.time(schedule.levels[0])
     if any(not 0 < time < highest for time in asked) or any(a <= b for a, b in pairwise(asked)):
         raise ValueError(f"rungs must go down within {highest:.3g} and 0, where the schedule is, got {tuple(asked)}")
     near = [min(grid, key=lambda level: abs(schedule.time(level) - time)) for time in asked or preset if grid]
     levels = tuple(dict.fromkeys(near)) if asked or preset else grid
     if asked and len(levels) < len(asked):
-        raise ValueError(f"rungs must have levels of their own among the {len(grid)} that {schedule.steps} steps allow, got {tuple(asked)}")
+        raise ValueError(
+            f"rungs must have levels of their own among the {len(grid)} that {schedule.steps} steps allow, got"
+            f" {tuple(asked)}"
+        )
     return levels
 
 

@@ -1,13 +1,15 @@
 """When one more draw is not worth its price: Pandora's rule.
 
-Weitzman, Optimal Search for the Best Alternative, Econometrica 1979: draw until the best reaches the level from which one more draw is
-expected to gain no more than it costs. With mean and spread unknown, the next draw follows a t distribution around those of the draws so far.
+Weitzman, Optimal Search for the Best Alternative, Econometrica 1979: draw until the best reaches the level from which
+one more draw is expected to gain no more than it costs. With mean and spread unknown, the next draw follows a t
+distribution around those of the draws so far.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from fractions import Fraction
 
 FEWEST = 3  # draws before their spread means anything
 NEARLY_NORMAL = 200  # degrees of freedom
@@ -29,12 +31,42 @@ def expected_gain(best: float, mean: float, spread: float, freedom: float = math
     return spread * (density - level * above)
 
 
+class Draws:
+    """Mean and spread of draws by name, exact; what they cost does not grow with how many there are."""
+
+    def __init__(self) -> None:
+        self._values: dict[Hashable, float] = {}
+        self._sum, self._squares = Fraction(0), Fraction(0)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def put(self, name: Hashable, value: float) -> None:
+        """Add a draw, or give a known one another value."""
+        for number, sign in ((self._values.get(name), -1), (value, 1)):
+            if number is not None:
+                exact = Fraction(number)
+                self._sum, self._squares = self._sum + sign * exact, self._squares + sign * exact**2
+        self._values[name] = value
+
+    @property
+    def mean(self) -> float:
+        return float(self._sum / len(self))
+
+    @property
+    def spread(self) -> float:
+        """Standard deviation; of at least two draws."""
+        return math.sqrt((self._squares - self._sum**2 / len(self)) / (len(self) - 1))
+
+
 def worth_it(scores: Sequence[float], cost: float) -> bool:
-    """Whether one more independent draw is expected to gain more than it costs; always, where there are fewer than three.
+    """Whether one more independent draw is expected to gain more than it costs; always, where there are fewer than
+    three.
 
     Args:
         scores: Of the draws so far.
-        cost: Of one more, in standard deviations of the scores, above 0: 0.1 stops after some 5 draws, 0.02 after some 20.
+        cost: Of one more, in standard deviations of the scores, above 0: 0.1 stops after some 5 draws, 0.02 after some
+            20.
     """
     if not cost > 0:
         raise ValueError(f"cost must be above 0, got {cost}")

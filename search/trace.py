@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
+import heapq
 import io
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from typing import Any, cast
 
-from .path import Tried, stage
+from .path import Proposal, stage
 from .recipe import decode, encode
 
 VERSION = 2
@@ -73,16 +75,18 @@ class Trial:
         id: Place in the trace; 0 is the user's own noise.
         candidate: What was measured: a noise that was sampled in full, or a walk along the path.
         parents: Ids of the trials whose candidates it was made from, where they were measured.
-        how: "own seed", "start", "random", "neighbor", "combination"; "draft", "preview", "refined" or "path" along the path.
+        how: "own seed", "start", "random", "neighbor", "combination"; "draft", "preview", "refined" or "path" along the
+            path.
         round: The round that measured it.
         cost: Full pictures' worth of denoising that it took.
         values: Raw values, one per column of the trace.
         seconds: Its share of the time of its group.
-        remembered: Whether an earlier run had paid for it; its cost counts all the same, so that the search goes as it went then.
+        remembered: Whether an earlier run had paid for it; its cost counts all the same, so that the search goes as it
+            went then.
     """
 
     id: int
-    candidate: Tried
+    candidate: Proposal
     parents: tuple[int, ...]
     how: str
     round: int
@@ -98,6 +102,22 @@ class Trial:
         return not stage(self.candidate)
 
 
+class _Present(Mapping[Proposal, float]):
+    """Scores by candidate, as they are when they are read."""
+
+    def __init__(self, trace: Trace):
+        self._trace = trace
+
+    def __getitem__(self, candidate: Proposal) -> float:
+        return self._trace.score_of(candidate)
+
+    def __iter__(self) -> Iterator[Proposal]:
+        return (trial.candidate for trial in self._trace.trials)
+
+    def __len__(self) -> int:
+        return len(self._trace.trials)
+
+
 @dataclass
 class Trace:
     """All trials of one search; it grows while the search runs and stays readable if that fails.
@@ -105,8 +125,10 @@ class Trace:
     Args:
         columns: Names of the raw values.
         trials: In the order of measuring.
-        scores: One per trial, higher is better, combined anew in every round over its pool: all pictures, or all previews of a level.
-        stopped: Why the search ended: "pictures", "minutes", "target", "patience", "finished"; "" while it runs or when it was cut off.
+        scores: One per trial, higher is better, combined anew in every round over its pool: all pictures, or all
+            previews of a level.
+        stopped: Why the search ended: "pictures", "minutes", "target", "patience", "finished"; "" while it runs or when
+            it was cut off.
     """
 
     columns: tuple[str, ...] = ()
@@ -115,43 +137,66 @@ class Trace:
     ledger: Ledger = field(default_factory=Ledger)
     stopped: str = ""
     version: int = VERSION
-    _ids: dict[Tried, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _ids: dict[Proposal, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _paid: tuple[float, float] = field(default=(0.0, 0.0), init=False, repr=False, compare=False)  # and its rounding
 
     def __post_init__(self) -> None:
         self._ids = {trial.candidate: trial.id for trial in self.trials}
+        self._pay([trial.cost for trial in self.trials])
 
     @property
     def pictures(self) -> float:
         """Full pictures' worth of denoising so far."""
-        return math.fsum(trial.cost for trial in self.trials)
+        return self._paid[0]
 
-    def id_of(self, candidate: Tried) -> int | None:
+    @property
+    def present(self) -> Mapping[Proposal, float]:
+        """The present scores of everything that was measured."""
+        return _Present(self)
+
+    def id_of(self, candidate: Proposal) -> int | None:
         """Find the trial that measured this candidate."""
         return self._ids.get(candidate)
 
-    def score_of(self, candidate: Tried) -> float:
+    def score_of(self, candidate: Proposal) -> float:
         return self.scores[self._ids[candidate]]
 
     def best(self, k: int = 1) -> list[Trial]:
-        """List the k best pictures, best first, the earlier one first where scores are equal. Drafts and previews are none."""
-        finished = [trial for trial in self.trials if trial.finished]
-        return sorted(finished, key=lambda trial: (-self.scores[trial.id], trial.id))[:k]
+        """List the k best pictures, best first, the earlier one first where scores are equal. Drafts and previews are
+        none.
+        """
+        finished = (trial for trial in self.trials if trial.finished)
+        return heapq.nsmallest(k, finished, key=lambda trial: (-self.scores[trial.id], trial.id))
 
     def add(
-        self, candidates: Sequence[Tried], measured: Measured, hows: Sequence[str], round: int, costs: Sequence[float] = ()
+        self,
+        candidates: Sequence[Proposal],
+        measured: Measured,
+        hows: Sequence[str],
+        round: int,
+        costs: Sequence[float] = (),
     ) -> list[Trial]:
         """Append one trial per candidate and pay for them; a full picture each where no costs are given."""
-        share = measured.seconds / len(candidates)
+        share, first = measured.seconds / len(candidates), len(self.trials)
         self.ledger.add(measured)
         for row, (candidate, values, how) in enumerate(zip(candidates, measured.values, hows, strict=True)):
-            parents = tuple(self._ids[known] for parent in candidate.parents if (known := self._known(parent)) is not None)
+            parents = tuple(
+                self._ids[known] for parent in candidate.parents if (known := self._known(parent)) is not None
+            )
             number, nfe, cost = len(self.trials), measured.nfe_of(row), costs[row] if costs else 1.0
             remembered = bool(measured.remembered) and measured.remembered[row]
             self._ids[candidate] = number
-            self.trials.append(Trial(number, candidate, parents, how, round, nfe, tuple(values), share, cost, remembered))
-        return self.trials[-len(candidates) :]
+            self.trials.append(
+                Trial(number, candidate, parents, how, round, nfe, tuple(values), share, cost, remembered)
+            )
+        self._pay([trial.cost for trial in self.trials[first:]])
+        return self.trials[first:]
 
-    def _known(self, parent: Tried) -> Tried | None:
+    def _pay(self, costs: Sequence[float]) -> None:
+        paid = math.fsum([*self._paid, *costs])
+        self._paid = (paid, math.fsum([*self._paid, *costs, -paid]))
+
+    def _known(self, parent: Proposal) -> Proposal | None:
         """The parent as it was measured: the picture of a candidate may be written as the walk to it."""
         while parent not in self._ids:
             if not parent.parents or getattr(parent, "renoised", True):
@@ -163,12 +208,19 @@ class Trace:
         """Write it as one line of JSON, candidates as in a recipe."""
         noise, places = encode([trial.candidate for trial in self.trials])
         rows = [[place, *_row(trial)] for place, trial in zip(places, self.trials, strict=True)]
-        body = {"noise_search_trace": self.version, "columns": self.columns, "noise": noise, "trials": rows}
+        body: dict[str, Any] = {
+            "noise_search_trace": self.version,
+            "columns": self.columns,
+            "noise": noise,
+            "trials": rows,
+        }
         body |= {"scores": self.scores, "ledger": asdict(self.ledger), "stopped": self.stopped}
         return json.dumps(body, separators=(",", ":"), allow_nan=False)
 
     def to_csv(self) -> str:
-        """Write one row per trial, for a spreadsheet: what it was, what it took, its score and raw values, the ids of its parents."""
+        """Write one row per trial, for a spreadsheet: what it was, what it took, its score and raw values, the ids of
+        its parents.
+        """
         text = io.StringIO()
         rows = csv.writer(text, lineterminator="\n")
         rows.writerow([*CSV_COLUMNS, *self.columns, "parents"])
@@ -183,8 +235,9 @@ class Trace:
     @classmethod
     def from_json(cls, text: str) -> Trace:
         """Read what `to_json` wrote; another version is an error."""
-        body = json.loads(text)
-        version = body.get("noise_search_trace") if isinstance(body, dict) else None
+        read: Any = json.loads(text)
+        body = cast("dict[str, Any]", read if isinstance(read, dict) else {})
+        version = body.get("noise_search_trace")
         if version != VERSION:
             raise ValueError(f"trace must be of version {VERSION}, got {version}")
         noise = decode(body["noise"])
@@ -192,10 +245,11 @@ class Trace:
         return cls(tuple(body["columns"]), trials, body["scores"], Ledger(**body["ledger"]), body["stopped"])
 
 
-def _row(trial: Trial) -> list:
-    return list((trial.parents, trial.how, trial.round, trial.nfe, trial.values, trial.seconds, trial.cost))
+def _row(trial: Trial) -> list[Any]:
+    return [trial.parents, trial.how, trial.round, trial.nfe, trial.values, trial.seconds, trial.cost]
 
 
-def _trial(index: int, noise: Sequence[Tried], row: list) -> Trial:
+def _trial(index: int, noise: Sequence[Proposal], row: list[Any]) -> Trial:
     place, parents, how, round, nfe, values, seconds, cost = row
-    return Trial(index, noise[place], tuple(parents), how, round, nfe, tuple(values), seconds, cost)
+    candidate: Proposal = noise[int(place)]
+    return Trial(index, candidate, tuple(parents), how, round, nfe, tuple(values), seconds, cost)

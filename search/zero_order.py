@@ -1,9 +1,10 @@
 """Zero-order search: move the pivot to its best neighbor.
 
-Ma et al., Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps, arXiv:2501.09732. Their rule is `warmup=1, adapt=False,
-restart="fresh"`: neighbors at cosine 0.95, and where no neighbor beats the pivot, which was scored before, a fresh noise is the next one.
-The default deviates where it helps: the first pivot is the best of a few fresh noises, neighbors are Crank-Nicolson moves (exactly N(0, I)
-and at the same cosine), the pivot stays until it is beaten, and the stride grows with success and shrinks with failure.
+Ma et al., Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps, arXiv:2501.09732. Their rule is
+`warmup=1, adapt=False, restart="fresh"`: neighbors at cosine 0.95, and where no neighbor beats the pivot, which was
+scored before, a fresh noise is the next one. The default deviates where it helps: the first pivot is the best of a few
+fresh noises, neighbors are Crank-Nicolson moves (exactly N(0, I) and at the same cosine), the pivot stays until it is
+beaten, and the stride grows with success and shrinks with failure.
 """
 
 from __future__ import annotations
@@ -52,8 +53,9 @@ class ZeroOrderSearch(Stages):
 
     def _story(self) -> Story:
         if self.warmup > 1:
-            scores = yield Stage((self.pivot, *self._draws(self.warmup - 1)))
-            self.pivot = max(scores, key=scores.__getitem__)
+            noises = (self.pivot, *self._draws(self.warmup - 1))
+            scores = yield Stage(noises)
+            self.pivot = max(noises, key=scores.__getitem__)
             pivot_known = True
         else:
             pivot_known = False

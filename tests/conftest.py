@@ -1,4 +1,6 @@
-"""Makes the pack importable as `noise_search`, the host importable by its own names, and an unnoticed skip impossible in CI."""
+"""Makes the pack importable as `noise_search`, the host importable by its own names, and an unnoticed skip impossible
+in CI.
+"""
 
 import gc
 import json
@@ -29,7 +31,8 @@ if harness.COMFYUI_PATH:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # Test modules are named by their path from here. From tests/ on, tests/nodes would replace the host's module `nodes`.
+    # Test modules are named by their path from here. From tests/ on, tests/nodes would replace the host's module
+    # `nodes`.
     config._rootpath = PACK
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # fixtures end their servers on that as well
 
@@ -58,11 +61,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
 def pytest_make_collect_report(collector: pytest.Collector):
     report = yield
     if CI and report.skipped:
-        report.outcome, report.longrepr = "failed", f"{collector.nodeid} was skipped; nothing may be skipped when CI=true"
+        report.outcome, report.longrepr = (
+            "failed",
+            f"{collector.nodeid} was skipped; nothing may be skipped when CI=true",
+        )
     return report
 
 
 host = harness.host
+whole_host = harness.whole_host
 server = harness.server
 browser = harness.browser
 page = harness.page
@@ -73,15 +80,31 @@ sampled = fixtures.sampled
 
 
 @pytest.fixture(autouse=True, scope="module")
+def environment_as_before():
+    """No file of tests leaves our switches changed: the one server of all tests starts with those that it finds, and
+    keeps them.
+    """
+    before = our_switches()
+    yield
+    assert our_switches() == before
+
+
+def our_switches() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("NOISE_SEARCH_")}
+
+
+@pytest.fixture(autouse=True, scope="module")
 def settled_garbage():
-    """What is there before a file of tests is not looked through at every collection in it: the host collects with each model that it loads,
-    and complains, as long as it remembers one whose last copy is gone."""
+    """What is there before a file of tests is not looked through at every collection in it: the host collects with each
+    model that it loads, and complains, as long as it remembers one whose last copy is gone."""
     if harness.Host.started:
         import comfy.model_management as memory
 
         gc.unfreeze()
         gc.collect()
-        memory.current_loaded_models[:] = [loaded for loaded in memory.current_loaded_models if loaded.model is not None]
+        memory.current_loaded_models[:] = [
+            loaded for loaded in memory.current_loaded_models if loaded.model is not None
+        ]
         gc.freeze()
 
 

@@ -17,16 +17,30 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-
 from noise_search.demo.client import END, Client, Result, failure, refusal
 from noise_search.demo.examples import write_examples
 from noise_search.demo.server import NAME, Server, prepare
+from noise_search.tests.card import CARDS, VARIABLE, Card, put_in
 
 COMFYUI_PATH = os.environ.get("COMFYUI_PATH", "")
 MISSING = "this test needs ComfyUI: run `python dev.py test`, or set COMFYUI_PATH to a ComfyUI folder"
 TOYS = Path(__file__).with_name("toys.py")
-EXTRAS = ("custom_sampler", "flux", "sd3", "mask", "latent", "images", "rebatch", "primitive", "string", "logic", "differential_diffusion", "model_advanced")
-HARMLESS = ("huggingface.co", "graph accessed before initialization")  # the host's own start page, before its graph is there
+EXTRAS = (
+    "custom_sampler",
+    "flux",
+    "sd3",
+    "mask",
+    "latent",
+    "images",
+    "rebatch",
+    "primitive",
+    "string",
+    "logic",
+    "differential_diffusion",
+    "model_advanced",
+)
+# the host's own start page, before its graph is there
+HARMLESS = ("huggingface.co", "graph accessed before initialization")
 OURS = ("noise-search", "noise_search", "/view?")  # in the address of everything that the page loads for this pack
 
 
@@ -34,7 +48,8 @@ def make_importable(base: Path) -> None:
     """Puts the host on the path, on the CPU, with `base` as its base directory: before anything of it is imported."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     sys.path.insert(0, COMFYUI_PATH)
-    importlib.import_module("utils")  # the host's own, as in main.py: before nodes.py puts comfy/ with its utils.py in front
+    # the host's own, as in main.py: before nodes.py puts comfy/ with its utils.py in front
+    importlib.import_module("utils")
     from comfy.cli_args import args
 
     args.cpu, args.base_directory = True, str(prepare(base, [TOYS]))
@@ -42,7 +57,14 @@ def make_importable(base: Path) -> None:
 
 def find_chromium() -> str | None:
     """An installed Chromium or Chrome; dev.py names one in CHROMIUM_PATH where it had to install it."""
-    names = (os.environ.get("CHROMIUM_PATH"), "chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+    names = (
+        os.environ.get("CHROMIUM_PATH"),
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+        "chrome",
+    )
     return next((found for name in names if name and (found := shutil.which(name))), None)
 
 
@@ -61,17 +83,25 @@ class Host:
         self.on_event: Callable[[str, dict], None] = lambda name, data: None
         Host.started = True
         self.executor = None
+        self.extras = set(EXTRAS)
         self.cache = "classic"  # which of the host's caches prompts run with: also "lru" (one result) or "none"
+        self.card = CARDS[os.environ[VARIABLE]] if os.environ.get(VARIABLE) else None
         self.thread.submit(self._load).result()
+        if self.card:
+            Card(self.card).__enter__()  # on the tests' thread as well
         self.toys: ModuleType = self._module(base / "custom_nodes" / "toys")
         self.pack: ModuleType | None = self._module(base / "custom_nodes" / NAME)
 
     def run(self, prompt: dict, *, workflow: dict | None = None, on_event=None, keep_cache: bool = False) -> Result:
-        """Validates and executes an API prompt. `keep_cache` lets nodes be served from the run before, as in the server."""
+        """Validates and executes an API prompt. `keep_cache` lets nodes be served from the run before, as in the
+        server.
+        """
         return self.thread.submit(self._run, copy.deepcopy(prompt), workflow, on_event, keep_cache).result()
 
     def part(self, name: str) -> ModuleType:
-        """A module of the pack as the host loaded it, `part("nodes.search")`: not the same object as `noise_search.nodes.search`."""
+        """A module of the pack as the host loaded it, `part("nodes.search")`: not the same object as
+        `noise_search.nodes.search`.
+        """
         return importlib.import_module(f"{self.pack.__name__}.{name}")
 
     def call(self, function: Callable, *arguments, **keywords):
@@ -81,7 +111,9 @@ class Host:
         return self.thread.submit(torch.inference_mode()(function), *arguments, **keywords).result()
 
     def let_go(self) -> None:
-        """Frees all models. What still holds one is silent at the interpreter's end, when the modules for the host's own clean-up are gone."""
+        """Frees all models. What still holds one is silent at the interpreter's end, when the modules for the host's
+        own clean-up are gone.
+        """
         import comfy.model_management
         import comfy.model_patcher
 
@@ -95,14 +127,28 @@ class Host:
         gc.collect()
         comfy.model_patcher.ModelPatcher.__del__ = lambda patcher: None
 
+    def load_all_nodes(self) -> None:
+        """Those of the host's own node files that were left out at the start as well, once; not those that call paid
+        services.
+        """
+        found = sorted(Path(COMFYUI_PATH, "comfy_extras").glob("nodes_*.py"))
+        missing = [path for path in found if path.stem.removeprefix("nodes_") not in self.extras]
+        self.extras.update(path.stem.removeprefix("nodes_") for path in missing)
+        self.thread.submit(lambda: [self._load_node(path, "comfy_extras") for path in missing]).result()
+
     def interrupt(self) -> None:
         import nodes
 
         nodes.interrupt_processing()
 
     def _load(self) -> None:
-        import nodes
         import server
+
+        import nodes
+
+        if self.card:
+            put_in(self.card)
+            Card(self.card).__enter__()
 
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
@@ -162,7 +208,9 @@ def host() -> Iterator[Host]:
 
     host = Host(Path(args.base_directory))
     gc.collect()
-    gc.freeze()  # half a million objects of libraries: the host collects garbage with every model that it loads, a third of a second each time
+    # half a million objects of libraries: the host collects garbage with every model that it loads, a third of a second
+    # each time
+    gc.freeze()
     yield host
     gc.unfreeze()
     host.thread.submit(host.let_go).result()
@@ -170,8 +218,17 @@ def host() -> Iterator[Host]:
 
 
 @pytest.fixture(scope="session")
+def whole_host(host: Host) -> Host:
+    """With all of the host's own nodes."""
+    host.load_all_nodes()
+    return host
+
+
+@pytest.fixture(scope="session")
 def tiny(host: Host) -> Callable[[str], SimpleNamespace]:
-    """`tiny("sd3")`: model, positive, negative, latent, vae and shape of a family (sd3, flux, sd15, wan) with random weights."""
+    """`tiny("sd3")`: model, positive, negative, latent, vae and shape of a family (sd3, flux, sd15, wan) with random
+    weights.
+    """
     toys = host.toys
 
     def build(family: str, batch: int = 1) -> SimpleNamespace:
@@ -204,19 +261,30 @@ class Page:
     def __init__(self, raw, client: Client, vue: bool = False):
         self.raw, self.client, self.vue = raw, client, vue
         self.console: list[tuple[str, str]] = []
-        raw.on("console", lambda message: self.console.append((message.type, f"{message.text} {message.location.get('url', '')}")))
+        raw.on(
+            "console",
+            lambda message: self.console.append((message.type, f"{message.text} {message.location.get('url', '')}")),
+        )
         raw.on("pageerror", lambda error: self.console.append(("pageerror", str(error))))
 
     @property
     def errors(self) -> list[str]:
         """Console errors and uncaught exceptions, without the files of its own that the host misses."""
-        bad = [text for kind, text in self.console if kind in ("error", "pageerror") and not any(word in text for word in HARMLESS)]
+        bad = [
+            text
+            for kind, text in self.console
+            if kind in ("error", "pageerror") and not any(word in text for word in HARMLESS)
+        ]
         return [text for text in bad if "Failed to load resource" not in text or any(word in text for word in OURS)]
 
     def open(self, query: str = "") -> None:
-        """Opens the page, as `/?template=NAME&source=noise-search` for an example, and waits until its graph is ready."""
+        """Opens the page, as `/?template=NAME&source=noise-search` for an example, and waits until its graph is
+        ready.
+        """
         self.raw.goto(self.client.url + "/" + query, wait_until="domcontentloaded")
-        ready = "() => window.app?.positionConversion && app.isGraphReady && app.extensionManager?.workflow?.activeWorkflow"
+        ready = (
+            "() => window.app?.positionConversion && app.isGraphReady && app.extensionManager?.workflow?.activeWorkflow"
+        )
         self.raw.wait_for_function(ready)
         if query:
             self.raw.wait_for_function("() => app.graph.nodes.length > 0 && !location.search")
@@ -238,7 +306,9 @@ class Page:
 
     def queue(self) -> str:
         """Queues what is on the canvas, as the button does; the prompt's id."""
-        with self.raw.expect_response(lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST") as answer:
+        with self.raw.expect_response(
+            lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+        ) as answer:
             self.raw.evaluate("async () => { await app.queuePrompt(0, 1) }")
         if answer.value.status != 200:
             text = answer.value.json()
@@ -275,14 +345,18 @@ def browser() -> Iterator:
     if (path := find_chromium()) is None:
         pytest.fail("this test needs Chromium: install it, or name it in CHROMIUM_PATH", pytrace=False)
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        started = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
         yield started
         started.close()
 
 
 @pytest.fixture
 def page(server: Server, browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A fresh page on the server. `parametrize("page", ["canvas", "vue"], indirect=True)` runs a test in both renderers."""
+    """A fresh page on the server. `parametrize("page", ["canvas", "vue"], indirect=True)` runs a test in both
+    renderers.
+    """
     client = server.client()
     vue = getattr(request, "param", "canvas") == "vue"
     settings = {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": vue, "Comfy.Minimap.Visible": False}

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-
 from noise_search import dev
 from noise_search.demo.client import Client
 from noise_search.demo.examples import EXAMPLES, address, with_tiny_model
@@ -35,7 +34,9 @@ def folder_of_a_host(folder: Path, requirements: str = "") -> Path:
 def start_dev(*arguments: str, cache: Path, **variables: str) -> subprocess.Popen:
     settings = {**os.environ, "NOISE_SEARCH_CACHE": str(cache), **variables}
     command = [sys.executable, str(dev.PACK / "dev.py"), *arguments]
-    return subprocess.Popen(command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
 
 
 def wait_for(process: subprocess.Popen, pattern: str) -> re.Match:
@@ -77,8 +78,13 @@ def test_ctrl_c_stops_the_server_and_leaves_nothing_running(tmp_path):
 def test_a_stopped_command_takes_its_grandchildren_along(tmp_path, kind):
     grandchild = "import time; time.sleep(600)"
     child = f"import subprocess, sys; print('up', flush=True); subprocess.run([sys.executable, '-c', '{grandchild}'])"
-    program = f"import dev, signal, sys; signal.signal({int(kind)}, signal.default_int_handler); dev.run([sys.executable, '-c', {child!r}])"
-    process = subprocess.Popen([sys.executable, "-c", program], cwd=dev.PACK, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    program = (
+        f"import dev, signal, sys; signal.signal({int(kind)}, signal.default_int_handler); dev.run([sys.executable,"
+        f" '-c', {child!r}])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], cwd=dev.PACK, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
     wait_for(process, "up")
     while len(family := psutil.Process(process.pid).children(recursive=True)) < 2:
         time.sleep(0.05)
@@ -109,13 +115,14 @@ def test_a_failed_installation_is_never_taken_for_a_finished_one(tmp_path):
     host = folder_of_a_host(tmp_path / "host", "this is not a requirement\n")
     cache, python = tmp_path / "cache", {"COMFYUI_PATH": str(host), "NOISE_SEARCH_PYTHON": ""}
     for _ in range(2):
-        process = start_dev("test", "--version", cache=cache, **python)
+        process = start_dev("test", "--version", "tests", cache=cache, **python)
         said, _ = process.communicate(timeout=120)
         assert process.returncode == 1
         assert "installing ComfyUI's packages" in said and "this is not a requirement" in said and "pip failed" in said
     (folder,) = (cache / "environments").iterdir()
     (folder / "ready").touch()
-    said, _ = start_dev("test", "--version", cache=cache, **python, CHROMIUM_PATH="none").communicate(timeout=120)
+    again = start_dev("test", "--version", "tests", cache=cache, **python, CHROMIUM_PATH="none")
+    said, _ = again.communicate(timeout=120)
     assert "installing" not in said and "No module named pytest" in said
 
 
@@ -149,10 +156,12 @@ def test_a_host_that_nobody_carries_is_refused():
 
 def test_sides_of_the_tests_run_together_in_their_order_and_one_that_fails_is_not_lost(capfd):
     def ends(code, said=""):
-        return [sys.executable, "-c", f"import os, sys; print({said!r}, os.environ['HOST']); sys.exit({code})"], {"HOST": "a host"}
+        program = f"import os, sys; print({said!r}, os.environ['HOST']); sys.exit({code})"
+        return [sys.executable, f"-c{program}", "a module", "--an-option", "-q"], {"HOST": "a host"}
 
     assert dev.run_together([[ends(0)], [ends(1, "what failed"), ends(0, "and went on")]]) == 1
-    assert capfd.readouterr().out.endswith("what failed a host\nand went on a host\n")
+    out = capfd.readouterr().out
+    assert "what failed a host\nand went on a host\n[" in out and out.endswith("failed (exit code 1): a module\n")
     assert dev.run_together([[ends(0)], [ends(dev.NO_TESTS)]]) == 0
     assert dev.run_together([[ends(dev.NO_TESTS)], [ends(dev.NO_TESTS)]]) == dev.NO_TESTS
 
@@ -164,7 +173,12 @@ def test_arguments_that_name_tests_replace_the_whole_suite():
 
 @pytest.mark.parametrize(
     ("arguments", "value", "rest"),
-    [(["-q"], "", ["-q"]), (["--with-weights", "a b", "-q"], "a b", ["-q"]), (["-x", "--with-weights=w"], "w", ["-x"]), ([], "", [])],
+    [
+        (["-q"], "", ["-q"]),
+        (["--with-weights", "a b", "-q"], "a b", ["-q"]),
+        (["-x", "--with-weights=w"], "w", ["-x"]),
+        ([], "", []),
+    ],
 )
 def test_an_option_is_taken_out_of_the_arguments_for_pytest(arguments, value, rest):
     assert dev.option("--with-weights", arguments) == (value, rest)
@@ -180,7 +194,9 @@ def golden(cache, *arguments):
     if not COMFYUI_PATH:
         pytest.fail(MISSING, pytrace=False)
     settings = {"NOISE_SEARCH_PYTHON": sys.executable, "CHROMIUM_PATH": "none", "NOISE_SEARCH_WEIGHTS": ""}
-    process = start_dev("test", *arguments, "tests/verifiers/test_golden.py", "--collect-only", "-q", cache=cache, **settings)
+    process = start_dev(
+        "test", *arguments, "tests/verifiers/test_golden.py", "--collect-only", "-q", cache=cache, **settings
+    )
     said, _ = process.communicate(timeout=300)
     left_out = re.search(r"(\d+) deselected", said)
     assert left_out, said
@@ -222,6 +238,160 @@ def test_another_transformers_is_installed_once_over_the_packages_that_are_there
     assert installed == [("install", "--upgrade", "transformers==4.50.3")] and not pythons
 
 
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """What pip was asked for, with nothing installed."""
+    asked = []
+    monkeypatch.setattr(dev, "pip", lambda python, *arguments: asked.append(arguments))
+    monkeypatch.setenv("NOISE_SEARCH_CACHE", str(tmp_path / "a cache"))
+    monkeypatch.setenv("NOISE_SEARCH_PYTHON", "")
+    return asked
+
+
+def test_linters_are_installed_once_at_their_versions_in_an_environment_of_their_own(installed, monkeypatch, tmp_path):
+    first = dev.linters()
+    assert dev.linters() == first and installed == [("install", *dev.LINTERS)]
+    assert all(re.fullmatch(r"[a-z]+==[0-9.]+", pinned) for pinned in dev.LINTERS)
+    assert Path(first).is_relative_to(tmp_path / "a cache" / "linters")
+    monkeypatch.setattr(dev, "LINTERS", ["ruff==0.0.1"])
+    assert dev.linters() != first and installed[1:] == [("install", "ruff==0.0.1")]
+
+
+def test_every_linter_is_run_on_the_types_of_the_interpreter_that_runs_the_tests(installed, tmp_path):
+    commands = [command[2:] for command, _ in dev.checks(tmp_path, "python of the tests")]
+    assert commands == [
+        ["ruff", "format", "--check", "."],
+        ["ruff", "check", "."],
+        ["basedpyright", "--pythonpath", "python of the tests"],
+    ]
+
+
+def test_linters_that_a_named_interpreter_lacks_are_left_out_but_never_in_ci(installed, monkeypatch, tmp_path, capfd):
+    monkeypatch.setenv("NOISE_SEARCH_PYTHON", dev.make_venv(tmp_path / "bare"))
+    monkeypatch.setattr(dev, "CI", False)
+    assert dev.checks(tmp_path, "python") == [] and "are not looked at" in capfd.readouterr().out
+    monkeypatch.setattr(dev, "CI", True)
+    with pytest.raises(SystemExit, match="nothing may be left out"):
+        dev.checks(tmp_path, "python")
+    assert not installed
+
+
+def test_installers_are_installed_once_at_their_versions(installed):
+    assert dev.apart("installers", dev.INSTALLERS) == dev.apart("installers", dev.INSTALLERS)
+    assert installed == [("install", *dev.INSTALLERS)] and all("==" in pinned for pinned in dev.INSTALLERS)
+
+
+def test_the_matrix_is_asked_for_in_the_tests_of_what_an_installation_moves(monkeypatch, tmp_path):
+    started = []
+    monkeypatch.setenv("COMFYUI_PATH", str(folder_of_a_host(tmp_path / "host")))
+    monkeypatch.setenv("NOISE_SEARCH_PYTHON", "python")
+    monkeypatch.setattr(dev, "run", lambda command, variables: started.append((command, variables)) or 0)
+    assert dev.test(["-x", "--matrix"]) == 0
+    ((command, variables),) = started
+    assert command == ["python", "-m", "pytest", "tests/test_requirements.py", "-x"]
+    assert variables["NOISE_SEARCH_MATRIX"] == "all"
+
+
+def test_every_python_that_is_promised_is_tested_on_every_system_in_public():
+    workflow = (dev.PACK / ".github/workflows/tests.yml").read_text(encoding="utf-8")
+    (pythons,) = re.findall(r"python-version: (\[.*\])", workflow)
+    (systems,) = re.findall(r"os: \[(.*)\]", workflow)
+    assert tuple(json.loads(pythons)) == dev.PYTHONS
+    assert systems.split(", ") == ["ubuntu-latest", "windows-latest", "macos-latest"]
+    script = (dev.PACK / ".ci/run").read_text(encoding="utf-8")
+    assert set(re.findall(r"python(3\.\d+)", script)) == set(dev.PYTHONS)
+    assert "run: .ci/run" in workflow and 'exec "$python" dev.py test' in script
+    assert b"\r" not in (dev.PACK / ".ci/run").read_bytes()  # bash would read it as part of a word
+    assert "run: python dev.py demo --gpu" in workflow  # on the one system there whose card torch can use
+
+
+TORCH = "from types import SimpleNamespace as N\nno = N(is_available=lambda: False)\n"
+
+
+@pytest.fixture
+def card(monkeypatch, tmp_path):
+    """Makes a machine of Linux: with these tools and this folder of devices, and a torch that can use these kinds."""
+
+    def make(*kinds: str, tools: tuple[str, ...] = (), old: bool = False) -> Path:
+        (tmp_path / "torch.py").write_text(
+            f"{TORCH}yes = N(is_available=lambda: True)\ncuda = {'yes' if 'cuda' in kinds else 'no'}\n"
+            f"backends = N(mps={'yes' if 'mps' in kinds else 'no'})\n"
+            + ("" if old else f"xpu = {'yes' if 'xpu' in kinds else 'no'}\n")
+        )
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        monkeypatch.setattr(dev.sys, "platform", "linux")
+        monkeypatch.setattr(dev.shutil, "which", lambda name: name if name in tools else None)
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("kind", "tool"), [("cuda", "nvidia-smi"), ("cuda", "rocm-smi"), ("cuda", "amd-smi"), ("xpu", "xpu-smi")]
+)
+def test_a_card_is_found_by_the_tool_of_its_driver_and_by_torch(card, monkeypatch, kind, tool):
+    monkeypatch.setattr(dev, "shows_card", lambda root: False)
+    card(kind, tools=(tool,))
+    assert dev.has_gpu(sys.executable)
+    card(tools=(tool,))  # torch was built for another kind of card
+    assert not dev.has_gpu(sys.executable)
+    card(tools=(tool,), old=True)  # as torch was before it knew cards of Intel
+    assert not dev.has_gpu(sys.executable)
+
+
+def test_a_card_without_its_tool_is_found_by_its_device(card, monkeypatch):
+    card("xpu")
+    monkeypatch.setattr(dev, "shows_card", lambda root: root == Path("/"))
+    assert dev.has_gpu(sys.executable)
+
+
+def test_torch_is_not_asked_where_there_is_no_sign_of_a_card(card, monkeypatch):
+    card("cuda", "xpu")
+    monkeypatch.setattr(dev, "shows_card", lambda root: False)
+    assert not dev.has_gpu("no such interpreter")
+
+
+@pytest.mark.parametrize(("system", "kind"), [("darwin", "mps"), ("win32", "cuda"), ("win32", "xpu")])
+def test_torch_is_always_asked_where_no_sign_could_be_seen(card, monkeypatch, system, kind):
+    card(kind)
+    monkeypatch.setattr(dev.sys, "platform", system)
+    monkeypatch.setattr(dev, "shows_card", lambda root: False)
+    assert dev.has_gpu(sys.executable)
+
+
+def test_the_program_that_asks_torch_runs_with_the_real_one(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(dev, "shows_card", lambda root: True)
+    kinds = [torch.cuda, torch.backends.mps, torch.xpu]
+    assert dev.has_gpu(sys.executable) == any(kind.is_available() for kind in kinds)
+
+
+@POSIX
+def test_devices_of_cards_are_known_by_their_drivers(tmp_path):
+    def machine(name: str, *devices: str, driver: str = "") -> Path:
+        root = tmp_path / name
+        for device in devices:
+            (root / "dev" / device).parent.mkdir(parents=True, exist_ok=True)
+            (root / "dev" / device).touch()
+        if driver:  # as Linux has it: the class has links to devices, and these to their drivers
+            (root / "bus/drivers" / driver).mkdir(parents=True)
+            (root / "devices/card/drm/renderD128").mkdir(parents=True)
+            (root / "devices/card/driver").symlink_to(root / "bus/drivers" / driver)
+            (root / "devices/card/drm/renderD128/device").symlink_to(root / "devices/card")
+            (root / "sys/class/drm").mkdir(parents=True)
+            (root / "sys/class/drm/renderD128").symlink_to(root / "devices/card/drm/renderD128")
+        return root
+
+    assert dev.shows_card(machine("amd", "kfd"))
+    assert dev.shows_card(machine("arc", "dri/renderD128", driver="xe"))
+    assert dev.shows_card(machine("older intel", "dri/renderD128", driver="i915"))
+    assert dev.shows_card(machine("linux in windows", "dxg"))
+    assert not dev.shows_card(machine("a virtual display", "dri/renderD128", driver="virtio-pci"))
+    assert not dev.shows_card(machine("a container without the device", driver="xe"))
+    assert not dev.shows_card(machine("no card", "null"))
+
+
 def test_a_version_that_is_none_is_refused():
     with pytest.raises(SystemExit, match="version of transformers must be one such as 4.50.3, got ../x"):
         dev.with_package(sys.executable, "transformers", "../x")
@@ -230,7 +400,10 @@ def test_a_version_that_is_none_is_refused():
 def test_a_server_that_cannot_start_says_why(tmp_path):
     host = folder_of_a_host(tmp_path / "host")
     (host / "main.py").write_text("raise SystemExit('no such device')", encoding="utf-8")
-    with pytest.raises(ServerError, match="(?s)exit code 1 .*no such device"), Server(host, prepare(tmp_path / "a base")):
+    with (
+        pytest.raises(ServerError, match="(?s)exit code 1 .*no such device"),
+        Server(host, prepare(tmp_path / "a base")),
+    ):
         pass
 
 
@@ -244,16 +417,37 @@ def test_an_example_gets_the_tiny_model_its_size_and_a_caption_that_it_knows():
     text = {"type": "CLIPTextEncode", "inputs": [{"name": "clip", "type": "CLIP", "link": 2}]}
     workflow = {
         "nodes": [
-            {"id": 1, "type": "UNETLoader", "widgets_values": ["flux.safetensors", "default"], "outputs": [{"name": "MODEL", "links": [1]}]},
-            {"id": 2, "type": "DualCLIPLoader", "widgets_values": ["a", "b"], "outputs": [{"name": "CLIP", "links": [2]}]},
+            {
+                "id": 1,
+                "type": "UNETLoader",
+                "widgets_values": ["flux.safetensors", "default"],
+                "outputs": [{"name": "MODEL", "links": [1]}],
+            },
+            {
+                "id": 2,
+                "type": "DualCLIPLoader",
+                "widgets_values": ["a", "b"],
+                "outputs": [{"name": "CLIP", "links": [2]}],
+            },
             {"id": 3, "widgets_values": ["a castle"], **text},
             {"id": 4, "widgets_values": ["blurry"], **text},
             {"id": 5, "type": "EmptySD3LatentImage", "widgets_values": [1024, 768, 1]},
-            {"id": 6, "type": "KSampler", "inputs": [{"name": "positive", "type": "CONDITIONING", "link": 3},
-                                                     {"name": "negative", "type": "CONDITIONING", "link": 4}]},
+            {
+                "id": 6,
+                "type": "KSampler",
+                "inputs": [
+                    {"name": "positive", "type": "CONDITIONING", "link": 3},
+                    {"name": "negative", "type": "CONDITIONING", "link": 4},
+                ],
+            },
         ],
-        "links": [[1, 1, 0, 6, 0, "MODEL"], [2, 2, 0, 3, 0, "CLIP"], [3, 3, 0, 6, 1, "CONDITIONING"], [4, 4, 0, 6, 2, "CONDITIONING"]],
-    }  # fmt: skip
+        "links": [
+            [1, 1, 0, 6, 0, "MODEL"],
+            [2, 2, 0, 3, 0, "CLIP"],
+            [3, 3, 0, 6, 1, "CONDITIONING"],
+            [4, 4, 0, 6, 2, "CONDITIONING"],
+        ],
+    }
     tiny = with_tiny_model(workflow, "a red circle")
     assert [node["widgets_values"] for node in tiny["nodes"][:5]] == [
         ["noise_search_tiny.ckpt"], ["noise_search_tiny.ckpt"], ["a red circle"], [""], [64, 64, 1]]  # fmt: skip

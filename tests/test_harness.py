@@ -6,13 +6,23 @@ PROMPT = {
     "1": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 2}},
     "2": {
         "class_type": "KSampler",
-        "inputs": {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "seed": 7, "steps": 2, "cfg": 3.0,
-                   "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0},
+        "inputs": {
+            "model": ["1", 0],
+            "positive": ["1", 1],
+            "negative": ["1", 2],
+            "latent_image": ["1", 3],
+            "seed": 7,
+            "steps": 2,
+            "cfg": 3.0,
+            "sampler_name": "euler",
+            "scheduler": "simple",
+            "denoise": 1.0,
+        },
     },
     "3": {"class_type": "VAEDecode", "inputs": {"samples": ["2", 0], "vae": ["1", 4]}},
     "4": {"class_type": "PreviewImage", "inputs": {"images": ["3", 0]}},
     "5": {"class_type": "ToyKeep", "inputs": {"value": ["2", 0], "name": "latent"}},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("family", ["sd3", "flux", "sd15", "wan"])
@@ -47,10 +57,24 @@ def test_the_server_runs_the_same_prompt(server):
 
 def test_the_page_turns_a_workflow_into_a_prompt_and_runs_it(page):
     workflow = {
-        "nodes": [{"id": 1, "type": "EmptyImage", "pos": [40, 80], "widgets_values": [64, 64, 1, 0], "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [1]}]},
-                  {"id": 2, "type": "PreviewImage", "pos": [360, 80], "inputs": [{"name": "images", "type": "IMAGE", "link": 1}]}],
-        "links": [[1, 1, 0, 2, 0, "IMAGE"]], "version": 0.4,
-    }  # fmt: skip
+        "nodes": [
+            {
+                "id": 1,
+                "type": "EmptyImage",
+                "pos": [40, 80],
+                "widgets_values": [64, 64, 1, 0],
+                "outputs": [{"name": "IMAGE", "type": "IMAGE", "links": [1]}],
+            },
+            {
+                "id": 2,
+                "type": "PreviewImage",
+                "pos": [360, 80],
+                "inputs": [{"name": "images", "type": "IMAGE", "link": 1}],
+            },
+        ],
+        "links": [[1, 1, 0, 2, 0, "IMAGE"]],
+        "version": 0.4,
+    }
     result = page.run(workflow)
     assert result.ok, result.error
     assert page.prompt()["1"]["inputs"] == {"width": 64, "height": 64, "batch_size": 1, "color": 0}

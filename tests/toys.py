@@ -1,4 +1,6 @@
-"""Test-only nodes and tiny models with random weights, one per family of the host; loaded by the host as a custom node."""
+"""Test-only nodes and tiny models with random weights, one per family of the host; loaded by the host as a custom
+node.
+"""
 
 import functools
 import math
@@ -10,7 +12,8 @@ import torch
 from comfy_api.latest import ComfyExtension, io
 
 KEPT: dict[str, list] = {}  # what the ToyKeep nodes of the running prompt received
-SHAPES = {"sd3": (16, 8, 8), "flux": (16, 8, 8), "sd15": (4, 8, 8), "wan": (16, 3, 8, 8)}  # one latent, without the batch
+# one latent, without the batch
+SHAPES = {"sd3": (16, 8, 8), "flux": (16, 8, 8), "sd15": (4, 8, 8), "wan": (16, 3, 8, 8)}
 CONTEXT = {"sd3": 32, "flux": 32, "sd15": 768, "wan": 4096}
 POOLED = {"sd3": 16, "flux": 16}
 BUILT = {"dtype": torch.float32, "device": "cpu", "operations": comfy.ops.disable_weight_init}
@@ -35,35 +38,91 @@ def sd3(depth: int = 1) -> dict[str, torch.Tensor]:
 
     embedder = {"target": "torch.nn.Linear", "params": {"in_features": CONTEXT["sd3"], "out_features": 64 * depth}}
     return random_weights(
-        MMDiT(input_size=None, patch_size=2, in_channels=16, depth=depth, adm_in_channels=POOLED["sd3"], context_embedder_config=embedder,
-              num_patches=256, pos_embed_max_size=16, pos_embed_scaling_factor=None, **BUILT))  # fmt: skip
+        MMDiT(
+            input_size=None,
+            patch_size=2,
+            in_channels=16,
+            depth=depth,
+            adm_in_channels=POOLED["sd3"],
+            context_embedder_config=embedder,
+            num_patches=256,
+            pos_embed_max_size=16,
+            pos_embed_scaling_factor=None,
+            **BUILT,
+        )
+    )
 
 
 def flux() -> dict[str, torch.Tensor]:
     from comfy.ldm.flux.model import Flux
 
     return random_weights(
-        Flux(image_model="flux", in_channels=16, out_channels=16, vec_in_dim=POOLED["flux"], context_in_dim=CONTEXT["flux"], hidden_size=128,
-             mlp_ratio=4.0, num_heads=1, depth=1, depth_single_blocks=1, axes_dim=[16, 56, 56], theta=10000, patch_size=2, qkv_bias=True,
-             guidance_embed=True, txt_ids_dims=[], **BUILT))  # fmt: skip
+        Flux(
+            image_model="flux",
+            in_channels=16,
+            out_channels=16,
+            vec_in_dim=POOLED["flux"],
+            context_in_dim=CONTEXT["flux"],
+            hidden_size=128,
+            mlp_ratio=4.0,
+            num_heads=1,
+            depth=1,
+            depth_single_blocks=1,
+            axes_dim=[16, 56, 56],
+            theta=10000,
+            patch_size=2,
+            qkv_bias=True,
+            guidance_embed=True,
+            txt_ids_dims=[],
+            **BUILT,
+        )
+    )
 
 
 def sd15() -> dict[str, torch.Tensor]:
     from comfy.ldm.modules.diffusionmodules.openaimodel import UNetModel
 
     return random_weights(
-        UNetModel(image_size=32, in_channels=4, out_channels=4, model_channels=320, num_res_blocks=[1], channel_mult=[1],
-                  transformer_depth=[1], transformer_depth_output=[1, 1], transformer_depth_middle=-1, num_heads=8, num_head_channels=-1,
-                  use_spatial_transformer=True, context_dim=CONTEXT["sd15"], use_linear_in_transformer=False, adm_in_channels=None, **BUILT),
-        gain=0.7)  # fmt: skip
+        UNetModel(
+            image_size=32,
+            in_channels=4,
+            out_channels=4,
+            model_channels=320,
+            num_res_blocks=[1],
+            channel_mult=[1],
+            transformer_depth=[1],
+            transformer_depth_output=[1, 1],
+            transformer_depth_middle=-1,
+            num_heads=8,
+            num_head_channels=-1,
+            use_spatial_transformer=True,
+            context_dim=CONTEXT["sd15"],
+            use_linear_in_transformer=False,
+            adm_in_channels=None,
+            **BUILT,
+        ),
+        gain=0.7,
+    )
 
 
 def wan() -> dict[str, torch.Tensor]:
     from comfy.ldm.wan.model import WanModel
 
     return random_weights(
-        WanModel(model_type="t2v", patch_size=(1, 2, 2), in_dim=16, dim=128, ffn_dim=128, freq_dim=256, text_dim=CONTEXT["wan"], out_dim=16,
-                 num_heads=1, num_layers=1, **BUILT))  # fmt: skip
+        WanModel(
+            model_type="t2v",
+            patch_size=(1, 2, 2),
+            in_dim=16,
+            dim=128,
+            ffn_dim=128,
+            freq_dim=256,
+            text_dim=CONTEXT["wan"],
+            out_dim=16,
+            num_heads=1,
+            num_layers=1,
+            **BUILT,
+        )
+    )
 
 
 FAMILIES = {"sd3": sd3, "flux": flux, "sd15": sd15, "wan": wan}
@@ -93,9 +152,23 @@ def controlnet():
     import comfy.controlnet
     from comfy.cldm.cldm import ControlNet
 
-    net = ControlNet(image_size=32, in_channels=4, hint_channels=3, model_channels=320, num_res_blocks=[1], channel_mult=[1],
-                     transformer_depth=[1], transformer_depth_middle=-1, num_heads=8, num_head_channels=-1, use_spatial_transformer=True,
-                     context_dim=CONTEXT["sd15"], use_linear_in_transformer=False, adm_in_channels=None, **BUILT)  # fmt: skip
+    net = ControlNet(
+        image_size=32,
+        in_channels=4,
+        hint_channels=3,
+        model_channels=320,
+        num_res_blocks=[1],
+        channel_mult=[1],
+        transformer_depth=[1],
+        transformer_depth_middle=-1,
+        num_heads=8,
+        num_head_channels=-1,
+        use_spatial_transformer=True,
+        context_dim=CONTEXT["sd15"],
+        use_linear_in_transformer=False,
+        adm_in_channels=None,
+        **BUILT,
+    )
     net.load_state_dict(random_weights(net, gain=0.5))
     return comfy.controlnet.ControlNet(net, load_device=torch.device("cpu"), manual_cast_dtype=None)
 
@@ -116,14 +189,23 @@ class ToyModel(io.ComfyNode):
             node_id="ToyModel",
             category="noise search/tests",
             inputs=[io.Combo.Input("family", options=list(FAMILIES)), io.Int.Input("batch", default=1, min=1, max=64)],
-            outputs=[io.Model.Output(), io.Conditioning.Output(display_name="positive"), io.Conditioning.Output(display_name="negative"),
-                     io.Latent.Output(), io.Vae.Output()],
-        )  # fmt: skip
+            outputs=[
+                io.Model.Output(),
+                io.Conditioning.Output(display_name="positive"),
+                io.Conditioning.Output(display_name="negative"),
+                io.Latent.Output(),
+                io.Vae.Output(),
+            ],
+        )
 
     @classmethod
     def execute(cls, family: str, batch: int) -> io.NodeOutput:
         return io.NodeOutput(
-            model(family), conditioning(family, 1), conditioning(family, 2), latent(family, batch), vae(SHAPES[family][0])
+            model(family),
+            conditioning(family, 1),
+            conditioning(family, 2),
+            latent(family, batch),
+            vae(SHAPES[family][0]),
         )
 
 
@@ -133,7 +215,11 @@ class ToyConditioning(io.ComfyNode):
         return io.Schema(
             node_id="ToyConditioning",
             category="noise search/tests",
-            inputs=[io.Combo.Input("family", options=list(FAMILIES)), io.Int.Input("seed", default=1), io.Int.Input("batch", default=1)],
+            inputs=[
+                io.Combo.Input("family", options=list(FAMILIES)),
+                io.Int.Input("seed", default=1),
+                io.Int.Input("batch", default=1),
+            ],
             outputs=[io.Conditioning.Output()],
         )
 
@@ -150,7 +236,10 @@ class ToyValue(io.ComfyNode):
         return io.Schema(
             node_id="ToyValue",
             category="noise search/tests",
-            inputs=[io.String.Input("name"), io.String.Input("mark", default="", optional=True, tooltip="Equal marks: an equal object.")],
+            inputs=[
+                io.String.Input("name"),
+                io.String.Input("mark", default="", optional=True, tooltip="Equal marks: an equal object."),
+            ],
             outputs=[io.AnyType.Output(), io.AnyType.Output(is_output_list=True)],
             not_idempotent=True,
         )
@@ -170,7 +259,12 @@ class ToyPart(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        return io.Schema(node_id="ToyPart", category="noise search/tests", inputs=[io.String.Input("name")], outputs=[io.AnyType.Output()])
+        return io.Schema(
+            node_id="ToyPart",
+            category="noise search/tests",
+            inputs=[io.String.Input("name")],
+            outputs=[io.AnyType.Output()],
+        )
 
     @classmethod
     def execute(cls, name: str) -> io.NodeOutput:
@@ -178,7 +272,9 @@ class ToyPart(io.ComfyNode):
 
 
 class ToyCounted(io.ComfyNode):
-    """A MODEL whose steps are counted in a file of the output folder that outlives the server: pictures, one line per step."""
+    """A MODEL whose steps are counted in a file of the output folder that outlives the server: pictures, one line per
+    step.
+    """
 
     @classmethod
     def define_schema(cls) -> io.Schema:
@@ -191,7 +287,9 @@ class ToyCounted(io.ComfyNode):
 
     @classmethod
     def execute(cls, model, name: str) -> io.NodeOutput:
-        counted, file = model.clone(), open(f"{folder_paths.get_output_directory()}/{name}", "ab", buffering=0)
+        counted = model.clone()
+        # open as long as the model lives: its path in the closure would be part of the search's identity
+        file = open(f"{folder_paths.get_output_directory()}/{name}", "ab", buffering=0)  # noqa: SIM115
 
         def count(found):
             file.write(b"%d\n" % len(found["denoised"]))

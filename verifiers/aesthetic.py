@@ -1,8 +1,9 @@
 """Aesthetic scores: how a picture would be rated for its looks.
 
-Schuhmann, improved-aesthetic-predictor (2022), "sac+logos+ava1-l14-linearMSE": a head on CLIP ViT-L/14 (OpenAI) embeddings. And
-discus0434, Aesthetic Predictor V2.5 (2024): one on the pooled output of SigLIP so400m/14 at 384 pixels. The five linear layers of either
-have no activations between them, so a head is one vector and one number; they are multiplied out in float64.
+Schuhmann, improved-aesthetic-predictor (2022), "sac+logos+ava1-l14-linearMSE": a head on CLIP ViT-L/14 (OpenAI)
+embeddings. And discus0434, Aesthetic Predictor V2.5 (2024): one on the pooled output of SigLIP so400m/14 at 384 pixels.
+The five linear layers of either have no activations between them, so a head is one vector and one number; they are
+multiplied out in float64.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -114,10 +115,11 @@ class AestheticScore(Keyed):
         return cls(encoder, weight, bias, modules=modules, layout=layout)
 
     def measure(self, images: Tensor, prompt: str) -> Tensor:
-        embeddings = self.encoder(images).double().cpu()
+        embeddings = self.encoder(images).cpu().double()
         if embeddings.shape[1:] != self.weight.shape:
             raise WeightsError(
-                f"{self.card.name} needs embeddings of {len(self.weight)} numbers, as {self.trunk} gives, got {tuple(embeddings.shape[1:])}"
+                f"{self.card.name} needs embeddings of {len(self.weight)} numbers, as {self.trunk} gives, got"
+                f" {tuple(embeddings.shape[1:])}"
             )
         return (normalize(embeddings, dim=-1) @ self.weight + self.bias).float().unsqueeze(1)
 
@@ -136,9 +138,13 @@ def has_layout(names: Iterable[str], layout: Layout) -> bool:
 def fold(state: Mapping[str, Tensor], name: str, layout: Layout = LAION) -> tuple[Tensor, float]:
     """The head's layers multiplied out: vector `(d,)` in float64, and the number to add."""
     if missing := sorted(layout.keys - state.keys()):
-        raise WeightsError(f"{name} must be a linear {layout.name} with layers {layout.layers}, got none named {some(missing)}")
+        raise WeightsError(
+            f"{name} must be a linear {layout.name} with layers {layout.layers}, got none named {some(missing)}"
+        )
     if unexpected := sorted(state.keys() - layout.keys):
-        raise WeightsError(f"{name} must be a linear {layout.name} with layers {layout.layers}, got {some(unexpected)} too")
+        raise WeightsError(
+            f"{name} must be a linear {layout.name} with layers {layout.layers}, got {some(unexpected)} too"
+        )
     width = state[f"{layout.prefix}.0.weight"].shape[-1]
     weight, bias = torch.eye(width, dtype=torch.float64), torch.zeros(width, dtype=torch.float64)
     for layer in layout.layers:

@@ -1,4 +1,5 @@
-"""Which verifier shares an artist's taste: rank correlation with the artist's own ranking, how sure it is, and weights that follow.
+"""Which verifier shares an artist's taste: rank correlation with the artist's own ranking, how sure it is, and weights
+that follow.
 
 Spearman, The Proof and Measurement of Association between Two Things (1904), with tied values sharing their mean rank.
 """
@@ -24,8 +25,10 @@ class Agreement:
 
     Args:
         correlation: Spearman's, -1 to 1; 0 for a verifier that gives all pictures the same value.
-        chance: Share of all orders of the artist's ranking that agree at least as well; None where there are too many to count.
-        interval: Bootstrap interval of the correlation, 95 %, over sets of pictures; None where there are too few for one.
+        chance: Share of all orders of the artist's ranking that agree at least as well; None where there are too many
+            to count.
+        interval: Bootstrap interval of the correlation, 95 %, over sets of pictures; None where there are too few for
+            one.
     """
 
     correlation: float
@@ -77,7 +80,8 @@ def check_taste(taste: Sequence[float]) -> None:
 def agreements(scores: Tensor, taste: Sequence[float]) -> list[Agreement]:
     """How well each column of scores `(n, k)` agrees with a taste `(n,)`, higher is better in both.
 
-    Up to eight pictures every order of the taste is counted; from nine on, pictures are drawn anew 2000 times, with replacement.
+    Up to eight pictures every order of the taste is counted; from nine on, pictures are drawn anew 2000 times, with
+    replacement.
     """
     wanted = torch.tensor(taste, dtype=torch.float64)
     doubt = _by_orders if len(wanted) <= EXACT else _by_draws
@@ -85,16 +89,19 @@ def agreements(scores: Tensor, taste: Sequence[float]) -> list[Agreement]:
 
 
 def suggest_weights(scores: Tensor, taste: Sequence[float]) -> list[float]:
-    """One weight per column of scores `(n, k)`, the largest 1, none negative; all 1 where the evidence does not tell the columns apart.
+    """One weight per column of scores `(n, k)`, the largest 1, none negative; all 1 where the evidence does not tell
+    the columns apart.
 
-    The weights are the correlations r_i with the taste, shrunk towards their mean r by positive-part empirical Bayes (Efron and Morris,
-    Data Analysis Using Stein's Estimator and its Generalizations, 1975), as weights of judges who do not repeat each other:
+    The weights are the correlations r_i with the taste, shrunk towards their mean r by positive-part empirical Bayes
+    (Efron and Morris, Data Analysis Using Stein's Estimator and its Generalizations, 1975), as weights of judges who do
+    not repeat each other:
 
         w_i = max(0, r + max(0, 1 - s² / v) (r_i - r)),    v = sum (r_i - r)² / (k - 1),    s² = (1 - q) / (n - 1)
 
-    v is how far the correlations differ, s² how far they would by chance alone: if the taste were in random order, each would have the
-    variance 1 / (n - 1) and two the covariance q_ij / (n - 1), with q_ij the correlation between the two verifiers (Kendall, Rank
-    Correlation Methods) and q its mean. Few pictures, or verifiers that judge alike, give equal weights; so do verifiers none of which agrees.
+    v is how far the correlations differ, s² how far they would by chance alone: if the taste were in random order, each
+    would have the variance 1 / (n - 1) and two the covariance q_ij / (n - 1), with q_ij the correlation between the two
+    verifiers (Kendall, Rank Correlation Methods) and q its mean. Few pictures, or verifiers that judge alike, give
+    equal weights; so do verifiers none of which agrees.
     """
     columns = _unit_ranks(scores.double().T)
     found = columns @ _unit_ranks(torch.tensor(taste, dtype=torch.float64))
@@ -108,8 +115,12 @@ def suggest_weights(scores: Tensor, taste: Sequence[float]) -> list[float]:
 
 
 def table(names: Sequence[str], found: Sequence[Agreement], weights: Sequence[float], count: int) -> list[str]:
-    """Lines that say how each verifier agrees with the ranking of `count` pictures, how sure that is, and its suggested weight."""
-    lines = [f"Agreement with your order of {count} pictures (1: the same, 0: none, -1: reversed), and suggested weight:"]
+    """Lines that say how each verifier agrees with the ranking of `count` pictures, how sure that is, and its suggested
+    weight.
+    """
+    lines = [
+        f"Agreement with your order of {count} pictures (1: the same, 0: none, -1: reversed), and suggested weight:"
+    ]
     lines += [
         f"{name}: {agreement.correlation:+.2f} ({_doubt(agreement)}), weight {weight:.2g}"
         for name, agreement, weight in zip(names, found, weights)
@@ -122,10 +133,10 @@ def table(names: Sequence[str], found: Sequence[Agreement], weights: Sequence[fl
 
 
 def _doubt(agreement: Agreement) -> str:
-    if agreement.interval is None:
-        return f"{100 * agreement.chance:.3g} % of all possible orders agree as well"
-    low, high = agreement.interval
-    return f"{low:+.2f} to {high:+.2f} in 95 % of {DRAWS} bootstrap samples"
+    if agreement.interval is not None:
+        low, high = agreement.interval
+        return f"{low:+.2f} to {high:+.2f} in 95 % of {DRAWS} bootstrap samples"
+    return f"{100 * (agreement.chance or 0.0):.3g} % of all possible orders agree as well"
 
 
 def ranks(values: Tensor) -> Tensor:

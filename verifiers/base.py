@@ -41,28 +41,44 @@ class Card:
 class Verifier(Protocol):
     """Judges pictures by absolute values: what else is in the batch, and in what order, changes nothing.
 
-    It computes where its `modules` are and in their dtype; moving them is the caller's business. One that also judges by the x0 estimates
-    of an earlier noise level has that level as `estimate_at` and takes them as `measure(images, prompt, estimates)`, in the same order.
+    Values are widened to 64 bits only after they were moved to the CPU: cards of Apple and Intel have no such numbers.
+    It computes where its `modules` are and in their dtype; moving them is the caller's business. One that also judges
+    by the x0 estimates of an earlier noise level has that level as `estimate_at` and takes them as `measure(images,
+    prompt, estimates)`, in the same order.
     """
 
-    card: Card
-    columns: tuple[str, ...]  # names of the k values that it gives per picture
-    modules: tuple[nn.Module, ...]  # what has weights, for the host to move; () if nothing has
+    @property
+    def card(self) -> Card: ...
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the k values that it gives per picture."""
+        ...
+
+    @property
+    def modules(self) -> tuple[nn.Module, ...]:
+        """What has weights, for the host to move; () if nothing has."""
+        ...
 
     def measure(self, images: Tensor, prompt: str) -> Tensor:
         """Values of pictures `(n, 3, h, w)` in [0, 1], any size: `(n, k)` float32 on CPU, finite, higher is better."""
+        ...
 
     def combine(self, pool: Tensor) -> Tensor:
         """One score per picture, `(m,)`, from the raw values `(m, k)` of all pictures that are being compared."""
+        ...
 
     def count_tokens(self, prompt: str) -> int | None:
         """How many tokens the whole of what it reads has, of this prompt or its own; None if it reads none."""
+        ...
 
     def key(self) -> str:
-        """What its values depend on beside picture and prompt, as a short text: its weights, settings, masks, pictures, frames.
+        """What its values depend on beside picture and prompt, as a short text: its weights, settings, masks, pictures,
+        frames.
 
         Values are kept under it, and used again for an equal one: also in another session.
         """
+        ...
 
 
 def home(modules: tuple[nn.Module, ...]) -> tuple[torch.device, torch.dtype]:

@@ -52,7 +52,8 @@ class Kind:
     """One sort of verifier.
 
     Args:
-        open: Makes the verifier from a file or folder, its name, and what gives a trunk, which is asked for only if there is a `base`.
+        open: Makes the verifier from a file or folder, its name, and what gives a trunk, which is asked for only if
+            there is a `base`.
         base: What it sits on, if it is a head only.
     """
 
@@ -86,7 +87,8 @@ HEAD = _head(LAION, Base(is_openai_l, OPENAI_CLIP_L, clip_vision=True))
 HEAD_V2_5 = _head(V2_5, Base(is_siglip_so400m, SIGLIP_SO400M, clip_vision=False))
 IMAGE_REWARD = Kind(lambda path, name, trunk: ImageReward.load(path))
 HPS = Kind(lambda path, name, trunk: HpsScore.load(path, "2.1" if re.search(r"hps_?v?2\.?1", name.lower()) else "2"))
-CLIP = Kind(lambda path, name, trunk: ClipScore(ClipModel.load(path), licence_of(name)))  # its loader says what a file lacks
+# its loader says what a file lacks
+CLIP = Kind(lambda path, name, trunk: ClipScore(ClipModel.load(path), licence_of(name)))
 CLIP_FOLDER = Kind(lambda path, name, trunk: ClipScore(TransformersClip.load(path), licence_of(name)))
 PICK_SCORE = Kind(lambda path, name, trunk: PickScore.load(path))
 SAFETY = Kind(lambda path, name, trunk: SafetyScore.load(path, licence_of(name)))
@@ -110,15 +112,18 @@ def kind_of(path: Path, name: str) -> Kind:
         return kind
     sort = config.get("model_type") or config.get("architecture") or "none that it names"
     raise WeightsError(
-        f"{path.name} must be a CLIP, SigLIP or PickScore model or a safety classifier, got a model of type {sort}; pictures are compared"
-        f" with pictures by Reference Verifier, and vision-language models judge in VLM Verifier"
+        f"{path.name} must be a CLIP, SigLIP or PickScore model or a safety classifier, got a model of type {sort};"
+        " pictures are compared with pictures by Reference Verifier, and vision-language models judge in VLM Verifier"
     )
 
 
 def opens(path: Path, name: str) -> bool:
     """Whether a folder is for this dropdown; one whose settings cannot be read is, so that loading it says why."""
     try:
-        return is_open_clip(path) or _kind_of_config(transformers_folder.read_json(path / transformers_folder.CONFIG), name) is not None
+        return (
+            is_open_clip(path)
+            or _kind_of_config(transformers_folder.read_json(path / transformers_folder.CONFIG), name) is not None
+        )
     except (WeightsError, OSError):
         return True
 
@@ -152,7 +157,8 @@ def _kind_of_file(path: Path, name: str) -> Kind:
         return IMAGE_REWARD
     if any(key.startswith("text_model.") for key in names):
         raise WeightsError(
-            f"{path.name} must lie in a folder with its config.json, preprocessor_config.json and tokenizer, got the weights alone"
+            f"{path.name} must lie in a folder with its config.json, preprocessor_config.json and tokenizer, got the"
+            " weights alone"
         )
     return HPS if "hps" in _letters(name) else CLIP
 

@@ -1,8 +1,9 @@
 """CLIP checkpoints of the open_clip package: which architecture a file or folder is, with which activation and pixels.
 
-A file may be any of open_clip's layouts: a plain state dict, one under "state_dict", one with "module." before the names, safetensors.
-A folder holds `open_clip_config.json` and the weights, as published on model hubs. A bare file does not say which activation and
-which pixels it was trained with: these come from the tag in its name (`openai`, `laion2b_s32b_b79k`, …) and open_clip's own table.
+A file may be any of open_clip's layouts: a plain state dict, one under "state_dict", one with "module." before the
+names, safetensors. A folder holds `open_clip_config.json` and the weights, as published on model hubs. A bare file does
+not say which activation and which pixels it was trained with: these come from the tag in its name (`openai`,
+`laion2b_s32b_b79k`, …) and open_clip's own table.
 """
 
 import json
@@ -67,7 +68,9 @@ def read_recipe(folder: Path) -> Recipe:
 
 
 def recognise(path: Path, state: Mapping[str, Tensor], architecture: str | None) -> Recipe:
-    """The recipe whose model has exactly these weights and, where several behave differently, whose tag is in the name."""
+    """The recipe whose model has exactly these weights and, where several behave differently, whose tag is in the
+    name.
+    """
     recipes = [entry for name in architectures(path, state, architecture) for entry in _recipes(name)]
     told = {tag for tag, _ in recipes if tag and _letters(tag) in _letters(path.parent.name + path.name)}
     best = max(told, key=len, default=None)  # "dfn2b_s39b" rather than "dfn2b"
@@ -79,7 +82,9 @@ def recognise(path: Path, state: Mapping[str, Tensor], architecture: str | None)
             f" ({tags}), or in a folder with {CONFIG}"
         )
     if "hf_tokenizer_name" in chosen[0].config["text_cfg"]:
-        raise WeightsError(f"{path.name} must lie in a folder with {CONFIG} and the files of its own tokenizer, got the weights alone")
+        raise WeightsError(
+            f"{path.name} must lie in a folder with {CONFIG} and the files of its own tokenizer, got the weights alone"
+        )
     return chosen[0]
 
 
@@ -159,7 +164,9 @@ def build(config: Mapping) -> nn.Module:
 
 
 def fitted(state: Mapping[str, Tensor], module: nn.Module) -> dict[str, Tensor]:
-    """Weights under the names of the module: older files have the text tower's at the top level, and scales as `(1,)`."""
+    """Weights under the names of the module: older files have the text tower's at the top level, and scales as
+    `(1,)`.
+    """
     state = dict(state)
     if "positional_embedding" in state and not hasattr(module, "positional_embedding"):
         tower = ("text_projection", "positional_embedding", "token_embedding", "transformer", "ln_final")

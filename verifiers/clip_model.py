@@ -1,10 +1,11 @@
 """CLIP models of the open_clip package, from a single file or from a folder, without a download."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from .base import home
@@ -21,14 +22,14 @@ class ClipModel:
 
     Args:
         name: File or folder it came from, for messages.
-        module: Has `encode_image` and `encode_text`.
+        module: A module that has `encode_image` and `encode_text`.
         tokenizer: Maps a text to ids `(1, t)`, cut to the context length.
         pixels: What the image tower wants to see.
     """
 
     name: str
-    module: nn.Module
-    tokenizer: Callable[[str], Tensor]
+    module: Any
+    tokenizer: Any
     pixels: Pixels
 
     @classmethod
@@ -78,7 +79,7 @@ class ClipModel:
         return normalize(self.module.encode_text(ids).float(), dim=-1)
 
 
-def _pixels(preprocess: Mapping, module: nn.Module) -> Pixels:
+def _pixels(preprocess: Mapping, module: Any) -> Pixels:
     size = module.visual.image_size
     mean, std = preprocess.get("mean") or CLIP_MEAN, preprocess.get("std") or CLIP_STD
     return Pixels(

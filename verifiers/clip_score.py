@@ -1,7 +1,7 @@
 """CLIP score: how well a picture fits its prompt.
 
-Hessel et al., CLIPScore: A Reference-free Evaluation Metric for Image Captioning, arXiv:2104.08718. Without the paper's caption
-prefix, factor 2.5 and clipping at 0, which change no ranking: 100 x cosine, as most later work reports it.
+Hessel et al., CLIPScore: A Reference-free Evaluation Metric for Image Captioning, arXiv:2104.08718. Without the paper's
+caption prefix, factor 2.5 and clipping at 0, which change no ranking: 100 x cosine, as most later work reports it.
 """
 
 from pathlib import Path
@@ -13,16 +13,20 @@ from .base import Card
 from .clip_model import ClipModel
 from .keys import Keyed
 
-
 SPREAD = 3.0  # typical standard deviation among pictures of one prompt
 
 
 class Embedder(Protocol):
     """Embeds pictures and texts in one space: `ClipModel` with open_clip, `TransformersClip` with transformers."""
 
-    name: str
-    module: nn.Module
-    token_limit: int
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def module(self) -> nn.Module: ...
+
+    @property
+    def token_limit(self) -> int: ...
 
     def count_tokens(self, text: str) -> int: ...
 
@@ -32,7 +36,8 @@ class Embedder(Protocol):
 
 
 class ClipScore(Keyed):
-    """100 x cosine between the embeddings of picture and prompt, in -100 to 100; good matches 22 to 32 (ViT-L/14), 28 to 40 (ViT-H/14).
+    """100 x cosine between the embeddings of picture and prompt, in -100 to 100; good matches 22 to 32 (ViT-L/14), 28
+    to 40 (ViT-H/14).
 
     SigLIP's cosines are lower: good matches 8 to 18.
 

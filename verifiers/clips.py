@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .abilities import JudgesClips, estimate_level
 from .base import Verifier
 
 HOW = ("mean", "worst", "first", "middle", "last")
@@ -35,6 +36,8 @@ class Frames:
         """The frames that are judged of `(frames, ...)`."""
         last = len(clip) - 1
         if self.how in ("mean", "worst"):
+            if len(clip) <= self.count:
+                return clip  # all of them, and no copy
             return clip[torch.linspace(0, last, min(last + 1, self.count)).round().long()]
         at = {"first": 0, "middle": len(clip) // 2, "last": last}[self.how]
         return clip[at : at + 1]
@@ -49,13 +52,17 @@ class Frames:
 EVENLY = Frames()
 
 
-def measure_clips(verifier: Verifier, clips: Sequence[Tensor], prompt: str, estimates: Sequence[Tensor] | None = None) -> Tensor:
+def measure_clips(
+    verifier: Verifier, clips: Sequence[Tensor], prompt: str, estimates: Sequence[Tensor] | None = None
+) -> Tensor:
     """Raw values `(n, k)` of clips, each `(frames, ...)`; a picture is a clip of one frame. Of one size, all of them.
 
-    A verifier that judges clips as such has a `measure_clips(clips, prompt, estimates)` of its own; any other sees some of the frames.
+    A verifier that judges clips as such has a `measure_clips(clips, prompt, estimates)` of its own; any other sees some
+    of the frames.
     """
-    own = getattr(verifier, "measure_clips", None)
-    return by_frames(verifier, EVENLY, clips, prompt, estimates) if own is None else own(clips, prompt, estimates)
+    if isinstance(verifier, JudgesClips):
+        return verifier.measure_clips(clips, prompt, estimates)
+    return by_frames(verifier, EVENLY, clips, prompt, estimates)
 
 
 def by_frames(
@@ -68,12 +75,8 @@ def by_frames(
 ) -> Tensor:
     """Raw values `(n, k)` of clips by their judged frames, which are all measured together."""
     judged = [frames.of(clip) for clip in clips]
-    wanted = estimates is not None and getattr(verifier, "estimate_at", None) is not None
-    expected = {"estimates": torch.cat([frames.of(clip) for clip in estimates])} if wanted else {}
-    values = verifier.measure(torch.cat(judged), prompt, **expected).split([len(part) for part in judged])
-    return torch.stack([frames.joined(part, combine or verifier.combine).double() for part in values])
-
-
-def sees_clips(verifier: Verifier) -> bool:
-    """Whether it, or a verifier in it, judges clips as such and no single pictures."""
-    return getattr(verifier, "only_clips", False)
+    wanted = estimates if estimate_level(verifier) is not None else None
+    expected = {} if wanted is None else {"estimates": torch.cat([frames.of(clip) for clip in wanted])}
+    values = verifier.measure(torch.cat(judged), prompt, **expected).cpu()
+    parts = values.split([len(part) for part in judged])
+    return torch.stack([frames.joined(part, combine or verifier.combine).double() for part in parts])

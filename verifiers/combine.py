@@ -1,11 +1,12 @@
 """Combinations: one score per picture from the values of several verifiers, over the pool that is being compared.
 
-Mean rank is the Verifier Ensemble of Ma et al., arXiv:2501.09732. Scores of different pools mean different things: combine again
-whenever the pool changes, and keep the raw values.
+Mean rank is the Verifier Ensemble of Ma et al., arXiv:2501.09732. Scores of different pools mean different things:
+combine again whenever the pool changes, and keep the raw values.
 """
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,14 +14,18 @@ Combination = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 PRIOR = 4  # pictures that the typical spread counts for, against the pool's own
 TIE_BREAK = 1e-6  # below any difference of mean ranks that means something
-CAP = 2.5  # standard deviations above the median that a verifier's praise counts in full: more is mostly a verifier that was fooled
+# standard deviations above the median that a verifier's praise counts in full: more is mostly a verifier that was
+# fooled
+CAP = 2.5
 BEYOND = 0.01  # what a deviation above the cap counts; not 0, so that no order is lost
 
 
 def mean_rank(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
-    """Weighted mean over verifiers of rank / m, `(m,)` in (0, 1]: 1 is the best of the pool in everything; ties share their rank.
+    """Weighted mean over verifiers of rank / m, `(m,)` in (0, 1]: 1 is the best of the pool in everything; ties share
+    their rank.
 
-    Pictures of equal mean rank are ordered by `z_score`, far below the last digit that is shown; equal values stay equal.
+    Pictures of equal mean rank are ordered by `z_score`, far below the last digit that is shown; equal values stay
+    equal.
 
     Args:
         pool: Raw values, `(m, k)`.
@@ -28,10 +33,7 @@ def mean_rank(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
         spreads: Typical standard deviation of each column, `(k,)`.
     """
     pool, weights = pool.double(), weights.double()
-    columns = pool.T.contiguous()
-    ordered = columns.sort(dim=1).values
-    below, upto = torch.searchsorted(ordered, columns), torch.searchsorted(ordered, columns, right=True)
-    ranks = (below + upto + 1).T.double() / (2 * len(pool))
+    ranks = torch.stack([_ranks(column) for column in pool.T], dim=1) / len(pool)
     means = ranks @ weights / weights.abs().sum()
     return (means / TIE_BREAK).round() * TIE_BREAK + TIE_BREAK / 4 * torch.tanh(z_score(pool, weights, spreads))
 
@@ -39,8 +41,9 @@ def mean_rank(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
 def z_score(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
     """Weighted mean over verifiers of (value - median) / spread, `(m,)`, with each verifier's praise capped at 2.5.
 
-    The spread is the pool's own (from the median absolute deviation, which one freak cannot move) and the typical one, averaged as
-    variances with the typical counting as four pictures: a pool of two has a usable scale, a large one its own.
+    The spread is the pool's own (from the median absolute deviation, which one freak cannot move) and the typical one,
+    averaged as variances with the typical counting as four pictures: a pool of two has a usable scale, a large one its
+    own.
     """
     return _capped(pool, weights, spreads) @ weights.double().abs() / weights.double().abs().sum()
 
@@ -53,18 +56,37 @@ def weighted_sum(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
 def worst(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
     """The least of the verifiers' z-scores, `(m,)`: a picture is as good as its most displeased judge says.
 
-    The size of a weight means nothing here: a negative one turns a verifier round, one of 0 leaves it out. Where the worst is the same,
-    the mean decides, far below the last digit that is shown.
+    The size of a weight means nothing here: a negative one turns a verifier round, one of 0 leaves it out. Where the
+    worst is the same, the mean decides, far below the last digit that is shown.
     """
     counted = _capped(pool, weights, spreads)[:, weights != 0]
     return counted.amin(dim=1) + TIE_BREAK * torch.tanh(z_score(pool, weights, spreads))
 
 
+def _ranks(column: Tensor) -> Tensor:
+    """Ranks from 1 to m, `(m,)`; equal values share the mean of theirs. NumPy sorts ten times faster than torch."""
+    values = column.numpy()
+    order = np.argsort(values)
+    ordered = values[order]
+    firsts = np.concatenate([[True], ordered[1:] != ordered[:-1]]).nonzero()[0]
+    sizes = np.diff(firsts, append=len(values))
+    ranks = np.empty(len(values))
+    ranks[order] = np.repeat(firsts + (sizes + 1) / 2, sizes)
+    return torch.from_numpy(ranks)
+
+
+def _median(columns: Tensor) -> Tensor:
+    """Of each column, `(k,)`; halfway between the two in the middle."""
+    count = len(columns)
+    middle = torch.from_numpy(np.partition(columns.numpy(), [(count - 1) // 2, count // 2], axis=0))
+    return torch.lerp(middle[(count - 1) // 2], middle[count // 2], 0.5)
+
+
 def _capped(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
     """Distances from the median in spreads, `(m, k)`, upwards in the sense of the weight's sign and capped there."""
     pool, spreads = pool.double(), spreads.double()
-    centred = pool - pool.quantile(0.5, dim=0)
-    deviations = 1.4826 * centred.abs().quantile(0.5, dim=0)
+    centred = pool - _median(pool)
+    deviations = 1.4826 * _median(centred.abs())
     variances = (len(pool) * deviations**2 + PRIOR * spreads**2) / (len(pool) + PRIOR)
     distances = centred / variances.sqrt() * weights.double().sign()
     return distances.clamp(max=CAP) + BEYOND * (distances - CAP).clamp(min=0)
@@ -81,7 +103,8 @@ COMBINATIONS: dict[str, Combination] = {
 def gated(combine: Callable[[Tensor], Tensor], pool: Tensor, missed: Tensor) -> Tensor:
     """Scores `(m,)` of a pool in which what misses a floor ranks behind all that passes, by how little it misses.
 
-    What passes is combined as if the rest were not there: a picture that is out of the question changes no order among the others.
+    What passes is combined as if the rest were not there: a picture that is out of the question changes no order among
+    the others.
 
     Args:
         combine: Scores a pool, `(m, k)` to `(m,)`.

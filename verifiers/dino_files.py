@@ -1,6 +1,8 @@
-"""DINOv2 in single files: with transformers' names, as the host's folder of vision encoders has them, or with its authors' own.
+"""DINOv2 in single files: with transformers' names, as the host's folder of vision encoders has them, or with its
+authors' own.
 
-Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, arXiv:2304.07193. The size is read from the shapes.
+Oquab et al., DINOv2: Learning Robust Visual Features without Supervision, arXiv:2304.07193. The size is read from the
+shapes.
 """
 
 import math
@@ -60,7 +62,10 @@ def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _settings(state: Mapping[str, Tensor], name: str) -> dict:
-    patches, places = state.get("embeddings.patch_embeddings.projection.weight"), state.get("embeddings.position_embeddings")
+    patches, places = (
+        state.get("embeddings.patch_embeddings.projection.weight"),
+        state.get("embeddings.position_embeddings"),
+    )
     if patches is None or places is None:
         raise WeightsError(f"{name} must hold all of a DINOv2, got one without patch or position embeddings")
     width, _, _, patch = patches.shape

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from .abilities import estimate_level, is_focused, missed, sees_clips
 from .base import COSTS, Card, Verifier
-from .clips import measure_clips, sees_clips
+from .clips import measure_clips
 from .combine import COMBINATIONS, gated
-from .focus import Adjusted, is_focused, judge, measure, missed, no_final
+from .focus import Adjusted, judge, measure, no_final
 from .keys import key_of, together
 
 
@@ -20,8 +21,10 @@ class Ensemble:
 
     Args:
         verifiers: At least one; each may be an ensemble itself, or have settings of its own (`Adjusted`).
-        weights: How much each counts, times the weight among its own settings; equal if not given. A negative one turns a verifier round.
-        combination: "mean rank" (ignores scales), "z-score", "weighted sum" (of raw values) or "min" (the worst z-score).
+        weights: How much each counts, times the weight among its own settings; equal if not given. A negative one turns
+            a verifier round.
+        combination: "mean rank" (ignores scales), "z-score", "weighted sum" (of raw values) or "min" (the worst
+            z-score).
     """
 
     def __init__(self, verifiers: Sequence[Verifier], weights: Sequence[float] = (), combination: str = "mean rank"):
@@ -34,7 +37,9 @@ class Ensemble:
         self.verifiers, self.combination = tuple(verifiers), combination
         self.weights = _weights(tuple(weights) or (1.0,) * len(verifiers), self.verifiers)
         self.columns = _distinct([column for verifier in self.verifiers for column in verifier.columns])
-        self.modules: tuple[nn.Module, ...] = tuple(module for verifier in self.verifiers for module in verifier.modules)
+        self.modules: tuple[nn.Module, ...] = tuple(
+            module for verifier in self.verifiers for module in verifier.modules
+        )
         self.estimate_at = _common_level(self.verifiers)
         self.only_clips = any(sees_clips(verifier) for verifier in self.verifiers)
         self.focused = any(is_focused(verifier) for verifier in self.verifiers)
@@ -44,14 +49,18 @@ class Ensemble:
         return torch.cat([measure(verifier, images, prompt, estimates) for verifier in self.verifiers], dim=1)
 
     def measure_clips(self, clips: Sequence[Tensor], prompt: str, estimates: Sequence[Tensor] | None = None) -> Tensor:
-        return torch.cat([measure_clips(verifier, clips, prompt, estimates).double() for verifier in self.verifiers], dim=1)
+        return torch.cat(
+            [measure_clips(verifier, clips, prompt, estimates).double() for verifier in self.verifiers], dim=1
+        )
 
     def combine(self, pool: Tensor) -> Tensor:
         return gated(self._combine, pool, self.missed(pool))
 
     def missed(self, pool: Tensor) -> Tensor:
         """By how much the rows of a pool `(m, k)` miss the floors of all members, added up: `(m,)`, 0 = none."""
-        return torch.stack([missed(verifier, part) for verifier, part in zip(self.verifiers, self._parts(pool))]).sum(dim=0)
+        return torch.stack([missed(verifier, part) for verifier, part in zip(self.verifiers, self._parts(pool))]).sum(
+            dim=0
+        )
 
     def key(self) -> str:
         """That of its members: weights and combination rank what these measured."""
@@ -72,7 +81,9 @@ class Ensemble:
 
 
 def members(verifier: Verifier) -> list[Verifier]:
-    """The single verifiers of an ensemble, of ensembles in it too, each with what it reads; a single one is its own member."""
+    """The single verifiers of an ensemble, of ensembles in it too, each with what it reads; a single one is its own
+    member.
+    """
     if isinstance(verifier, Adjusted) and isinstance(judge(verifier), Ensemble):
         return [Adjusted(member, prompt=verifier.prompt) for member in members(verifier.verifier)]
     if not isinstance(verifier, Ensemble):
@@ -94,15 +105,19 @@ def _own_weight(verifier: Verifier) -> float:
 
 
 def _common_level(verifiers: tuple[Verifier, ...]) -> float | None:
-    levels = {level for verifier in verifiers if (level := getattr(verifier, "estimate_at", None)) is not None}
+    levels = {level for verifier in verifiers if (level := estimate_level(verifier)) is not None}
     if len(levels) > 1:
-        raise ValueError(f"estimate_at must be the same for all verifiers that have one, got {', '.join(map(str, sorted(levels)))}")
+        raise ValueError(
+            f"estimate_at must be the same for all verifiers that have one, got {', '.join(map(str, sorted(levels)))}"
+        )
     return next(iter(levels), None)
 
 
 def _distinct(names: list[str]) -> tuple[str, ...]:
     """Names with " 2", " 3" behind repeated ones, so that each column of a trace has its own."""
-    return tuple(name if (nth := names[:index].count(name)) == 0 else f"{name} {nth + 1}" for index, name in enumerate(names))
+    return tuple(
+        name if (nth := names[:index].count(name)) == 0 else f"{name} {nth + 1}" for index, name in enumerate(names)
+    )
 
 
 def _card(verifiers: tuple[Verifier, ...], weights: tuple[float, ...], combination: str) -> Card:

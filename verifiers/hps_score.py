@@ -1,8 +1,9 @@
 """HPS v2 and v2.1: which picture of a prompt people prefer.
 
-Wu et al., Human Preference Score v2, arXiv:2306.09341. A CLIP ViT-H/14 of the open_clip package, with its usual names, trained on
-preferences. The whole picture is seen: resized to its longest side and padded with black, on floating-point pixels with antialiasing,
-as the authors' package does it with today's torchvision (their tables were made without antialiasing, in 2023).
+Wu et al., Human Preference Score v2, arXiv:2306.09341. A CLIP ViT-H/14 of the open_clip package, with its usual names,
+trained on preferences. The whole picture is seen: resized to its longest side and padded with black, on floating-point
+pixels with antialiasing, as the authors' package does it with today's torchvision (their tables were made without
+antialiasing, in 2023).
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +25,8 @@ REPOSITORY = "https://huggingface.co/xswu/HPSv2"
 
 @dataclass(frozen=True)
 class Letterbox:
-    """The whole picture on a black square: pictures `(n, 3, h, w)` in [0, 1] to the network's input `(n, 3, side, side)`, on CPU.
+    """The whole picture on a black square: pictures `(n, 3, h, w)` in [0, 1] to the network's input `(n, 3, side,
+    side)`, on CPU.
 
     Args:
         side: Of the square, in pixels.
@@ -38,7 +40,9 @@ class Letterbox:
         return self.frame(pixels).sub(mean).div(std)
 
     def frame(self, pixels: Tensor) -> Tensor:
-        """Resized to the longest side; the bicubic filter may leave [0, 1] a little, which is not cut. Padded evenly."""
+        """Resized to the longest side; the bicubic filter may leave [0, 1] a little, which is not cut. Padded
+        evenly.
+        """
         height, width = pixels.shape[-2:]
         scale = self.side / max(height, width)
         if scale != 1:
@@ -49,7 +53,8 @@ class Letterbox:
 
 
 class HpsScore(ClipScore):
-    """Cosine between picture and prompt, mostly 0.24 to 0.29 (v2) or 0.14 to 0.34 (v2.1); the authors' tables show it times 100.
+    """Cosine between picture and prompt, mostly 0.24 to 0.29 (v2) or 0.14 to 0.34 (v2.1); the authors' tables show it
+    times 100.
 
     Args:
         model: The network, with the authors' letterbox as its pixels.
@@ -94,6 +99,8 @@ def _recipe(path: Path, state: dict[str, Tensor]) -> Recipe:
     configs = {name: open_clip().get_model_config(name) for name in open_clip().list_models()}
     near = [name for name, config in configs.items() if not config.get("quick_gelu") and resembles(config, state)]
     if not near:
-        raise WeightsError(f"{path.name} must be a CLIP of the open_clip package, as HPS is, got one that holds {some(list(state))}")
+        raise WeightsError(
+            f"{path.name} must be a CLIP of the open_clip package, as HPS is, got one that holds {some(list(state))}"
+        )
     name = next((name for name in near if fits(name, state)), near[0])
     return Recipe(configs[name], {}, name)

@@ -1,7 +1,7 @@
 """Image encoders: what turns a picture into one vector, from DINOv2, CLIP and SigLIP checkpoints.
 
-Folders as published on model hubs (transformers' or open_clip's), and single files: any open_clip layout, DINOv2 in transformers' or
-in its authors' names.
+Folders as published on model hubs (transformers' or open_clip's), and single files: any open_clip layout, DINOv2 in
+transformers' or in its authors' names.
 """
 
 from collections.abc import Callable
@@ -90,7 +90,9 @@ def _from_folder(folder: Path) -> ImageEncoder:
 
 def _encoder(name: str, model: nn.Module, pixels: Pixels, licence: str) -> ImageEncoder:
     forward = getattr(model, "get_image_features", model)
-    return ImageEncoder(name, lambda images: _run(model, lambda x: _pooled(forward(pixel_values=x)), pixels(images)), (model,), licence)
+    return ImageEncoder(
+        name, lambda images: _run(model, lambda x: _pooled(forward(pixel_values=x)), pixels(images)), (model,), licence
+    )
 
 
 def _run(module: nn.Module, forward: Callable[[Tensor], Tensor], seen: Tensor) -> Tensor:

@@ -1,8 +1,8 @@
 """ImageReward: what people would think of a picture that was made for a prompt.
 
-Xu et al., ImageReward: Learning and Evaluating Human Preferences for Text-to-Image Generation, arXiv:2304.05977. The authors' network,
-BLIP (a ViT-L/16 whose tokens a BERT reads along with the prompt), put together from the BLIP parts of the transformers package. The
-layers of the head are all linear and are multiplied out.
+Xu et al., ImageReward: Learning and Evaluating Human Preferences for Text-to-Image Generation, arXiv:2304.05977. The
+authors' network, BLIP (a ViT-L/16 whose tokens a BERT reads along with the prompt), put together from the BLIP parts of
+the transformers package. The layers of the head are all linear and are multiplied out.
 """
 
 import re
@@ -45,7 +45,8 @@ def is_image_reward(names: Iterable[str]) -> bool:
 
 
 class ImageReward(Keyed):
-    """A reward with mean 0 and deviation 1 over many prompts, mostly -2.3 to 2. Compare within one prompt: some are easier than others.
+    """A reward with mean 0 and deviation 1 over many prompts, mostly -2.3 to 2. Compare within one prompt: some are
+    easier than others.
 
     Args:
         eye: Gives tokens of pixels, transformers' BlipVisionModel.
@@ -66,7 +67,7 @@ class ImageReward(Keyed):
         source=REPOSITORY,
     )
 
-    def __init__(self, eye: nn.Module, reader: nn.Module, weight: Tensor, bias: float, tokenizer: Any):
+    def __init__(self, eye: Any, reader: nn.Module, weight: Tensor, bias: float, tokenizer: Any):
         self.eye, self.reader, self.weight, self.bias, self.tokenizer = eye, reader, weight, bias, tokenizer
         self.modules: tuple[nn.Module, ...] = (eye, reader)
         side = eye.config.image_size
@@ -79,7 +80,8 @@ class ImageReward(Keyed):
         state = {key: value for key, value in read_tensors(path).items() if not key.startswith(UNUSED)}
         if foreign := [key for key in state if not key.startswith((EYE, READER, HEAD))]:
             raise WeightsError(
-                f"{path.name} must be an ImageReward checkpoint, got {len(foreign)} other weights ({', '.join(foreign[:3])})"
+                f"{path.name} must be an ImageReward checkpoint, got {len(foreign)} other weights"
+                f" ({', '.join(foreign[:3])})"
             )
         tokenizer = _tokenizer(Path(vocabulary) if vocabulary else find_vocabulary(path))
         weight, bias = fold(_part(state, HEAD), path.name)
@@ -97,7 +99,7 @@ class ImageReward(Keyed):
             encoder_attention_mask=torch.ones(tokens.shape[:2], dtype=torch.long, device=device),
             is_decoder=False,  # every token reads every other
         )
-        rewards = read.last_hidden_state[:, 0].double().cpu() @ self.weight + self.bias
+        rewards = read.last_hidden_state[:, 0].cpu().double() @ self.weight + self.bias
         return ((rewards - MEAN) / STD).float().unsqueeze(1)
 
     def combine(self, pool: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
 """Pixels: the one way in which pictures reach a verifier's network.
 
-A float picture is clamped and rounded to 8 bits, which is the PNG that it would be saved as, and then resized by Pillow, which is
-what the networks saw in training: filters of tensor libraries give slightly, without antialiasing entirely, different numbers.
+A float picture is clamped and rounded to 8 bits, which is the PNG that it would be saved as, and then resized by
+Pillow, which is what the networks saw in training: filters of tensor libraries give slightly, without antialiasing
+entirely, different numbers.
 """
 
 from collections.abc import Callable
@@ -23,7 +24,9 @@ CENTRES = ("round", "floor")
 def rgb(images: Tensor) -> Tensor:
     """Pictures `(n, c, h, w)` with three channels: grey is repeated, alpha dropped."""
     if images.ndim != 4:
-        raise ValueError(f"pictures must be a batch of four dimensions, frames of a video one by one, got {tuple(images.shape)}")
+        raise ValueError(
+            f"pictures must be a batch of four dimensions, frames of a video one by one, got {tuple(images.shape)}"
+        )
     channels = images.shape[1]
     if channels not in (1, 3, 4):
         raise ValueError(f"pictures must have 1 (grey), 3 (RGB) or 4 (RGBA) channels, got {channels}")
@@ -34,7 +37,8 @@ def bytes_of(images: Tensor) -> Tensor:
     """Pictures `(n, 3, h, w)` in [0, 1] as uint8 `(n, h, w, 3)` on CPU, rounded; values outside are clamped."""
     if not are_finite(images).all():
         raise ValueError("pixels must be finite, got NaN or infinite ones")
-    each = [image.float().clamp(0, 1).mul_(255).round_().to("cpu", torch.uint8).movedim(0, -1) for image in images]  # in the cache
+    # in the cache
+    each = [image.float().clamp(0, 1).mul_(255).round_().to("cpu", torch.uint8).movedim(0, -1) for image in images]
     return torch.stack(each)
 
 
@@ -55,7 +59,8 @@ class Pixels:
         fit: "shortest" fills the size and crops the centre, "longest" pads, "squash" changes the aspect ratio.
         fill: Grey value of the padding, 0 to 255.
         short: For "shortest" with a square size: the shortest side before the crop, in pixels; 0 for that of the size.
-        centre: Where a crop with an odd rest begins: "round" as in torchvision and open_clip, "floor" as in transformers.
+        centre: Where a crop with an odd rest begins: "round" as in torchvision and open_clip, "floor" as in
+            transformers.
     """
 
     size: tuple[int, int]

@@ -13,7 +13,21 @@ from torch import Tensor, nn
 
 PACK = __name__.rpartition(".verifiers")[0]
 SAMPLES = 64  # numbers of each weight that are looked at: training changes all of them
-NO_TREE = (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device, torch.Size, range, slice, type(Ellipsis))
+NO_TREE = (
+    type(None),
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    torch.dtype,
+    torch.device,
+    torch.Size,
+    range,
+    slice,
+    type(Ellipsis),
+)
 
 
 def key_of(verifier: Any) -> str:
@@ -31,7 +45,9 @@ class Keyed:
     """A verifier whose values depend on what it holds in public and on nothing else."""
 
     def key(self) -> str:
-        """Digest of its class, its numbers and texts, its pictures and masks, a sample of every weight, and of the parts it is made of."""
+        """Digest of its class, its numbers and texts, its pictures and masks, a sample of every weight, and of the
+        parts it is made of.
+        """
         return digest(type(self), dict(held(self)))
 
 
@@ -51,7 +67,9 @@ def held(value: Any) -> Iterator[tuple[str, Any]]:
 
 
 class Reader:
-    """Feeds one hash with whatever it is shown; every object once. What is neither plain data nor of this pack counts by its class."""
+    """Feeds one hash with whatever it is shown; every object once. What is neither plain data nor of this pack counts
+    by its class.
+    """
 
     def __init__(self) -> None:
         self.hash = hashlib.blake2b(digest_size=16)
@@ -141,7 +159,11 @@ class Reader:
         self.named("made with", [value.__defaults__, value.__kwdefaults__, *cells(value)])
 
     def by_name(self, value: Any) -> None:
-        self.mark("name", str(getattr(value, "__module__", "")).removeprefix(PACK), getattr(value, "__qualname__", getattr(value, "__name__", "")))
+        self.mark(
+            "name",
+            str(getattr(value, "__module__", "")).removeprefix(PACK),
+            getattr(value, "__qualname__", getattr(value, "__name__", "")),
+        )
 
     def object(self, value: Any) -> None:
         self.by_name(type(value))

@@ -6,10 +6,12 @@ Pair = tuple[int, int]
 
 
 def knockout(count: int, better: Callable[[Sequence[Pair]], Sequence[float]]) -> list[int]:
-    """Places of `count` entrants, best first; who goes out later stands higher, those of one round in their former order.
+    """Places of `count` entrants, best first; who goes out later stands higher, those of one round in their former
+    order.
 
-    Entrants come best first. In every round the best meets the worst, the second best the second worst, and so on; of an odd number
-    the best waits. An undecided match goes to whom was better before, so the same comparisons give the same order.
+    Entrants come best first. In every round the best meets the worst, the second best the second worst, and so on; of
+    an odd number the best waits. An undecided match goes to whom was better before, so the same comparisons give the
+    same order.
 
     Args:
         count: Entrants, at least 0.

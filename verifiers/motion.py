@@ -1,8 +1,9 @@
 """What can be said of how a video moves without a network: how steadily it changes, and how much.
 
-Frames are compared as small pictures of luma (ITU-R BT.601), so that what moves by less than a small pixel changes it evenly. The unsteadiness
-is the energy of the second difference in time over that of the first: 0 for what changes evenly, 2 for a sharp edge that moves
-on steadily, 3 for frames that have nothing to do with each other, 4 for a flicker from frame to frame.
+Frames are compared as small pictures of luma (ITU-R BT.601), so that what moves by less than a small pixel changes it
+evenly. The unsteadiness is the energy of the second difference in time over that of the first: 0 for what changes
+evenly, 2 for a sharp edge that moves on steadily, 3 for frames that have nothing to do with each other, 4 for a flicker
+from frame to frame.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,9 @@ LEAST = 3  # frames
 
 
 def consistency(luma: Tensor) -> float:
-    """1 - unsteadiness / 4 of luma `(frames, h, w)` in levels of 0 to 255: 1 if it changes evenly or not at all, 0 if it flickers."""
+    """1 - unsteadiness / 4 of luma `(frames, h, w)` in levels of 0 to 255: 1 if it changes evenly or not at all, 0 if
+    it flickers.
+    """
     first, second = luma.diff(dim=0), luma.diff(n=2, dim=0)
     return 1 - float(second.square().mean() / (first.square().mean() + VISIBLE**2)) / FLICKER
 
@@ -63,7 +66,9 @@ class Motion(Keyed):
         """Values `(n, 1)` of clips `(frames, 3, h, w)` in [0, 1], each of at least 3 frames."""
         for clip in clips:
             if len(clip) < LEAST:
-                raise ValueError(f"{self.card.name} must be judged on videos of at least {LEAST} frames, got {len(clip)}")
+                raise ValueError(
+                    f"{self.card.name} must be judged on videos of at least {LEAST} frames, got {len(clip)}"
+                )
         return torch.tensor([[self.quantity(small_luma(clip))] for clip in clips], dtype=torch.float32)
 
     def combine(self, pool: Tensor) -> Tensor:
@@ -79,4 +84,4 @@ def small_luma(clip: Tensor) -> Tensor:
     scale = SIDE / max(luma.shape[-2:])
     if scale < 1:
         luma = interpolate(luma, [max(1, round(side * scale)) for side in luma.shape[-2:]], mode="area")
-    return luma[:, 0].double() * 255
+    return luma[:, 0].cpu().double() * 255

@@ -1,10 +1,11 @@
 """PickScore: which of two pictures of one prompt people would rather have.
 
-Kirstain et al., Pick-a-Pic: An Open Dataset of User Preferences for Text-to-Image Generation, arXiv:2305.01569. A CLIP ViT-H/14 of the
-transformers package, trained on choices between two pictures.
+Kirstain et al., Pick-a-Pic: An Open Dataset of User Preferences for Text-to-Image Generation, arXiv:2305.01569. A CLIP
+ViT-H/14 of the transformers package, trained on choices between two pictures.
 """
 
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -29,7 +30,8 @@ class PickScore(ClipScore):
         return cls(TransformersClip.load(folder))
 
     def _scale(self) -> Tensor:
-        return self.model.module.logit_scale.float().exp()
+        module: Any = self.model.module
+        return module.logit_scale.float().exp()
 
     def _card(self, licence: str) -> Card:
         return Card(

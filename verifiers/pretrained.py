@@ -21,15 +21,24 @@ def load_pretrained(kind: Any, folder: Path | None, name: str, *, extra: bool = 
     """
     try:
         model, report = kind.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, output_loading_info=True, ignore_mismatched_sizes=True, **options
+            folder,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            **options,
         )
     except SafetensorError as error:
-        raise WeightsError(f"{name} must hold complete safetensors files, got one that does not open: {error}") from error
+        raise WeightsError(
+            f"{name} must hold complete safetensors files, got one that does not open: {error}"
+        ) from error
     problems = {"missing": report["missing_keys"], "of another shape": report["mismatched_keys"]}
     if not extra:
         problems["unexpected"] = report["unexpected_keys"]
     if any(problems.values()):
-        texts = [f"{len(keys)} {problem} ({some(sorted(map(_key, keys)))})" for problem, keys in problems.items() if keys]
+        texts = [
+            f"{len(keys)} {problem} ({some(sorted(map(_key, keys)))})" for problem, keys in problems.items() if keys
+        ]
         raise WeightsError(f"{name} is not the architecture it was taken for: " + ", ".join(texts))
     return model.eval().requires_grad_(False)
 

@@ -1,7 +1,7 @@
 """Likeness: how similar a picture is to one or several reference pictures.
 
-Cosine of image embeddings. With DINOv2 (Oquab et al., arXiv:2304.07193) it follows the subject, as DreamBooth's DINO score does (Ruiz et
-al., arXiv:2208.12242); with CLIP or SigLIP it follows what the picture shows, whoever it is.
+Cosine of image embeddings. With DINOv2 (Oquab et al., arXiv:2304.07193) it follows the subject, as DreamBooth's DINO
+score does (Ruiz et al., arXiv:2208.12242); with CLIP or SigLIP it follows what the picture shows, whoever it is.
 """
 
 import torch
@@ -16,7 +16,8 @@ POOLINGS = ("mean", "best")
 
 
 class ReferenceScore(Keyed):
-    """100 x cosine to the references, in -100 to 100; the same subject 50 to 80 (DINOv2), 70 to 90 (CLIP). Ignores the prompt.
+    """100 x cosine to the references, in -100 to 100; the same subject 50 to 80 (DINOv2), 70 to 90 (CLIP). Ignores the
+    prompt.
 
     Args:
         encoder: Embeds pictures.
@@ -30,7 +31,10 @@ class ReferenceScore(Keyed):
         if pooling not in POOLINGS:
             raise ValueError(f"pooling must be one of {', '.join(POOLINGS)}, got {pooling}")
         if not len(references) or not references.isfinite().all():
-            raise ValueError(f"references must be one or more finite pictures, got {'none' if not len(references) else 'NaN or infinity'}")
+            raise ValueError(
+                "references must be one or more finite pictures, got"
+                f" {'none' if not len(references) else 'NaN or infinity'}"
+            )
         self.encoder, self.references, self.pooling = encoder, references, pooling
         self.modules: tuple[nn.Module, ...] = encoder.modules
         self._embedded: Tensor | None = None
@@ -62,5 +66,8 @@ def unit(encoder: ImageEncoder, images: Tensor) -> Tensor:
     with torch.inference_mode(False), torch.no_grad():  # else what is kept could not be used in ordinary mode
         vectors = encoder.embed(images).float().cpu()
         if vectors.ndim != 2:
-            raise ValueError(f"{encoder.name} must give one vector per picture, as CLIP and DINOv2 do, got shape {tuple(vectors.shape)}")
+            raise ValueError(
+                f"{encoder.name} must give one vector per picture, as CLIP and DINOv2 do, got shape"
+                f" {tuple(vectors.shape)}"
+            )
         return normalize(vectors, dim=-1)

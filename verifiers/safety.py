@@ -1,7 +1,7 @@
 """Safety: how sure a classifier is that a picture is fit to be shown at work.
 
-Any image classifier of the transformers package, or vision transformer of timm, with a label such as "nsfw". Meant as a gate, not to be
-searched on: a search would find what the classifier overlooks.
+Any image classifier of the transformers package, or vision transformer of timm, with a label such as "nsfw". Meant as a
+gate, not to be searched on: a search would find what the classifier overlooks.
 """
 
 from collections.abc import Sequence
@@ -58,8 +58,8 @@ class SafetyScore(Keyed):
     def measure(self, images: Tensor, prompt: str) -> Tensor:
         device, dtype = home(self.modules)
         output = self.modules[0](self.pixels(images).to(device, dtype))
-        chances = getattr(output, "logits", output).double().softmax(-1)[:, self.unsafe].sum(-1)
-        return (1 - chances).float().unsqueeze(1).cpu()
+        chances = getattr(output, "logits", output).cpu().double().softmax(-1)[:, self.unsafe].sum(-1)
+        return (1 - chances).float().unsqueeze(1)
 
     def combine(self, pool: Tensor) -> Tensor:
         return pool[:, 0]
@@ -76,7 +76,9 @@ def _transformers(folder: Path) -> tuple[nn.Module, Pixels, list[str]]:
     except ValueError as error:
         if isinstance(error, WeightsError):
             raise
-        raise WeightsError(f"{folder.name} must be an image classifier, got a model of type {config.model_type}") from error
+        raise WeightsError(
+            f"{folder.name} must be an image classifier, got a model of type {config.model_type}"
+        ) from error
     return module, pixels_of(folder), [config.id2label[index] for index in sorted(config.id2label)]
 
 
@@ -86,9 +88,13 @@ def _timm(folder: Path) -> tuple[nn.Module, Pixels, list[str]]:
     config = read_json(folder / CONFIG)
     seen = {**config, **config.get("pretrained_cfg", {})}
     if config["architecture"] not in timm.list_models() or not isinstance(seen.get("label_names"), list):
-        raise WeightsError(f"{folder.name} must be a model that timm knows, with label_names, got {config['architecture']}")
+        raise WeightsError(
+            f"{folder.name} must be a model that timm knows, with label_names, got {config['architecture']}"
+        )
     classes = len(seen["label_names"])
-    module = timm.create_model(config["architecture"], pretrained=False, num_classes=classes, **config.get("model_args", {}))
+    module = timm.create_model(
+        config["architecture"], pretrained=False, num_classes=classes, **config.get("model_args", {})
+    )
     load_strictly(module, weights_of(folder), folder.name)
     return module.eval().requires_grad_(False), _timm_pixels(seen), seen["label_names"]
 
@@ -108,10 +114,11 @@ def _timm_pixels(seen: dict[str, Any]) -> Pixels:
 
 
 class SafetyChecker(Keyed):
-    """The safety checker that came with Stable Diffusion 1: how far a picture is from the nearest unwanted concept. Ignores the prompt.
+    """The safety checker that came with Stable Diffusion 1: how far a picture is from the nearest unwanted concept.
+    Ignores the prompt.
 
-    100 x (threshold - cosine) to the nearest of 17 concepts in CLIP's space, mostly 0 to 15; below 0 is what it blacks out. Near one of
-    three special concepts all thresholds are 1 lower.
+    100 x (threshold - cosine) to the nearest of 17 concepts in CLIP's space, mostly 0 to 15; below 0 is what it blacks
+    out. Near one of three special concepts all thresholds are 1 lower.
 
     Args:
         module: CLIP's image tower with projection.
@@ -131,7 +138,9 @@ class SafetyChecker(Keyed):
     )
     CARE = 0.01
 
-    def __init__(self, module: nn.Module, concepts: tuple[Tensor, Tensor], special: tuple[Tensor, Tensor], pixels: Pixels):
+    def __init__(
+        self, module: nn.Module, concepts: tuple[Tensor, Tensor], special: tuple[Tensor, Tensor], pixels: Pixels
+    ):
         self.concepts, self.special, self.pixels, self.modules = concepts, special, pixels, (module,)
 
     @classmethod
@@ -140,7 +149,9 @@ class SafetyChecker(Keyed):
         config, state = config_of(folder), weights_of(folder)
         names = [f"{kind}{end}" for kind in ("concept_embeds", "special_care_embeds") for end in ("", "_weights")]
         if missing := [name for name in names if name not in state]:
-            raise WeightsError(f"{folder.name} is not the architecture it was taken for: {len(missing)} missing ({', '.join(missing)})")
+            raise WeightsError(
+                f"{folder.name} is not the architecture it was taken for: {len(missing)} missing ({', '.join(missing)})"
+            )
         lists = [state.pop(name).double() for name in names]
         eye = {key.replace("vision_model.vision_model.", "vision_model.", 1): value for key, value in state.items()}
         make = transformers().CLIPVisionModelWithProjection
@@ -149,7 +160,7 @@ class SafetyChecker(Keyed):
 
     def measure(self, images: Tensor, prompt: str) -> Tensor:
         device, dtype = home(self.modules)
-        seen = self.modules[0](pixel_values=self.pixels(images).to(device, dtype)).image_embeds.double().cpu()
+        seen = self.modules[0](pixel_values=self.pixels(images).to(device, dtype)).image_embeds.cpu().double()
         care = self.CARE * (_nearness(seen, *self.special) > 0)
         return (-100 * (_nearness(seen, *self.concepts) + care)).float().unsqueeze(1)
 

@@ -1,8 +1,9 @@
 """Self-supervised verifier: how much of the picture was settled while it was still noisy.
 
-Ma et al., Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps, arXiv:2501.09732, section 4.2: cosine between
-the features of the model's estimate at noise level 0.4 and of the finished picture. The paper finds it useful for classes (ImageNet,
-DINO correlates 0.74 with a classifier) and of almost no use for text-to-image (its table 8).
+Ma et al., Inference-Time Scaling for Diffusion Models beyond Scaling Denoising Steps, arXiv:2501.09732, section 4.2:
+cosine between the features of the model's estimate at noise level 0.4 and of the finished picture. The paper finds it
+useful for classes (ImageNet, DINO correlates 0.74 with a classifier) and of almost no use for text-to-image (its table
+8).
 """
 
 from torch import Tensor, nn
@@ -16,12 +17,14 @@ PAPER_LEVEL = 0.4
 
 
 class SelfSupervisedScore(Keyed):
-    """100 x cosine between what the sampler saw coming and what came, in -100 to 100; mostly 60 to 98. Ignores the prompt.
+    """100 x cosine between what the sampler saw coming and what came, in -100 to 100; mostly 60 to 98. Ignores the
+    prompt.
 
     Args:
         encoder: Embeds pictures.
-        estimate_at: Share of the schedule's highest noise level, in (0, 1). The estimate is that of the first step at or below it.
-            For flow models, whose highest level is 1, the paper's value is the share itself; `share_of` gives it for others.
+        estimate_at: Share of the schedule's highest noise level, in (0, 1). The estimate is that of the first step at
+            or below it. For flow models, whose highest level is 1, the paper's value is the share itself; `share_of`
+            gives it for others.
     """
 
     columns = ("settled",)
@@ -44,8 +47,8 @@ class SelfSupervisedScore(Keyed):
         """Values `(n, 1)` of pictures `(n, 3, h, w)`, whose decoded estimates `(n, 3, h, w)` come in the same order."""
         if estimates is None:
             raise ValueError(
-                f"{self.card.name} needs a search node: it compares a picture with the sampler's estimate of it halfway,"
-                " which finished pictures do not have"
+                f"{self.card.name} needs a search node: it compares a picture with the sampler's estimate of it"
+                " halfway, which finished pictures do not have"
             )
         if len(estimates) != len(images):
             raise ValueError(f"estimates must be one per picture, {len(images)}, got {len(estimates)}")
@@ -59,9 +62,10 @@ class SelfSupervisedScore(Keyed):
 
 
 def share_of(level: float, *, flow: bool, highest: float) -> float:
-    """The share of a schedule's highest sigma that is as noisy as `level` of a flow model, at which x = (1 - level) x0 + level noise.
+    """The share of a schedule's highest sigma that is as noisy as `level` of a flow model, at which x = (1 - level) x0
+    + level noise.
 
-    A flow model's sigma is that level. A model in x0 + sigma noise (SD 1.5, SDXL) is as noisy at sigma = level / (1 - level): 0.4
-    is 0.667, which of its highest sigma, 14.6, is a share of 0.046.
+    A flow model's sigma is that level. A model in x0 + sigma noise (SD 1.5, SDXL) is as noisy at sigma = level / (1 -
+    level): 0.4 is 0.667, which of its highest sigma, 14.6, is a share of 0.046.
     """
     return (level if flow else level / (1 - level)) / highest

@@ -1,8 +1,8 @@
 """Technical quality: what can be said of pixels without a network, and needs no file.
 
-Guards against what searches do to pictures rather than judges of beauty: blur, blank areas, burnt colours. The variance of the Laplacian
-is Pech-Pacheco et al., Diatom Autofocusing in Brightfield Microscopy (2000); the JPEG size is the "incompressibility" reward of Black et
-al., arXiv:2305.13301. Luma is that of ITU-R BT.601.
+Guards against what searches do to pictures rather than judges of beauty: blur, blank areas, burnt colours. The variance
+of the Laplacian is Pech-Pacheco et al., Diatom Autofocusing in Brightfield Microscopy (2000); the JPEG size is the
+"incompressibility" reward of Black et al., arXiv:2305.13301. Luma is that of ITU-R BT.601.
 """
 
 import io
@@ -23,7 +23,9 @@ CLIPPED = (1, 254)  # levels of 0 to 255 up to and from which a channel counts a
 
 
 def sharpness(pixels: Tensor) -> Tensor:
-    """log10(1 + variance of the Laplacian) of luma in levels of 0 to 255, `(n,)`: 0 for a blank picture, mostly 1.5 to 3.5."""
+    """log10(1 + variance of the Laplacian) of luma in levels of 0 to 255, `(n,)`: 0 for a blank picture, mostly 1.5 to
+    3.5.
+    """
     luma = _luma(pixels)
     inner = luma[:, 1:-1, 1:-1]
     beside = luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:] + luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1]
@@ -38,13 +40,17 @@ def contrast(pixels: Tensor) -> Tensor:
 
 
 def saturation(pixels: Tensor) -> Tensor:
-    """Mean distance between the strongest and the weakest channel in percent of the full range, `(n,)`: 0 for grey, mostly 8 to 35."""
+    """Mean distance between the strongest and the weakest channel in percent of the full range, `(n,)`: 0 for grey,
+    mostly 8 to 35.
+    """
     levels = pixels.double()
     return (levels.amax(-1) - levels.amin(-1)).flatten(1).mean(1) / 2.55
 
 
 def clipping(pixels: Tensor) -> Tensor:
-    """Percent of pixels whose channels are all black or all white, up to one level, `(n,)`: 0 to 100, mostly below 2."""
+    """Percent of pixels whose channels are all black or all white, up to one level, `(n,)`: 0 to 100, mostly below
+    2.
+    """
     low, high = CLIPPED
     return 100 * ((pixels <= low).all(-1) | (pixels >= high).all(-1)).flatten(1).double().mean(1)
 
@@ -89,7 +95,8 @@ QUANTITIES: dict[str, Quantity] = {
     "clipping": Quantity(clipping, "percent of clipped pixels", 1.5, (0, 2)),
     "JPEG size": Quantity(jpeg_size, "kilobytes at quality 95, depends on the size in pixels", 40.0),
 }
-GUARDED = {"sharpness": (1.5, 4.2), "contrast": (8, 40), "saturation": (3, 45), "clipping": (0, 2)}  # what every good picture keeps to
+# what every good picture keeps to
+GUARDED = {"sharpness": (1.5, 4.2), "contrast": (8, 40), "saturation": (3, 45), "clipping": (0, 2)}
 
 
 class Technical(Keyed):
@@ -105,7 +112,9 @@ class Technical(Keyed):
         if name not in QUANTITIES:
             raise ValueError(f"name must be one of {', '.join(QUANTITIES)}, got {name}")
         self.quantity, self.columns = QUANTITIES[name], (name,)
-        self.card = Card(name, self.quantity.words, self.quantity.spread, prompt=False, licence="no weights", source="this pack")
+        self.card = Card(
+            name, self.quantity.words, self.quantity.spread, prompt=False, licence="no weights", source="this pack"
+        )
 
     def measure(self, images: Tensor, prompt: str) -> Tensor:
         return self.quantity.value(bytes_of(images)).float().unsqueeze(1)
@@ -118,9 +127,11 @@ class Technical(Keyed):
 
 
 class TechnicalQuality(Keyed):
-    """What is technically wrong with a picture: 0 if nothing, and one less per typical spread that a quantity is outside its band.
+    """What is technically wrong with a picture: 0 if nothing, and one less per typical spread that a quantity is
+    outside its band.
 
-    The values are sharpness, contrast, saturation and clipping as such; the score is made of them. Ignores the prompt. Made for a gate.
+    The values are sharpness, contrast, saturation and clipping as such; the score is made of them. Ignores the prompt.
+    Made for a gate.
     """
 
     modules = ()
@@ -135,11 +146,16 @@ class TechnicalQuality(Keyed):
     )
 
     def measure(self, images: Tensor, prompt: str) -> Tensor:
-        pixels = bytes_of(images)
+        return torch.cat([self._of_one(picture) for picture in images.split(1)])  # its numbers take 24 pictures' memory
+
+    def _of_one(self, image: Tensor) -> Tensor:
+        pixels = bytes_of(image)
         return torch.stack([QUANTITIES[name].measure(pixels) for name in GUARDED], dim=1).float()
 
     def combine(self, pool: Tensor) -> Tensor:
-        wrong = [outside(column, band) / QUANTITIES[name].spread for column, (name, band) in zip(pool.T, GUARDED.items())]
+        wrong = [
+            outside(column, band) / QUANTITIES[name].spread for column, (name, band) in zip(pool.T, GUARDED.items())
+        ]
         return 0 - torch.stack(wrong).sum(0)
 
     def count_tokens(self, prompt: str) -> None:

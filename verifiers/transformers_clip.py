@@ -1,7 +1,7 @@
 """CLIP, SigLIP and SigLIP 2 models of the transformers package, from a folder, without a download.
 
-Radford et al., arXiv:2103.00020; Zhai et al., arXiv:2303.15343; Tschannen et al., arXiv:2502.14786. SigLIP texts are lower-cased and
-filled up to 64 tokens as in training; the first SigLIP also drops punctuation.
+Radford et al., arXiv:2103.00020; Zhai et al., arXiv:2303.15343; Tschannen et al., arXiv:2502.14786. SigLIP texts are
+lower-cased and filled up to 64 tokens as in training; the first SigLIP also drops punctuation.
 """
 
 import re
@@ -31,13 +31,13 @@ class TransformersClip:
 
     Args:
         name: Folder it came from, for messages.
-        module: A CLIPModel or SiglipModel.
+        module: A CLIPModel or SiglipModel of transformers.
         tokenizer: The folder's own.
         pixels: What the image tower wants to see.
     """
 
     name: str
-    module: nn.Module
+    module: Any
     tokenizer: Any
     pixels: Pixels
 
@@ -81,7 +81,11 @@ class TransformersClip:
             return torch.tensor([self.tokenizer(text, truncation=True, max_length=length)["input_ids"]])
         if not self._first:
             return torch.tensor(
-                [self.tokenizer(self._written(text), truncation=True, max_length=length, padding="max_length")["input_ids"]]
+                [
+                    self.tokenizer(self._written(text), truncation=True, max_length=length, padding="max_length")[
+                        "input_ids"
+                    ]
+                ]
             )
         words = self.tokenizer(self._written(text), add_special_tokens=False)["input_ids"][: length - 1]
         return torch.tensor([words + [SIGLIP_PAD] * (length - len(words))])
@@ -118,9 +122,15 @@ class SiglipEye:
         folder = Path(folder)
         config, state = config_of(folder), weights_of(folder)
         config = getattr(config, "vision_config", config)
-        eye = {key.removeprefix("vision_model."): value for key, value in state.items() if key.startswith("vision_model.")} or state
+        eye = {
+            key.removeprefix("vision_model."): value for key, value in state.items() if key.startswith("vision_model.")
+        } or state
         with torch.device("meta"):
-            prefix = "vision_model." if any(key.startswith("vision_model.") for key in _make_eye(config).state_dict()) else ""
+            prefix = (
+                "vision_model."
+                if any(key.startswith("vision_model.") for key in _make_eye(config).state_dict())
+                else ""
+            )
         module = assemble(lambda: _make_eye(config), {prefix + key: value for key, value in eye.items()}, folder.name)
         return cls(folder.name, module, pixels_of(folder))
 

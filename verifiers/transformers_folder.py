@@ -1,7 +1,9 @@
-"""Folders of the transformers package: config, weights, pixels and tokenizer of a model, all from files, strictly and without a download.
+"""Folders of the transformers package: config, weights, pixels and tokenizer of a model, all from files, strictly and
+without a download.
 
-A folder holds `config.json`, the weights (`model.safetensors` or `pytorch_model.bin`, whole or in parts), `preprocessor_config.json` and
-the files of the tokenizer, as published on model hubs. All of it reads the same with transformers 4.50 and 5.
+A folder holds `config.json`, the weights (`model.safetensors` or `pytorch_model.bin`, whole or in parts),
+`preprocessor_config.json` and the files of the tokenizer, as published on model hubs. All of it reads the same with
+transformers 4.50 and 5.
 """
 
 import json
@@ -36,19 +38,25 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise WeightsError(f"{path.name} of {path.parent.name} must be JSON, got one that does not parse: {error}") from error
+        raise WeightsError(
+            f"{path.name} of {path.parent.name} must be JSON, got one that does not parse: {error}"
+        ) from error
     if not isinstance(content, dict):
         raise WeightsError(f"{path.name} of {path.parent.name} must hold named settings, got {type(content).__name__}")
     return content
 
 
 def config_of(folder: Path) -> Any:
-    """The config of the model, which must be of a type that transformers itself knows: no code of the folder is ever run."""
+    """The config of the model, which must be of a type that transformers itself knows: no code of the folder is ever
+    run.
+    """
     try:
         return transformers().AutoConfig.from_pretrained(folder, local_files_only=True)
     except ValueError as error:
         kind, version = read_json(folder / CONFIG).get("model_type"), transformers().__version__
-        raise WeightsError(f"{folder.name} must be of a model type that transformers {version} knows, got {kind}") from error
+        raise WeightsError(
+            f"{folder.name} must be of a model type that transformers {version} knows, got {kind}"
+        ) from error
 
 
 def weights_of(folder: Path) -> dict[str, Tensor]:
@@ -69,7 +77,9 @@ def _weight_files(folder: Path) -> list[Path]:
 
 def tokenizer_of(folder: Path) -> Any:
     if not any((folder / name).is_file() for name in TOKENIZERS):
-        raise FileNotFoundError(f"{folder.name} must hold its tokenizer ({' or '.join(TOKENIZERS[:2])}), got none in {folder}")
+        raise FileNotFoundError(
+            f"{folder.name} must hold its tokenizer ({' or '.join(TOKENIZERS[:2])}), got none in {folder}"
+        )
     return transformers().AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
@@ -80,7 +90,9 @@ def pixels_of(folder: Path) -> Pixels:
         raise WeightsError(f"the image processor of {folder.name} must resize, got do_resize {settings['do_resize']}")
     resample = settings.get("resample", 3)
     if resample not in RESAMPLING:
-        raise WeightsError(f"resample of {folder.name} must be one of {', '.join(map(str, RESAMPLING))}, got {resample}")
+        raise WeightsError(
+            f"resample of {folder.name} must be one of {', '.join(map(str, RESAMPLING))}, got {resample}"
+        )
     normal = settings.get("do_normalize", True)
     return Pixels(
         **_geometry(settings, folder.name),

@@ -1,4 +1,6 @@
-"""Where pictures may be sent: to this machine, and to the hosts that its owner names. A workflow from elsewhere cannot choose another."""
+"""Where pictures may be sent: to this machine, and to the hosts that its owner names. A workflow from elsewhere cannot
+choose another.
+"""
 
 import ipaddress
 import os
@@ -9,7 +11,9 @@ KEYS = ("NOISE_SEARCH_API_KEY", "OPENAI_API_KEY")
 HOSTS = "NOISE_SEARCH_API_HOST"  # such as "api.openai.com, 192.168.1.7:8000"; the first one gets the key
 EXAMPLE = "http://127.0.0.1:11434/v1"
 # What no two programs read in two ways: no user, no backslash, no escapes, no other alphabets.
-PLAIN = re.compile(r"(https?)://(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(?::([0-9]{1,5}))?((?:/[A-Za-z0-9._~-]+)*)/*", re.ASCII)
+PLAIN = re.compile(
+    r"(https?)://(\[[0-9a-f:]+\]|[a-z0-9]([a-z0-9.-]*[a-z0-9])?)(?::([0-9]{1,5}))?((?:/[A-Za-z0-9._~-]+)*)/*", re.ASCII
+)
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -22,8 +26,8 @@ def checked_url(text: str, environment: Mapping[str, str] = os.environ) -> str:
     scheme, host, port, path = parts_of(text)
     if not is_this_machine(host) and place_among(named(environment), host, port) is None:
         raise ValueError(
-            f"base_url must be an address of this machine or of a host that the environment variable {HOSTS} names on the machine that runs "
-            f"ComfyUI, got {host}: pictures and prompt would be sent there"
+            f"base_url must be an address of this machine or of a host that the environment variable {HOSTS} names on"
+            f" the machine that runs ComfyUI, got {host}: pictures and prompt would be sent there"
         )
     shown = "" if port == DEFAULT_PORTS[scheme] else f":{port}"
     return f"{scheme}://{host}{shown}{path.removesuffix('/chat/completions') or '/v1'}"
@@ -52,7 +56,9 @@ def parts_of(text: str) -> tuple[str, str, int, str]:
 
 
 def is_one_address(host: str) -> bool:
-    """Whether a host is a name, or a number in its one usual spelling: 127.1 and 0x7f000001 are read in several ways."""
+    """Whether a host is a name, or a number in its one usual spelling: 127.1 and 0x7f000001 are read in several
+    ways.
+    """
     if host.startswith("["):
         return str(address_of(host)) == host[1:-1]
     last = host.rpartition(".")[2]
@@ -68,7 +74,11 @@ def address_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | Non
 
 def is_this_machine(host: str) -> bool:
     found = address_of(host)
-    return host == "localhost" or found == ipaddress.IPv6Address("::1") or (isinstance(found, ipaddress.IPv4Address) and found.is_loopback)
+    return (
+        host == "localhost"
+        or found == ipaddress.IPv6Address("::1")
+        or (isinstance(found, ipaddress.IPv4Address) and found.is_loopback)
+    )
 
 
 def named(environment: Mapping[str, str]) -> list[str]:

@@ -1,4 +1,6 @@
-"""How likely a model was to begin its answer with one word rather than another, from the probabilities that a server returns."""
+"""How likely a model was to begin its answer with one word rather than another, from the probabilities that a server
+returns.
+"""
 
 import math
 import re
@@ -54,7 +56,9 @@ def _answer(tokens: Sequence[Mapping[str, Any]], said: str) -> list[Mapping[str,
 
 
 def _listed(token: Mapping[str, Any]) -> dict[str, float]:
-    """Tokens that could have stood here and the logarithms of their probabilities, the one that stands here among them."""
+    """Tokens that could have stood here and the logarithms of their probabilities, the one that stands here among
+    them.
+    """
     others = {other["token"]: float(other["logprob"]) for other in token.get("top_logprobs") or []}
     return {token["token"]: float(token["logprob"])} | others
 

@@ -38,13 +38,19 @@ class Chat(Protocol):
 
     def replies(self, asks: Sequence[Ask], tokens: int, schema: dict[str, Any] | None) -> list[Reply]:
         """What it says, at most `tokens` long, where possible as JSON of the schema."""
+        ...
 
     def chances(self, asks: Sequence[Ask], options: tuple[str, str]) -> list[float]:
         """How likely its answer is the first option rather than the second, 0 to 1 each."""
+        ...
 
 
-def marked(chat: Chat, asks: Sequence[Ask], names: Sequence[str], top: float, schema: dict[str, Any]) -> list[list[float]]:
-    """Marks from 0 to `top`, one row per question; a reply that cannot be used is asked for again, with what was wrong."""
+def marked(
+    chat: Chat, asks: Sequence[Ask], names: Sequence[str], top: float, schema: dict[str, Any]
+) -> list[list[float]]:
+    """Marks from 0 to `top`, one row per question; a reply that cannot be used is asked for again, with what was
+    wrong.
+    """
     done: dict[int, list[float]] = {}
     waiting, problem = dict(enumerate(asks)), ""
     for tokens in TOKENS:
@@ -55,7 +61,9 @@ def marked(chat: Chat, asks: Sequence[Ask], names: Sequence[str], top: float, sc
                 del waiting[index]
             except ReplyError as error:
                 problem = f"{ask.label}: {chat.name} must answer with a score for {', '.join(names)}, but {error}"
-                waiting[index] = replace(ask, earlier=(spoken(reply.text), f"That cannot be used: {error}. Answer again, with JSON only."))
+                waiting[index] = replace(
+                    ask, earlier=(spoken(reply.text), f"That cannot be used: {error}. Answer again, with JSON only.")
+                )
         if not waiting:
             return [done[index] for index in range(len(asks))]
     raise ReplyError(problem)
@@ -71,7 +79,7 @@ def schema_of(names: Sequence[str], explained: bool = True) -> dict[str, Any]:
             "required": ["explanation", "score"],
             "additionalProperties": False,
         }
-    fields = {name: mark for name in names}
+    fields = dict.fromkeys(names, mark)
     if not explained:
         fields = {"explanation": {"type": "string"}, **fields}
     return {"type": "object", "properties": fields, "required": list(fields), "additionalProperties": False}

@@ -1,6 +1,8 @@
-"""Requests to an OpenAI-compatible server: several at a time, with time-outs, retries and a cap, and stopped at once when asked to.
+"""Requests to an OpenAI-compatible server: several at a time, with time-outs, retries and a cap, and stopped at once
+when asked to.
 
-Nothing that a server says stands in an error: the address may have come with a workflow from elsewhere, and the error goes back to who queued it.
+Nothing that a server says stands in an error: the address may have come with a workflow from elsewhere, and the error
+goes back to who queued it.
 """
 
 import asyncio
@@ -119,10 +121,15 @@ class Session:
     client: aiohttp.ClientSession
 
     async def ask(self, url: str, body: dict[str, Any] | None, label: str, use: Callable[[Any], Result]) -> Result:
-        """What `use` makes of the server's JSON answer; it raises Unusable for an answer that should be asked for again."""
+        """What `use` makes of the server's JSON answer; it raises Unusable for an answer that should be asked for
+        again.
+        """
         for attempt in range(self.line.retries + 1):
             if self.line.sent >= self.line.most:
-                raise ServerError(f"{label}: the run has made its {self.line.most} requests to {url}; allow more, or judge fewer pictures")
+                raise ServerError(
+                    f"{label}: the run has made its {self.line.most} requests to {url}; allow more, or judge fewer"
+                    " pictures"
+                )
             self.line.sent += 1
             try:
                 return use(await self._answer(url, body, label))
@@ -199,7 +206,9 @@ def _asked_pause(header: str) -> float | None:
 
 
 def waited(work: Coroutine[Any, Any, Result], check: Callable[[], None]) -> Result:
-    """The result of work that runs in a thread of its own, since this one may have a running loop; `check` may raise to stop it."""
+    """The result of work that runs in a thread of its own, since this one may have a running loop; `check` may raise to
+    stop it.
+    """
     loop = asyncio.new_event_loop()
     task = loop.create_task(work)
     thread = threading.Thread(target=_spin, args=(loop, task), daemon=True)

@@ -1,4 +1,6 @@
-"""Vision-language models on this machine: any that transformers' AutoModelForImageTextToText knows, such as Qwen3-VL, from a folder."""
+"""Vision-language models on this machine: any that transformers' AutoModelForImageTextToText knows, such as Qwen3-VL,
+from a folder.
+"""
 
 from collections.abc import Callable, Sequence
 from inspect import signature
@@ -26,7 +28,7 @@ class LocalChat:
         check: Called for every new token; raises to stop.
     """
 
-    def __init__(self, name: str, model: nn.Module, processor: Any, check: Callable[[], None] = lambda: None):
+    def __init__(self, name: str, model: Any, processor: Any, check: Callable[[], None] = lambda: None):
         self.name, self.model, self.processor, self.check = name, model, processor, check
         self.modules: tuple[nn.Module, ...] = (model,)
 
@@ -40,13 +42,20 @@ class LocalChat:
         try:
             processor = library.AutoProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
             model = load_pretrained(
-                library.AutoModelForImageTextToText, folder, folder.name, extra=True, use_safetensors=True, **_as_stored(library)
+                library.AutoModelForImageTextToText,
+                folder,
+                folder.name,
+                extra=True,
+                use_safetensors=True,
+                **_as_stored(library),
             )
         except (OSError, ValueError) as error:
             if isinstance(error, WeightsError):
                 raise
             reason = str(error).strip().splitlines()[0]
-            raise WeightsError(f"{folder.name} does not open with transformers {library.__version__}: {reason}") from error
+            raise WeightsError(
+                f"{folder.name} does not open with transformers {library.__version__}: {reason}"
+            ) from error
         return cls(folder.name, model, processor, check)
 
     def replies(self, asks: Sequence[Ask], tokens: int, schema: dict[str, Any] | None) -> list[Reply]:
@@ -60,7 +69,9 @@ class LocalChat:
         """Answers in order; `answer` gets questions that differ in nothing but the pictures."""
         batches: dict[tuple, list[int]] = {}
         for index, ask in enumerate(asks):
-            batches.setdefault((ask.text, ask.earlier, tuple(picture.size for picture in ask.pictures)), []).append(index)
+            batches.setdefault((ask.text, ask.earlier, tuple(picture.size for picture in ask.pictures)), []).append(
+                index
+            )
         found: dict[int, Any] = {}
         for places in batches.values():
             self.check()
@@ -71,7 +82,7 @@ class LocalChat:
         inputs = self._inputs(asks)
         if "logits_to_keep" in signature(self.model.forward).parameters:
             inputs["logits_to_keep"] = 1
-        logits = self.model(**inputs, use_cache=False).logits[:, -1].double()
+        logits = self.model(**inputs, use_cache=False).logits[:, -1].cpu().double()
         return torch.sigmoid(logits[:, first].logsumexp(1) - logits[:, second].logsumexp(1)).tolist()
 
     def _replies(self, asks: list[Ask], tokens: int) -> list[Reply]:
@@ -87,7 +98,9 @@ class LocalChat:
         return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
 
     def _inputs(self, asks: list[Ask]) -> dict[str, Any]:
-        texts = [self.processor.apply_chat_template(talk(ask), add_generation_prompt=True, tokenize=False) for ask in asks]
+        texts = [
+            self.processor.apply_chat_template(talk(ask), add_generation_prompt=True, tokenize=False) for ask in asks
+        ]
         inputs = self.processor(text=texts, images=[list(ask.pictures) for ask in asks], return_tensors="pt")
         return dict(inputs.to(*home(self.modules)))
 
@@ -97,10 +110,16 @@ class LocalChat:
         found = []
         for option in options:
             words = {option, option.lower(), option.capitalize(), option.upper()} if len(option) > 1 else {option}
-            spelled = [tokenizer.encode(f"{space}{word}", add_special_tokens=False) for word in sorted(words) for space in ("", " ")]
+            spelled = [
+                tokenizer.encode(f"{space}{word}", add_special_tokens=False)
+                for word in sorted(words)
+                for space in ("", " ")
+            ]
             found.append(sorted({ids[0] for ids in spelled if len(ids) == 1 and ids[0] != tokenizer.unk_token_id}))
         if not all(found) or set(found[0]) & set(found[1]):
-            raise WeightsError(f"{self.name} must know {' and '.join(options)} as single tokens, but its tokenizer splits them")
+            raise WeightsError(
+                f"{self.name} must know {' and '.join(options)} as single tokens, but its tokenizer splits them"
+            )
         return found
 
 
@@ -121,7 +140,9 @@ def is_vision_language(folder: Path) -> bool:
     except (WeightsError, OSError):
         return False
     names = config.get("architectures") or [""]
-    return "vision_config" in config and str(names[0]).endswith(("ForConditionalGeneration", "ForImageTextToText", "ForCausalLM"))
+    return "vision_config" in config and str(names[0]).endswith(
+        ("ForConditionalGeneration", "ForImageTextToText", "ForCausalLM")
+    )
 
 
 def _as_stored(library: Any) -> dict[str, str]:

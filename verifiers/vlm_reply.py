@@ -36,7 +36,9 @@ def spoken(text: str) -> str:
 
 
 def marks(reply: Reply, names: Sequence[str], top: float) -> list[float]:
-    """The mark from 0 to `top` that a reply gives to each name: from JSON, also in fences or cut short, or from lines of text."""
+    """The mark from 0 to `top` that a reply gives to each name: from JSON, also in fences or cut short, or from lines
+    of text.
+    """
     text = spoken(reply.text)
     if not text:
         raise ReplyError("it is empty")
@@ -93,7 +95,10 @@ def _number(part: str, name: str, cut: bool) -> str:
         part = part[: part.find("}") + 1] or part
     label = rf"(?:\b(?:score|rating|mark)\b|^{_spelled(name)})[\"'*_\s]*[:=][\"'*_\s]*"
     end = r"(?=[\"'*_\s;)}\]]|,\D|\.\s)" if cut else r"(?=[\"'*_\s,;)}\]]|\.(?!\d)|$)"
-    values = {found[1] for found in re.finditer(rf"{label}({NUMBER}(?:\s*%|\s*/\s*\d+|\s*out of \d+)?){end}", part, re.IGNORECASE)}
+    values = {
+        found[1]
+        for found in re.finditer(rf"{label}({NUMBER}(?:\s*%|\s*/\s*\d+|\s*out of \d+)?){end}", part, re.IGNORECASE)
+    }
     if len(values) != 1:
         raise ReplyError(f"it gives {'no' if not values else 'more than one'} score for {name}")
     return values.pop()
@@ -105,7 +110,12 @@ def _mark(value: Any, name: str, top: float) -> float:
         unit = rf"\s*(?:%|/\s*{top:g}|out of {top:g})?" if top == 100 else rf"\s*(?:/\s*{top:g}|out of {top:g})?"
         found = re.fullmatch(rf"\s*({NUMBER}){unit}\s*", value, re.IGNORECASE)
         value = float(found[1].replace(",", ".")) if found else value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or not 0 <= value <= top:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, int | float)
+        or not math.isfinite(value)
+        or not 0 <= value <= top
+    ):
         raise ReplyError(f"{name} must be a number from 0 to {top:g}")
     return float(value)
 

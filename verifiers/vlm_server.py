@@ -1,6 +1,8 @@
-"""Vision-language models behind an OpenAI-compatible server: Ollama, LM Studio, llama.cpp, vLLM, or one on the internet.
+"""Vision-language models behind an OpenAI-compatible server: Ollama, LM Studio, llama.cpp, vLLM, or one on the
+internet.
 
-What a server does not take (JSON schemas, probabilities, switching thoughts off) is left out of the requests after its first refusal.
+What a server does not take (JSON schemas, probabilities, switching thoughts off) is left out of the requests after its
+first refusal.
 """
 
 import base64
@@ -47,7 +49,9 @@ class ServerChat:
         self.gives_chances: bool | None = None  # None until the first answer
 
     def key(self) -> str:
-        """Server and model; where no model is named, the one that the server has now, since that may be another one than before."""
+        """Server and model; where no model is named, the one that the server has now, since that may be another one
+        than before.
+        """
         if self.asks_for_its_model:
             self._name(self._only_model())
         return f"server {self.base_url} {self.model} {self.gives_chances}"
@@ -61,7 +65,10 @@ class ServerChat:
             first = self._chances(asks[:1], options)
             self.gives_chances = first is not None
             if first is None:
-                log.warning("%s gives no token probabilities; it is asked for percentages instead, which are coarser.", self.name)
+                log.warning(
+                    "%s gives no token probabilities; it is asked for percentages instead, which are coarser.",
+                    self.name,
+                )
             return self.chances(asks, options) if first is None else first + (self._chances(asks[1:], options) or [])
         return self._percentages(asks, options) if not self.gives_chances else self._chances(asks, options) or []
 
@@ -84,7 +91,10 @@ class ServerChat:
         if self.gives_chances is None:
             return None
         label = next(iter(waiting.values())).label
-        raise ReplyError(f"{label}: {self.name} must answer {' or '.join(options)} with its token probabilities, but said something else")
+        raise ReplyError(
+            f"{label}: {self.name} must answer {' or '.join(options)} with its token probabilities, but said something"
+            " else"
+        )
 
     def _percentages(self, asks: Sequence[Ask], options: tuple[str, str]) -> list[float]:
         wanted = PERCENTS.format(first=options[0])
@@ -110,14 +120,20 @@ class ServerChat:
                 self._simplify(ask, error, levels, list(chosen))
 
     def _simplify(self, ask: Ask, error: Refused, levels: dict[str, int], chosen: list[str]) -> None:
-        """Leaves out what the server names, or else the next of what it need not take; nothing if another request has just done so."""
+        """Leaves out what the server names, or else the next of what it need not take; nothing if another request has
+        just done so.
+        """
         said = error.said
         if any(self.left_out.get(name, 0) != level for name, level in levels.items()):
             return
         if not chosen:
             self.left_out = {}
             raise ServerError(f"{ask.label}: {self.name} takes no such request: {error}")
-        named = [name for name in chosen if name in said or (name == "response_format" and ("schema" in said or "grammar" in said))]
+        named = [
+            name
+            for name in chosen
+            if name in said or (name == "response_format" and ("schema" in said or "grammar" in said))
+        ]
         self.left_out[(named or chosen)[0]] = levels[(named or chosen)[0]] + 1
 
     def _name(self, model: str) -> None:
@@ -139,7 +155,9 @@ class ServerChat:
 def optional(
     max_tokens: int, response_format: dict[str, Any] | None = None, logprobs: bool = False
 ) -> dict[str, tuple[dict[str, Any], ...]]:
-    """Parts of a request that a server may refuse, each with what to try in turn; those that matter least come first."""
+    """Parts of a request that a server may refuse, each with what to try in turn; those that matter least come
+    first.
+    """
     parts: dict[str, tuple[dict[str, Any], ...]] = {
         "chat_template_kwargs": ({"chat_template_kwargs": {"enable_thinking": False}},),
         "reasoning_effort": ({"reasoning_effort": "none"},),

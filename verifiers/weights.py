@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 SAFE = (".safetensors", ".sft")
 SUFFIXES = (*SAFE, ".pt", ".pth", ".bin", ".ckpt")
+BEGINNINGS = (b"PK", b"\x80")  # of what torch.save writes: a zip file, or a pickle
+SHOWN = 40  # characters of a file that holds something else
 
 
 class WeightsError(ValueError):
@@ -18,7 +20,9 @@ class WeightsError(ValueError):
 
 
 def read_tensors(path: Path, device: str = "cpu") -> dict[str, Tensor]:
-    """Named tensors of a file: a plain state dict, one under "state_dict", with or without "module." before the names."""
+    """Named tensors of a file: a plain state dict, one under "state_dict", with or without "module." before the
+    names.
+    """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path.name} not found in {path.parent}")
@@ -35,6 +39,7 @@ def tensor_names(path: Path) -> list[str]:
     """Names of a file's tensors, which are not read."""
     if path.suffix not in SAFE:
         return list(read_tensors(path, device="meta"))
+    _check_beginning(path)
     try:
         with safe_open(path, framework="pt") as file:
             return list(file.keys())
@@ -49,7 +54,9 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], name: str) -> 
 
 
 def assemble(make: Callable[[], nn.Module], state: Mapping[str, Tensor], name: str) -> nn.Module:
-    """The module that `make` gives, with exactly these weights, in single precision; no time is spent on random ones."""
+    """The module that `make` gives, with exactly these weights, in single precision; no time is spent on random
+    ones.
+    """
     with torch.device("meta"):
         module = make()
     _check(module, state, name)
@@ -83,6 +90,7 @@ def some(names: list[str], most: int = 3) -> str:
 
 
 def _read(path: Path, device: str) -> object:
+    _check_beginning(path)
     if path.suffix in SAFE:
         try:
             return load_file(path)
@@ -92,7 +100,28 @@ def _read(path: Path, device: str) -> object:
         return torch.load(path, map_location=device, weights_only=True)
     except (UnpicklingError, RuntimeError, EOFError) as error:
         reason = str(error).splitlines()[0] if str(error) else "it is empty"
-        raise WeightsError(f"{path.name} must hold plain tensors (no programs, no TorchScript), got: {reason}") from error
+        raise WeightsError(
+            f"{path.name} must hold plain tensors (no programs, no TorchScript), got: {reason}"
+        ) from error
+
+
+def _check_beginning(path: Path) -> None:
+    """Says what a file is that its reader would fail on in words of its own: mostly a page or a pointer in place of
+    what was to be downloaded.
+
+    A safetensors file begins with the length of its header, 8 bytes of which the last are 0; a text has none of those.
+    """
+    with path.open("rb") as file:
+        begin = file.read(SHOWN)
+    if b"\0" in begin[:8] if path.suffix in SAFE else begin.startswith(BEGINNINGS):
+        return
+    if not begin:
+        raise WeightsError(f"{path.name} must be a file of weights, got one that is empty; download it again")
+    text = begin.decode("utf-8-sig", errors="replace").splitlines()[0]
+    raise WeightsError(
+        f"{path.name} must be a file of weights, got one that begins with {text!r}; "
+        "an error page or a pointer to the file was saved in its place: download it again"
+    )
 
 
 def _broken(path: Path, error: Exception) -> WeightsError:

@@ -1,1 +1,3 @@
-"""Makes the pictures of the help pages, of the documentation and of the template browser, from real runs on the tiny models."""
+"""Makes the pictures of the help pages, of the documentation and of the template browser, from real runs on the tiny
+models.
+"""

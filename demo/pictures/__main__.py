@@ -25,10 +25,16 @@ HELP, DOCS = PACK / "js" / "docs" / "images", PACK / "docs"
 
 def main(names: list[str]) -> int:
     with asked_judge() as url, studio() as booked:
-        jobs = {name: lambda name=name, scene=scene: take(booked, name, scene) for name, scene in help_scenes(url).items()}
+        jobs = {
+            name: lambda name=name, scene=scene: take(booked, name, scene) for name, scene in help_scenes(url).items()
+        }
         jobs["HumanPick"] = lambda: waiting(aimed(booked, HELP), "HumanPick", seed=4)
-        jobs |= {name: lambda name=name, state=state: state(aimed(booked, DOCS), name) for name, state in STATES.items()}
-        jobs |= {name: lambda name=name, make=make: make(booked.client, EXAMPLES / name) for name, make in THUMBNAILS.items()}
+        jobs |= {
+            name: lambda name=name, state=state: state(aimed(booked, DOCS), name) for name, state in STATES.items()
+        }
+        jobs |= {
+            name: lambda name=name, make=make: make(booked.client, EXAMPLES / name) for name, make in THUMBNAILS.items()
+        }
         if unknown := sorted(set(names) - set(jobs)):
             raise SystemExit(f"NAMES must be of {', '.join(jobs)}; got {', '.join(unknown)}")
         for name in names or jobs:
@@ -57,7 +63,8 @@ def studio() -> Iterator[Studio]:
         base = prepare(Path(folder))
         write_examples(base)
         browser = playwright.chromium.launch(
-            executable_path=os.environ["CHROMIUM_PATH"], args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+            executable_path=os.environ["CHROMIUM_PATH"],
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
         )
         with Server(os.environ["COMFYUI_PATH"], base) as server:
             yield Studio(browser, server.client(), HELP)

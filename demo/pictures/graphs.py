@@ -39,7 +39,15 @@ def search(kind: str, *, judge: str = "verifier", seed: int = 3, pictures: int =
 
 
 def drop_in(*, seed: int = 3, pictures: int = 12, steps: int = 16, **inputs: Any) -> Graph:
-    values = {**FULL, **SAMPLING, "steps": steps, "verifier": ["verifier", 0], "seed": seed, "pictures": pictures, **inputs}
+    values = {
+        **FULL,
+        **SAMPLING,
+        "steps": steps,
+        "verifier": ["verifier", 0],
+        "seed": seed,
+        "pictures": pictures,
+        **inputs,
+    }
     return {**loaders(), "search": node("NoiseSearch", **values), **enlarged("winners", ["search", IMAGE])}
 
 
@@ -58,7 +66,14 @@ def seeds(count: int = 4, seed: int = 3) -> Graph:
     return {
         **loaders(),
         "candidates": node("NoiseCandidates", seed=seed, count=count),
-        "sampler": node("KSampler", "KSampler, once per seed", **MODEL, latent_image=["latent", 0], seed=["candidates", 1], **SAMPLING),
+        "sampler": node(
+            "KSampler",
+            "KSampler, once per seed",
+            **MODEL,
+            latent_image=["latent", 0],
+            seed=["candidates", 1],
+            **SAMPLING,
+        ),
         "decode": node("VAEDecode", samples=["sampler", 0], vae=["checkpoint", 2]),
     }
 

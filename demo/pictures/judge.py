@@ -64,4 +64,12 @@ def chosen(first: float, words: tuple[str, str]) -> dict:
     word = words[0] if first >= 0.5 else words[1]
     listed = [{"token": name, "logprob": math.log(share)} for name, share in zip(words, (first, 1 - first))]
     entry = {"token": word, "logprob": max(one["logprob"] for one in listed), "top_logprobs": listed}
-    return {"choices": [{"message": {"role": "assistant", "content": word}, "finish_reason": "stop", "logprobs": {"content": [entry]}}]}
+    return {
+        "choices": [
+            {
+                "message": {"role": "assistant", "content": word},
+                "finish_reason": "stop",
+                "logprobs": {"content": [entry]},
+            }
+        ]
+    }

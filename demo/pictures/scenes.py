@@ -49,7 +49,10 @@ def help_scenes(vlm_url: str) -> dict[str, Scene]:
 
 
 def searches(vlm: Graph) -> dict[str, Scene]:
-    fix = {**g.picture(), **g.search("RefineSearch", image=["picture", 0], mask=["picture", 1], size=64, context=2.5, seed=9)}
+    fix = {
+        **g.picture(),
+        **g.search("RefineSearch", image=["picture", 0], mask=["picture", 1], size=64, context=2.5, seed=9),
+    }
     fix["winners"]["title"] = "What comes out"
     fix["positive"]["inputs"]["text"] = "a red circle and a blue square"
     return {
@@ -61,7 +64,9 @@ def searches(vlm: Graph) -> dict[str, Scene]:
         "DraftSearch": a_search("DraftSearch"),
         "PathSearch": a_search("PathSearch", pictures=16),
         "SteeredSearch": a_search("SteeredSearch", pictures=16),
-        "RefineSearch": Scene(fix, [["picture", "winners"], ["search"]], {"search": PANEL, "picture": (300, 380), "winners": (300, 330)}),
+        "RefineSearch": Scene(
+            fix, [["picture", "winners"], ["search"]], {"search": PANEL, "picture": (300, 380), "winners": (300, 330)}
+        ),
         "PairwiseFinal": Scene(
             {
                 **g.search("RandomSearch", judge="final", pictures=8, seed=14),
@@ -72,7 +77,10 @@ def searches(vlm: Graph) -> dict[str, Scene]:
             {"search": PANEL, "final": (300, 220)},
         ),
         "SelfSupervisedVerifier": Scene(
-            {**g.search("RandomSearch", judge="self", pictures=8, seed=2), "self": g.node("SelfSupervisedVerifier", encoder=g.VERIFIER)},
+            {
+                **g.search("RandomSearch", judge="self", pictures=8, seed=2),
+                "self": g.node("SelfSupervisedVerifier", encoder=g.VERIFIER),
+            },
             [["self"], ["search"]],
             {"search": PANEL, "self": (330, 1)},
         ),
@@ -99,7 +107,9 @@ def setups() -> dict[str, Scene]:
     }
     pair["checkpoint"]["title"] = "Model for high noise"
     custom = g.custom(["candidates", 0])
-    custom = {name: custom[name] for name in ("checkpoint", "positive", "negative", "latent", "guider", "euler", "sigmas")}
+    custom = {
+        name: custom[name] for name in ("checkpoint", "positive", "negative", "latent", "guider", "euler", "sigmas")
+    }
     custom["setup"] = g.node(
         "SamplingSetupCustom",
         guider=["guider", 0],
@@ -112,9 +122,13 @@ def setups() -> dict[str, Scene]:
     first = {name: entry for name, entry in {**g.loaders(), **g.setup()}.items() if name != "verifier"}
     hires = {**first, "hires": g.node("SamplingSetupHires", sampling=["setup", 0], scale_by=1.5, steps=8, denoise=0.5)}
     return {
-        "SamplingSetup": Scene(first, [["checkpoint", "positive", "negative", "latent"], ["setup"]], inputs, runs=False),
+        "SamplingSetup": Scene(
+            first, [["checkpoint", "positive", "negative", "latent"], ["setup"]], inputs, runs=False
+        ),
         "SamplingSetupCustom": Scene(custom, [["guider", "euler", "sigmas", "latent"], ["setup"]], {}, runs=False),
-        "SamplingSetupTwoStage": Scene(pair, [["checkpoint", "low", "positive", "latent"], ["setup"]], inputs, runs=False),
+        "SamplingSetupTwoStage": Scene(
+            pair, [["checkpoint", "low", "positive", "latent"], ["setup"]], inputs, runs=False
+        ),
         "SamplingSetupHires": Scene(hires, [["setup"], ["hires"]], {}, runs=False),
     }
 
@@ -130,13 +144,19 @@ def verifiers(vlm: Graph) -> dict[str, Scene]:
             {
                 **g.scored("ensemble"),
                 "technical": technical,
-                "ensemble": g.node("EnsembleVerifier", **{"verifiers.verifier0": ["verifier", 0], "verifiers.verifier1": ["technical", 0]}),
+                "ensemble": g.node(
+                    "EnsembleVerifier",
+                    **{"verifiers.verifier0": ["verifier", 0], "verifiers.verifier1": ["technical", 0]},
+                ),
             },
             [["verifier", "technical", "ensemble"], ["score"]],
             {**sizes, "verifier": (270, 1), "ensemble": (270, 1), "score": (400, 420)},
         ),
         "VerifierSettings": Scene(
-            {**g.scored("settings"), "settings": g.node("VerifierSettings", verifier=["verifier", 0], gate=True, floor=70.0)},
+            {
+                **g.scored("settings"),
+                "settings": g.node("VerifierSettings", verifier=["verifier", 0], gate=True, floor=70.0),
+            },
             [["verifier", "settings"], ["score"]],
             sizes,
         ),

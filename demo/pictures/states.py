@@ -88,7 +88,9 @@ def press(studio: Studio, name: str) -> None:
 
 
 def says(studio: Studio, text: str) -> None:
-    studio.page.wait_for_function("(text) => document.querySelector('.ns-status')?.textContent.startsWith(text)", arg=text)
+    studio.page.wait_for_function(
+        "(text) => document.querySelector('.ns-status')?.textContent.startsWith(text)", arg=text
+    )
 
 
 def of_panel(studio: Studio, name: str) -> None:
@@ -96,4 +98,6 @@ def of_panel(studio: Studio, name: str) -> None:
     studio.lay_out([["search"]], PANEL)
     box = studio.page.locator(".ns-panel").bounding_box()
     if name:
-        studio.whole(name, {"x": box["x"] - 8, "y": box["y"] - 8, "width": box["width"] + 16, "height": box["height"] + 16})
+        studio.whole(
+            name, {"x": box["x"] - 8, "y": box["y"] - 8, "width": box["width"] + 16, "height": box["height"] + 16}
+        )

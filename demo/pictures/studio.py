@@ -20,14 +20,20 @@ WINDOW = {"width": 1700, "height": 1640}
 MARGIN, LABEL = 14, 44  # around the nodes; above them for their titles
 MOST = 40_000  # bytes of a picture
 SETTINGS = {
-    "Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": False, "Comfy.Minimap.Visible": False, "Comfy.Workflow.Persist": False,
-    "Comfy.Graph.CanvasInfo": False, "Comfy.NodeBadge.NodeSourceBadgeMode": "None", "Comfy.NodeBadge.NodeIdBadgeMode": "None",
-}  # fmt: skip
+    "Comfy.TutorialCompleted": True,
+    "Comfy.VueNodes.Enabled": False,
+    "Comfy.Minimap.Visible": False,
+    "Comfy.Workflow.Persist": False,
+    "Comfy.Graph.CanvasInfo": False,
+    "Comfy.NodeBadge.NodeSourceBadgeMode": "None",
+    "Comfy.NodeBadge.NodeIdBadgeMode": "None",
+}
 READY = "() => window.app?.positionConversion && app.isGraphReady && app.extensionManager?.workflow?.activeWorkflow"
 
 SET_UP = """async (graph) => {
     await app.loadGraphData({ nodes: [], links: [], version: 0.4 }, true, true);
-    const pause = (ms) => new Promise((done) => setTimeout(done, ms)), made = (window.staged = {}), isLink = Array.isArray;
+    const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+    const made = (window.staged = {}), isLink = Array.isArray;
     for (const [name, { class_type, inputs, title }] of Object.entries(graph)) {
         const node = (made[name] = LiteGraph.createNode(class_type));
         app.graph.add(node);
@@ -45,7 +51,8 @@ SET_UP = """async (graph) => {
         for (const [key, [from, slot]] of Object.entries(inputs).filter(([, value]) => isLink(value))) {
             const place = () => made[name].inputs.findIndex((one) => one.name === key);
             for (let wait = 0; wait < 30 && place() < 0; wait += 1) await pause(100);
-            if (place() < 0 || !made[from].connect(slot, made[name], place())) throw new Error(`${class_type} refused ${key}`);
+            if (place() < 0 || !made[from].connect(slot, made[name], place()))
+                throw new Error(`${class_type} refused ${key}`);
             if (key.includes(".")) await pause(300);
         }
     }
@@ -57,7 +64,8 @@ LAY_OUT = """async ({ columns, sizes, corner, gap }) => {
     const shown = new Set(columns.flat());
     for (const [name, node] of Object.entries(window.staged)) if (!shown.has(name)) node.pos = [-4000, 0];
     for (const names of columns) {
-        const nodes = names.map((name) => window.staged[name]), wide = Math.max(...names.map((name) => sizes[name]?.[0] ?? 300));
+        const nodes = names.map((name) => window.staged[name]);
+        const wide = Math.max(...names.map((name) => sizes[name]?.[0] ?? 300));
         let y = 0;
         for (const [index, node] of nodes.entries()) {
             node.setSize([wide, Math.max(sizes[names[index]]?.[1] ?? 0, node.computeSize()[1])]);
@@ -92,7 +100,9 @@ class Studio:
         self.page.evaluate(SET_UP, graph)
 
     def queue(self) -> str:
-        with self.page.expect_response(lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST") as answer:
+        with self.page.expect_response(
+            lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+        ) as answer:
             self.page.evaluate("async () => { await app.queuePrompt(0, 1) }")
         text = answer.value.json()
         if answer.value.status != 200:
@@ -116,10 +126,14 @@ class Studio:
         """As `wait`, by the names of the graph."""
         self.set_up(graph)
         outputs = self.wait(self.queue())
-        ids = self.page.evaluate("() => Object.fromEntries(Object.entries(window.staged).map(([name, node]) => [name, String(node.id)]))")
+        ids = self.page.evaluate(
+            "() => Object.fromEntries(Object.entries(window.staged).map(([name, node]) => [name, String(node.id)]))"
+        )
         return {name: outputs[number] for name, number in ids.items() if number in outputs}
 
-    def lay_out(self, columns: Sequence[Sequence[str]], sizes: dict[str, Sequence[int]] | None = None) -> tuple[float, float]:
+    def lay_out(
+        self, columns: Sequence[Sequence[str]], sizes: dict[str, Sequence[int]] | None = None
+    ) -> tuple[float, float]:
         """Puts the named nodes into columns, all others out of sight; the width and height that they take."""
         view = {"columns": columns, "sizes": sizes or {}, "corner": CORNER, "gap": 60}
         return tuple(self.page.evaluate(LAY_OUT, view))

@@ -27,7 +27,16 @@ def swap(client: Client) -> tuple[str, list[Tile]]:
 def hand(client: Client) -> tuple[str, list[Tile]]:
     graph = {
         **g.picture(),
-        **g.search("RefineSearch", image=["picture", 0], mask=["picture", 1], size=64, context=2.5, depth=0.6, seed=9, pictures=24),
+        **g.search(
+            "RefineSearch",
+            image=["picture", 0],
+            mask=["picture", 1],
+            size=64,
+            context=2.5,
+            depth=0.6,
+            seed=9,
+            pictures=24,
+        ),
         "before": g.preview(["picture", 0]),
     }
     graph["positive"]["inputs"]["text"] = CAPTIONS[0]
@@ -56,7 +65,8 @@ def strengths(client: Client) -> tuple[str, list[Tile]]:
         }
         graph["sampler"]["inputs"]["model"] = ["lora", 0]
         tiles += [
-            (picture, f"LoRA {strength:g}" if not place else "") for place, picture in enumerate(of(client, ran(client, graph), "all"))
+            (picture, f"LoRA {strength:g}" if not place else "")
+            for place, picture in enumerate(of(client, ran(client, graph), "all"))
         ]
     return "The same noises, three LoRA strengths", tiles
 
@@ -129,7 +139,10 @@ THUMBNAILS = {f"noise_search_{name}": made_by(maker) for name, maker in MAKERS.i
 
 def ran(client: Client, graph: Graph) -> Result:
     prompt = {
-        name: {"class_type": entry["class_type"], "inputs": {**defaults(client, entry["class_type"]), **entry["inputs"]}}
+        name: {
+            "class_type": entry["class_type"],
+            "inputs": {**defaults(client, entry["class_type"]), **entry["inputs"]},
+        }
         for name, entry in graph.items()
     }
     result = client.run(prompt)
@@ -161,7 +174,9 @@ def best_of(client: Client, graph: Graph, caption: str) -> Image.Image:
 
 def own_and_best(client: Client, graph: Graph) -> tuple[Image.Image, Image.Image]:
     alone = json.loads(json.dumps(graph))
-    alone["search"] |= {"class_type": "RandomSearch" if "sampling" in graph["search"]["inputs"] else graph["search"]["class_type"]}
+    alone["search"] |= {
+        "class_type": "RandomSearch" if "sampling" in graph["search"]["inputs"] else graph["search"]["class_type"]
+    }
     alone["search"]["inputs"]["pictures"] = 1
     return of(client, ran(client, alone), "winners")[0], of(client, ran(client, graph), "winners")[0]
 

@@ -1,10 +1,11 @@
 // The seed book as a dialog: look, search, use, delete, export, import.
 import { api } from "../../../scripts/api.js";
+import { ADDRESSES } from "../messages.js";
 import { button, make, set } from "../panel/dom.js";
 import { ask, asPage, openDialog, tell } from "../panel/page.js";
 import { counted, describe, isWalk } from "./entries.js";
 
-const ROOT = "/noise_search/book"; // nodes/host/book_routes.py
+const ROOT = ADDRESSES.book;
 const PATIENCE = 250; // milliseconds after a key
 const EMPTY = "Nothing is kept yet. In a search node's panel: Save ▾, Keep in seed book.";
 

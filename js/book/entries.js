@@ -1,4 +1,4 @@
-// What is said of a noise in the seed book: plain data, as nodes/host/seed_book.py has it. Imports only what imports nothing, so Node can test it.
+// What is said of a noise in the seed book: plain data, as nodes/host/store/seed_book.py has it. Imports only what imports nothing, so Node can test it.
 import { score } from "../panel/search.js";
 
 // { title, facts: [text, …] }

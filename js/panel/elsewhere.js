@@ -1,9 +1,9 @@
 // What other pages queued, or a script did: it is shown where the graph is the same, and steered once it is taken over.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import { EVENTS } from "../messages.js";
 import { nodeOf, send, workflowId } from "./page.js";
 
-const EVENT = "noise_search.elsewhere"; // nodes/host/audience.py
 const SOON = 400; // milliseconds: what changes the graph comes in bursts
 
 // root: of the routes, list: what they call what they answer, concerns(node): whether the page would show it there, show(found).
@@ -21,7 +21,7 @@ export function watchElsewhere({ root, list, concerns, show }) {
     clearTimeout(waiting);
     waiting = setTimeout(look, SOON);
   };
-  api.addEventListener(EVENT, ({ detail }) => { nodes.add(detail.node); soon(); });
+  api.addEventListener(EVENTS.elsewhere, ({ detail }) => { nodes.add(detail.node); soon(); });
   api.addEventListener("graphChanged", () => { if (nodes.size) soon(); });
   return { found: (names) => { nodes = new Set(names); if (nodes.size) soon(); } };
 }

@@ -1,7 +1,7 @@
 // Recipes that came with a workflow, and the widgets that they belong in. Imports only what imports nothing, so Node can test it.
 import { linkOf, slot, widgetOf } from "./wiring.js";
 
-const KEY = "noise_search"; // nodes/host/carrying.py
+const KEY = "noise_search"; // nodes/host/files/metadata.py
 const WIDGETS = ["recipe", "choice"];
 
 // Takes the recipes out of a graph: by node, a text, or several where the server could not tell which of them it is.

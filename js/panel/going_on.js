@@ -1,6 +1,7 @@
 // What the panel does with a found picture: searches around it, keeps it, hands it on.
 import { app } from "../../../scripts/app.js";
 import { openBook } from "../book/dialog.js";
+import { ADDRESSES } from "../messages.js";
 import { plan, replace } from "./ksampler.js";
 import { STRENGTHS } from "./offers.js";
 import { ask, copy, send, tell } from "./page.js";
@@ -8,7 +9,6 @@ import { save } from "./saving.js";
 import { goOn, vary } from "./start.js";
 import { widgetOf } from "./wiring.js";
 
-const BOOK = "/noise_search/book"; // nodes/host/book_routes.py
 
 // panel: the node's, with its search. address(id): of a candidate on the server. fill(recipe): holds it, or with "" nothing.
 export function goingOn(node, panel, { address, fill }) {
@@ -26,7 +26,7 @@ export function goingOn(node, panel, { address, fill }) {
 }
 
 async function keep(search, id) {
-  const kept = await send(BOOK, { search, candidate: id });
+  const kept = await send(ADDRESSES.book, { search, candidate: id });
   if (kept) tell("success", kept.new ? `#${id} is in the seed book` : `#${id} was in the seed book, and is up to date now`);
 }
 

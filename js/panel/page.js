@@ -3,7 +3,7 @@ import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 
 const PACK = "/noise_search/";
-const NO_ID = "00000000-0000-0000-0000-000000000000"; // nodes/host/upstream.py
+const NO_ID = "00000000-0000-0000-0000-000000000000"; // nodes/host/graph/upstream.py
 
 // An address of this pack, asked as this page: the server answers with what the page queued.
 export const asPage = (path) => (path.startsWith(PACK) ? `${path}${path.includes("?") ? "&" : "?"}page=${encodeURIComponent(pageId())}` : path);

@@ -1,8 +1,8 @@
-// Saves a found picture in full: the server says what to queue (nodes/host/again.py).
+// Saves a found picture in full: the server says what to queue (nodes/host/files/resave.py).
 import { api } from "../../../scripts/api.js";
 import { ask, tell } from "./page.js";
 
-const SAVER = "noise_search_saved"; // nodes/host/again.py
+const SAVER = "noise_search_saved"; // nodes/host/files/resave.py
 
 export async function save(address) {
   const job = await ask(`${address}/saving`);

@@ -1,7 +1,7 @@
-// What a page knows about one search: plain data, as nodes/host/live.py sends it. Imports nothing, so Node can test it.
+// What a page knows about one search: plain data, as nodes/host/page/live.py sends it. Imports nothing, so Node can test it.
 
 const RUNNING = new Set(["running", "paused", "finishing"]);
-export const ENDINGS = { // nodes/host/report.py
+export const ENDINGS = { // nodes/host/engine/report.py
   pictures: "budget used", minutes: "time is up", target: "target reached", patience: "no more gain",
   finished: "nothing left to try", you: "finished by you", choice: "chosen by you",
 };
@@ -11,7 +11,7 @@ export const isJudged = (search) => search.columns.length > 0;
 
 // The search after an event, or null where the page missed something and has to ask for all of it.
 export function merge(search, update) {
-  if (update.columns) return { ...update, candidates: [...update.candidates] }; // a whole one
+  if ("columns" in update) return { ...update, candidates: [...update.candidates] }; // a whole one
   if (!search || search.search !== update.search) return null;
   if (update.version <= search.version) return search; // older than what was asked for
   if (update.version !== search.version + 1) return null;

@@ -22,7 +22,7 @@ export const several = (places) => (places.length > 3 ? `${places.length} pictur
 // The widget that holds the choice of a node, if the page shows the node and nothing else gives the choice.
 export const choiceOf = (node, root) => node && typedInto(node, "choice", root);
 
-// As nodes/host/choice.py writes it.
+// As nodes/host/page/choice.py writes it.
 export const choiceText = (roll, places) => [roll ? `roll ${roll}:` : "", places.map((place) => place + 1).join(", ")].filter(Boolean).join(" ");
 
 // { roll, picked } of such a text, or null where it is empty or none.

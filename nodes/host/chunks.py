@@ -5,10 +5,9 @@ from collections.abc import Callable
 
 import comfy.model_management as memory
 import torch
-from comfy_execution.utils import get_executing_context
 from torch import Tensor
 
-from .versions import is_out_of_memory
+from .compat import is_out_of_memory, running_prompt
 
 log = logging.getLogger("noise_search")
 
@@ -26,8 +25,10 @@ class Chunks:
         self.size, self.prompt = most, ""
 
     def over(self, count: int, work: Callable[[slice], Tensor]) -> Tensor:
-        """What `work` gives for the places of each chunk, in order; an error other than a lack of memory passes through."""
-        if (prompt := running()) != self.prompt:
+        """What `work` gives for the places of each chunk, in order; an error other than a lack of memory passes
+        through.
+        """
+        if (prompt := running_prompt()) != self.prompt:
             self.size, self.prompt = self.most, prompt
         parts, done = [], 0
         while done < count:
@@ -47,9 +48,3 @@ class Chunks:
         self.size = count // 2
         memory.soft_empty_cache()
         log.warning("%s: out of memory with %d pictures at once; going on with %d.", self.what, count, self.size)
-
-
-def running() -> str:
-    """The prompt that is being executed, or ""."""
-    context = get_executing_context()
-    return context.prompt_id if context else ""

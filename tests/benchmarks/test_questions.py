@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from bench import cases, comparison, plots, questions
 from bench.pool import Pool
 from bench.searches import Unit, apart, curve
@@ -16,7 +17,9 @@ def a_pool(values, checked, pictures=None, seconds=(1.0, 0.0, 0.0)):
     count = len(values)
     shown = RANDOM.integers(0, 256, (count, 16, 16, 3), dtype=np.uint8) if pictures is None else pictures
     judged = np.asarray(checked, float)
-    return Pool(np.asarray(values, float)[:, None], ("clip",), judged, (judged == 1).astype(float), shown, 40.0, seconds)
+    return Pool(
+        np.asarray(values, float)[:, None], ("clip",), judged, (judged == 1).astype(float), shown, 40.0, seconds
+    )
 
 
 def base_of(*pools):
@@ -52,8 +55,16 @@ def test_steps_are_compared_at_equal_cost(tmp_path):
     def stored(name, worth):
         store, case = cases.Store(tmp_path), cases.Case(name)
         one = a_pool(np.linspace(0, 1, 64), np.full(64, worth))
-        np.savez_compressed(store.path(case, "npz"), columns=np.array(one.columns), nfe=one.nfe, seconds=np.array(one.seconds),
-                            values=one.values, checked=one.checked, passed=one.passed, pictures=one.pictures)  # fmt: skip
+        np.savez_compressed(
+            store.path(case, "npz"),
+            columns=np.array(one.columns),
+            nfe=one.nfe,
+            seconds=np.array(one.seconds),
+            values=one.values,
+            checked=one.checked,
+            passed=one.passed,
+            pictures=one.pictures,
+        )
         return store, [case]
 
     answer = questions.candidates_or_steps({5: stored("a", 0.3), 20: stored("b", 0.8)}, 20)
@@ -80,14 +91,23 @@ def test_the_ensemble_of_a_pool_is_ranked_by_all_its_judges():
     pool = honest_pools(1)[0]
     seen = comparison.seen_by(pool, "ensemble")
     assert seen.values.shape == (32, 2) and np.allclose(seen.values[:, 0], pool.values[:, 0])
-    alone = [questions.together(np.column_stack([seen.values[:, 0], np.zeros(32)])), questions.together(np.column_stack([np.zeros(32), seen.values[:, 1]]))]
+    alone = [
+        questions.together(np.column_stack([seen.values[:, 0], np.zeros(32)])),
+        questions.together(np.column_stack([np.zeros(32), seen.values[:, 1]])),
+    ]
     assert np.allclose(questions.together(seen.values), np.sum(alone, axis=0)), "what each judge says counts"
 
 
 def test_a_drafts_score_is_no_best_so_far():
     trace = Trace(("clip",))
-    tried = [draft(fresh(1), (1.0, 0.5, 0.0)), fresh(1), fresh(2), fresh(3)]
-    trace.add(tried, Measured(values=((9.0,), (1.0,), (0.5,), (2.0,))), ["draft", "own seed", "random", "random"], 0, [0.25, 1, 1, 1])
+    proposed = [draft(fresh(1), (1.0, 0.5, 0.0)), fresh(1), fresh(2), fresh(3)]
+    trace.add(
+        proposed,
+        Measured(values=((9.0,), (1.0,), (0.5,), (2.0,))),
+        ["draft", "own seed", "random", "random"],
+        0,
+        [0.25, 1, 1, 1],
+    )
     trace.scores = [9.0, 1.0, 0.5, 2.0]
     assert curve(trace) == [[1.25, 1.0], [3.25, 2.0]]
 
@@ -97,9 +117,18 @@ def test_every_plot_is_written(tmp_path):
     answers = [questions.hacking(base), questions.ensembles(base), questions.agreement(base)]
     for number, answer in enumerate(answers):
         assert plots.answer(answer["plot"], tmp_path / f"{number}.png").stat().st_size > 1000
-    row = {"algorithm": "auto", "pictures": 8, "cost": 8.0, "searched": {"search": (1.0, 0.5, 1.5)}, "checked": {"search": (0.9, 0.8, 1.0)},
-           "equivalent_n": (12.0, 9.0, float("inf"))}  # fmt: skip
-    assert plots.score_against_cost(base, [row], tmp_path / "s.png").exists() and plots.equivalent_n([row], tmp_path / "n.png", 32).exists()
+    row = {
+        "algorithm": "auto",
+        "pictures": 8,
+        "cost": 8.0,
+        "searched": {"search": (1.0, 0.5, 1.5)},
+        "checked": {"search": (0.9, 0.8, 1.0)},
+        "equivalent_n": (12.0, 9.0, float("inf")),
+    }
+    assert (
+        plots.score_against_cost(base, [row], tmp_path / "s.png").exists()
+        and plots.equivalent_n([row], tmp_path / "n.png", 32).exists()
+    )
 
 
 def test_records_of_kept_pictures_are_no_rows():
@@ -108,6 +137,9 @@ def test_records_of_kept_pictures_are_no_rows():
 
 
 def test_a_search_that_loses_in_few_steps_is_told_to_lose():
-    rows = [{"pictures": 2, "searched": {"gain": (0.0, -0.01, 0.01)}}, {"pictures": 8, "searched": {"gain": (-0.2, -0.3, -0.1)}}]
+    rows = [
+        {"pictures": 2, "searched": {"gain": (0.0, -0.01, 0.01)}},
+        {"pictures": 8, "searched": {"gain": (-0.2, -0.3, -0.1)}},
+    ]
     answer = questions.never_worse(rows, 4)
     assert "-0.200 (-0.300 to -0.100) sd with 8 pictures" in answer["sentence"] and answer["gain"][2][0] == 0.0

@@ -1,4 +1,6 @@
-"""The benchmark of long jobs: parts that were measured stay, a part is there whole or not at all, and a broken promise fails the run."""
+"""The benchmark of long jobs: parts that were measured stay, a part is there whole or not at all, and a broken promise
+fails the run.
+"""
 
 import json
 import sqlite3
@@ -58,7 +60,9 @@ def test_memory_that_grows_breaks_the_promise(growth, good):
     assert reliability.kept({"soak": soaking.summary(grown, CURVE)}) is good
 
 
-@pytest.mark.parametrize(("wrong", "good"), [([], True), (["graph 3: cfg = 2.0 changed the latent and not the key"], False)])
+@pytest.mark.parametrize(
+    ("wrong", "good"), [([], True), (["graph 3: cfg = 2.0 changed the latent and not the key"], False)]
+)
 def test_a_key_that_does_not_tell_two_pictures_apart_breaks_the_promise(wrong, good):
     figures = {"keys": {"cases": 10, "changed": 4, "wrong": wrong}}
     assert reliability.kept(figures) is good and "10 cases, 4 with another picture" in reliability.told(figures)

@@ -7,17 +7,22 @@ import types
 
 import numpy as np
 import pytest
+
 from bench import algorithms, cases, comparison, farm, pool, searches, session
 from bench.workflow import Workflow
 from search.noise import fresh
 from search.trace import Measured, Trace
 
-WORKFLOW = Workflow({"t": {"class_type": "CLIPTextEncode", "inputs": {"text": ""}}}, ["s", 0], {"searched": ["v", 0]}, ("t",))
+WORKFLOW = Workflow(
+    {"t": {"class_type": "CLIPTextEncode", "inputs": {"text": ""}}}, ["s", 0], {"searched": ["v", 0]}, ("t",)
+)
 AUTO = algorithms.Algorithm("auto", "AutoSearch", (4, 8))
 
 
 class FakeHost:
-    """Stands in for a server: every search finds as many random pictures as it is allowed, whose gray is their score."""
+    """Stands in for a server: every search finds as many random pictures as it is allowed, whose gray is their
+    score.
+    """
 
     def __init__(self):
         self.asked: list[list[tuple[str, int]]] = []
@@ -53,7 +58,11 @@ def store(tmp_path):
 
 @pytest.fixture
 def nodes():
-    widgets = {"seed": ["INT", {"default": 0}], "depth": ["FLOAT", {"default": 0.5}], "preset": ["COMBO", {"options": ["plain", "other"]}]}
+    widgets = {
+        "seed": ["INT", {"default": 0}],
+        "depth": ["FLOAT", {"default": 0.5}],
+        "preset": ["COMBO", {"options": ["plain", "other"]}],
+    }
     known = {"AutoSearch": {"input": {"required": {"sampling": ["X"], **widgets}}}}
     return algorithms.Nodes(types.SimpleNamespace(json=lambda path: known))
 
@@ -69,7 +78,8 @@ def test_a_pool_is_made_once_in_searches_that_a_node_can_keep(host, store):
     assert host.asked == [[("RandomSearch", 64), ("RandomSearch", 36)]]
     found = pool.load_pool(store, case)
     assert len(found) == 100 and found.columns == ("clip",) and found.nfe == 40 and found.seconds == (2, 0, 0)
-    assert np.allclose(found.pictures[:, 0, 0, 0] / 255, found.values[:, 0], atol=1 / 255)  # each picture beside its own value
+    # each picture beside its own value
+    assert np.allclose(found.pictures[:, 0, 0, 0] / 255, found.values[:, 0], atol=1 / 255)
 
 
 def test_only_searches_that_are_not_there_are_run(host, store, nodes):
@@ -100,9 +110,20 @@ def test_unknown_nodes_are_named_and_left_out_and_choices_are_spelled_out(nodes)
     steered = algorithms.Algorithm("steered", "AutoSearch", (8,), each="preset")
     found, absent = nodes.available([AUTO, steered, algorithms.Algorithm("later", "LaterSearch", (8,))])
     assert absent == ["later"]
-    assert [(one.name, dict(one.knobs)) for one in found] == [("auto", {}), ("steered", {}), ("steered, other", {"preset": "other"})]
+    assert [(one.name, dict(one.knobs)) for one in found] == [
+        ("auto", {}),
+        ("steered", {}),
+        ("steered, other", {"preset": "other"}),
+    ]
     assert nodes.search(found[2], ["v", 0], 8, 5)["inputs"] == {
-        "depth": 0.5, "preset": "other", "verifier": ["v", 0], "seed": 5, "pictures": 8, "minutes": 0.0, "keep": 1}  # fmt: skip
+        "depth": 0.5,
+        "preset": "other",
+        "verifier": ["v", 0],
+        "seed": 5,
+        "pictures": 8,
+        "minutes": 0.0,
+        "keep": 1,
+    }
 
 
 def test_a_search_that_is_no_better_than_random_is_worth_its_pictures(host, store, nodes):
@@ -161,4 +182,7 @@ def test_captions_are_held_out_balanced_and_the_same_every_time():
 
 
 def test_what_json_cannot_say_is_null():
-    assert session.tidy({"n": (1.0, math.inf, math.nan), 3: np.float64(0.123456789)}) == {"n": [1.0, None, None], "3": 0.123457}
+    assert session.tidy({"n": (1.0, math.inf, math.nan), 3: np.float64(0.123456789)}) == {
+        "n": [1.0, None, None],
+        "3": 0.123457,
+    }

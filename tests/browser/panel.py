@@ -7,16 +7,20 @@ import numpy as np
 import pytest
 from noise_search.demo.examples import EXAMPLES, with_tiny_model
 from PIL import Image
+from playwright.sync_api import TimeoutError
 
 WAIT = 120_000  # milliseconds
 BOTH = pytest.mark.parametrize("page", ["canvas", "vue"], indirect=True)
+VUE = pytest.mark.parametrize("page", ["vue"], indirect=True)
 OURS = ("noise-search", "noise_search")
 SEARCH = "app.graph.nodes.find((node) => node.type === 'NoiseSearch')"
 
 
 def drop_in(*, seed: int, pictures: int) -> dict:
     """The published drop-in on the tiny model, in few steps; its search in the middle of the view."""
-    workflow = with_tiny_model(json.loads((EXAMPLES / "noise_search_swap_the_ksampler.json").read_text(encoding="utf-8")))
+    workflow = with_tiny_model(
+        json.loads((EXAMPLES / "noise_search_swap_the_ksampler.json").read_text(encoding="utf-8"))
+    )
     values = next(node for node in workflow["nodes"] if node["type"] == "NoiseSearch")["widgets_values"]
     values[0], values[2], values[7] = seed, 3, pictures
     return workflow
@@ -42,30 +46,44 @@ def saved(page) -> dict:
 
 
 def look_down(page) -> None:
-    """Moves the canvas until the panel, which grows with a search, is in the middle of the window."""
+    """Moves the canvas until the panel, which grows with a search, is in the middle of the window. Out of the window it
+    has no size: then the node is moved in first.
+    """
     page.raw.wait_for_function(
-        """() => {
-            const { x, y } = document.querySelector(".ns-panel").getBoundingClientRect(), { ds } = app.canvas;
-            if (Math.abs(x - 400) < 2 && Math.abs(y - 110) < 2) return true;
-            ds.offset = [ds.offset[0] + (400 - x) / ds.scale, ds.offset[1] + (110 - y) / ds.scale];
+        f"""() => {{
+            const {{ x, y, width }} = document.querySelector(".ns-panel").getBoundingClientRect();
+            const node = {SEARCH}, {{ ds }} = app.canvas;
+            if (width && Math.abs(x - 400) < 2 && Math.abs(y - 110) < 2) return true;
+            if (width) ds.offset = [ds.offset[0] + (400 - x) / ds.scale, ds.offset[1] + (110 - y) / ds.scale];
+            else ds.offset = [400 - node.pos[0], 110 - node.pos[1]];
             app.canvas.setDirty(true, true);
-        }""",
+        }}""",
         polling=500,
         timeout=WAIT,
     )
 
 
 def press(page, name: str) -> None:
-    page.raw.locator(".ns-panel").get_by_role("button", name=name).click(timeout=WAIT)
+    """Clicks a button of the panel; moves the canvas where what the node shows has moved it out of the window."""
+    button = page.raw.locator(".ns-panel").get_by_role("button", name=name)
+    try:
+        button.click(timeout=WAIT / 20)
+    except TimeoutError:
+        look_down(page)
+        button.click(timeout=WAIT)
 
 
 def status(page, text: str) -> None:
     """Waits until the line on top of the panel begins with the text."""
-    page.raw.wait_for_function("(text) => document.querySelector('.ns-status')?.textContent.startsWith(text)", arg=text, timeout=WAIT)
+    page.raw.wait_for_function(
+        "(text) => document.querySelector('.ns-status')?.textContent.startsWith(text)", arg=text, timeout=WAIT
+    )
 
 
 def cells(page, count: int) -> None:
-    page.raw.wait_for_function("(count) => document.querySelectorAll('.ns-cell').length >= count", arg=count, timeout=WAIT)
+    page.raw.wait_for_function(
+        "(count) => document.querySelectorAll('.ns-cell').length >= count", arg=count, timeout=WAIT
+    )
 
 
 def search_on_server(page) -> dict:
@@ -82,13 +100,17 @@ def as_page(page, path: str) -> str:
 
 def pixels(page, result) -> np.ndarray:
     """The picture that the workflow saved."""
-    (entry,) = (entry for output in result.outputs.values() for entry in output.get("images", ()) if entry["type"] == "output")
+    (entry,) = (
+        entry for output in result.outputs.values() for entry in output.get("images", ()) if entry["type"] == "output"
+    )
     return np.asarray(Image.open(io.BytesIO(page.client.image(entry))))
 
 
 def complaints(page) -> list[str]:
     """Errors of the page, and warnings that come from our files or name them."""
-    return page.errors + [text for kind, text in page.console if kind == "warning" and any(word in text for word in OURS)]
+    return page.errors + [
+        text for kind, text in page.console if kind == "warning" and any(word in text for word in OURS)
+    ]
 
 
 def choose_in_menu(page, menu: str, item: str) -> None:

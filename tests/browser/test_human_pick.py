@@ -1,4 +1,6 @@
-"""HumanPick in the real page, in both renderers: the run stops, pictures are clicked, rolled again, looked at closely, and go on."""
+"""HumanPick in the real page, in both renderers: the run stops, pictures are clicked, rolled again, looked at closely,
+and go on.
+"""
 
 import io
 import json
@@ -6,10 +8,9 @@ import json
 import numpy as np
 import pytest
 from noise_search.demo.examples import CHECKPOINT, SIDE
-from noise_search.tests.browser.panel import WAIT, as_page, complaints
+from noise_search.tests.browser.panel import BOTH, WAIT, as_page, complaints
 from PIL import Image
 
-BOTH = pytest.mark.parametrize("page", ["canvas", "vue"], indirect=True)
 NODE = "app.graph.nodes.find((node) => node.type === 'HumanPick')"
 ROOT = "/noise_search/picks"
 
@@ -20,19 +21,37 @@ def prompt(seed: int, **inputs) -> dict:
         "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": CHECKPOINT}},
         "2": {"class_type": "CLIPTextEncode", "inputs": {"text": "a red circle and a blue square", "clip": ["1", 1]}},
         "3": {"class_type": "EmptyLatentImage", "inputs": {"width": SIDE, "height": SIDE, "batch_size": 4}},
-        "4": {"class_type": "KSampler", "inputs": {"model": ["1", 0], "positive": ["2", 0], "negative": ["2", 0], "latent_image": ["3", 0],
-              "seed": seed, "steps": 3, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}},
+        "4": {
+            "class_type": "KSampler",
+            "inputs": {
+                "model": ["1", 0],
+                "positive": ["2", 0],
+                "negative": ["2", 0],
+                "latent_image": ["3", 0],
+                "seed": seed,
+                "steps": 3,
+                "cfg": 1.0,
+                "sampler_name": "euler",
+                "scheduler": "simple",
+                "denoise": 1.0,
+            },
+        },
         "5": {"class_type": "VAEDecode", "inputs": {"samples": ["4", 0], "vae": ["1", 2]}},
-        "6": {"class_type": "HumanPick", "inputs": {"images": ["5", 0], "timeout": 0.0, "prompt": "", "choice": "", **inputs}},
+        "6": {
+            "class_type": "HumanPick",
+            "inputs": {"images": ["5", 0], "timeout": 0.0, "prompt": "", "choice": "", **inputs},
+        },
         "7": {"class_type": "SaveImage", "inputs": {"images": ["6", 0], "filename_prefix": "picked"}},
-    }  # fmt: skip
+    }
 
 
 def show(page, seed: int) -> dict:
     """Puts the graph on the canvas, and the node in sight; the workflow as it would be saved."""
     page.raw.evaluate("async (prompt) => { await app.loadApiJson(prompt, 'pick') }", prompt(seed))
     page.raw.wait_for_function("() => app.graph.nodes.length === 7")
-    assert page.raw.evaluate("() => app.graph.id") != "00000000-0000-0000-0000-000000000000", "what comes from an API prompt has none of its own"
+    assert page.raw.evaluate("() => app.graph.id") != "00000000-0000-0000-0000-000000000000", (
+        "what comes from an API prompt has none of its own"
+    )
     look(page)
     return page.workflow()
 
@@ -85,7 +104,10 @@ def ranks(page) -> list[str]:
 
 def shown(page, pick: dict) -> list[np.ndarray]:
     """The pictures of a gallery, as the page shows them."""
-    return [pixels(page.client.request(as_page(page, f"{ROOT}/{pick['pick']}/{place}/large"))) for place in range(pick["count"])]
+    return [
+        pixels(page.client.request(as_page(page, f"{ROOT}/{pick['pick']}/{place}/large")))
+        for place in range(pick["count"])
+    ]
 
 
 def saved(page, result) -> list[np.ndarray]:
@@ -132,7 +154,9 @@ def test_reload_roll_again_and_two_pictures_go_on_in_the_order_of_the_clicks(pag
     page.load(json.loads(Image.open(io.BytesIO(file)).text["workflow"]))
     again = page.wait(page.queue())
     assert again.ok, again.error
-    assert all(np.array_equal(old, new) for old, new in zip(saved(page, result), saved(page, again))), "a saved picture makes itself again"
+    assert all(np.array_equal(old, new) for old, new in zip(saved(page, result), saved(page, again))), (
+        "a saved picture makes itself again"
+    )
     assert page.prompt()["6"]["inputs"]["choice"] == "roll 1: 3, 1"
     assert complaints(page) == []
 
@@ -149,20 +173,27 @@ def test_after_the_run_others_of_the_same_pictures_can_go_on_instead_though_the_
     page.raw.evaluate("() => { app.graph.getNodeById('4').widgets[0].value = 77 }")  # as "randomize" does
 
     tile(page, 3).click(timeout=WAIT)
-    with page.raw.expect_response(lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST") as queued:
+    with page.raw.expect_response(
+        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+    ) as queued:
         press(page, "Use #4 instead")
     again = page.wait(queued.value.json()["prompt_id"])
     assert again.ok, again.error
     assert [nearest(picture, shown(page, gallery)) for picture in saved(page, again)] == [3]
-    page.raw.wait_for_function("() => document.querySelector('.np-title').textContent === 'You picked #4'", timeout=WAIT)
-    assert "4" in next(data for name, data in again.events if name == "execution_cached")["nodes"], "nothing is sampled again"
+    page.raw.wait_for_function(
+        "() => document.querySelector('.np-title').textContent === 'You picked #4'", timeout=WAIT
+    )
+    assert "4" in next(data for name, data in again.events if name == "execution_cached")["nodes"], (
+        "nothing is sampled again"
+    )
     assert complaints(page) == []
 
 
 def test_a_fixed_choice_is_said_in_the_node_and_taken_back_with_a_click(page):
     show(page, 915)
     page.raw.evaluate(
-        f"() => {{ const choice = {NODE}.widgets.find(({{ name }}) => name === 'choice'); choice.value = '4'; choice.callback('4') }}"
+        f"() => {{ const choice = {NODE}.widgets.find(({{ name }}) => name === 'choice'); choice.value = '4';"
+        " choice.callback('4') }"
     )
     assert page.raw.locator(".np-title").inner_text() == "Fixed: #4"
     result = page.wait(page.queue())
@@ -195,7 +226,9 @@ def test_the_keyboard_alone_looks_closely_marks_and_uses(page):
     assert ranks(page) == ["", "1", "2", ""]
     page.raw.locator(".np-grid").focus()
     keys.press("Delete")
-    assert "HumanPick" in [node["type"] for node in page.workflow()["nodes"]], "a key in the gallery does not delete the node"
+    assert "HumanPick" in [node["type"] for node in page.workflow()["nodes"]], (
+        "a key in the gallery does not delete the node"
+    )
     keys.press("Enter")
     result = page.wait(prompt_id)
     assert result.outputs["6"]["noise_search_pick"][0]["picked"] == [1, 2]
@@ -206,7 +239,8 @@ def test_the_keyboard_alone_looks_closely_marks_and_uses(page):
 def test_inside_a_subgraph_and_after_a_reload_into_another_workflow_a_note_leads_to_the_pictures(page):
     workflow = show(page, 930 + page.vue)["id"]
     page.raw.evaluate("""() => {
-        app.canvas.graph.convertToSubgraph(new Set(app.graph.nodes.filter((node) => ["4", "5", "6"].includes(String(node.id)))));
+        const inside = app.graph.nodes.filter((node) => ["4", "5", "6"].includes(String(node.id)));
+        app.canvas.graph.convertToSubgraph(new Set(inside));
     }""")
     page.raw.wait_for_function("() => app.graph.nodes.length === 5")
     prompt_id = page.queue()
@@ -260,5 +294,7 @@ def test_a_workflow_that_is_opened_again_and_again_leaves_no_galleries_behind(pa
     page.raw.evaluate("() => { window.before = [...roots].map((root) => root.innerHTML) }")
     tile(page, 1).click(timeout=WAIT)
     page.raw.wait_for_timeout(500)
-    drawn = page.raw.evaluate("() => [...roots].filter((root, place) => root.innerHTML !== before[place]).map((root) => root.isConnected)")
+    drawn = page.raw.evaluate(
+        "() => [...roots].filter((root, place) => root.innerHTML !== before[place]).map((root) => root.isConnected)"
+    )
     assert drawn == [True], "only what is on the page is drawn"

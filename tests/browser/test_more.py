@@ -1,4 +1,6 @@
-"""Going on from what a search found, in the real page: pictures that bring their recipe back, variations, holding, the seed book."""
+"""Going on from what a search found, in the real page: pictures that bring their recipe back, variations, holding, the
+seed book.
+"""
 
 import base64
 import io
@@ -9,6 +11,7 @@ import pytest
 from noise_search.tests.browser.panel import (
     BOTH,
     SEARCH,
+    VUE,
     WAIT,
     choose_in_menu,
     complaints,
@@ -21,23 +24,28 @@ from noise_search.tests.browser.panel import (
 )
 from PIL import Image
 
-VUE = pytest.mark.parametrize("page", ["vue"], indirect=True)
 DROP = """(picture) => {
     const bytes = Uint8Array.from(atob(picture), (letter) => letter.charCodeAt(0)), data = new DataTransfer();
     data.items.add(new File([bytes], "found.png", { type: "image/png" }));
     const at = { clientX: 300, clientY: 300, bubbles: true, cancelable: true, dataTransfer: data };
-    for (const kind of ["dragenter", "dragover", "drop"]) document.querySelector("#graph-canvas").dispatchEvent(new DragEvent(kind, at));
+    const canvas = document.querySelector("#graph-canvas");
+    for (const kind of ["dragenter", "dragover", "drop"]) canvas.dispatchEvent(new DragEvent(kind, at));
 }"""
 SHOW_RECIPE = """() => {
     const { subgraph } = app.graph.nodes.find((node) => node.subgraph), [search] = subgraph.nodes;
     subgraph.addInput("recipe", "STRING").connect(search.inputs.find(({ name }) => name === "recipe"), search);
 }"""
-EVERY = "(function all(graph) { return graph.nodes.flatMap((node) => [node, ...(node.subgraph ? all(node.subgraph) : [])]) })(app.rootGraph ?? app.graph)"
+EVERY = (
+    "(function all(graph) { return graph.nodes.flatMap((node) => [node, ...(node.subgraph ? all(node.subgraph) : [])])"
+    " })(app.rootGraph ?? app.graph)"
+)
 RECIPE = f"{EVERY}.find((node) => node.type === 'NoiseSearch')?.widgets.find(({{ name }}) => name === 'recipe').value"
 
 
 def saved_file(page, result) -> bytes:
-    (entry,) = (entry for output in result.outputs.values() for entry in output.get("images", ()) if entry["type"] == "output")
+    (entry,) = (
+        entry for output in result.outputs.values() for entry in output.get("images", ()) if entry["type"] == "output"
+    )
     return page.client.image(entry)
 
 
@@ -94,7 +102,9 @@ def test_a_saved_picture_dropped_on_the_canvas_is_made_again(page, where):
     assert again.ok, again.error
     (facts,) = (output["noise_search"][0] for output in again.outputs.values() if "noise_search" in output)
     assert facts["how"] == "recipe", "nothing is searched"
-    assert abs(seen(saved_file(page, again)) - seen(file)).max() <= 1, "but for what another batch size does to floating-point numbers"
+    assert abs(seen(saved_file(page, again)) - seen(file)).max() <= 1, (
+        "but for what another batch size does to floating-point numbers"
+    )
     assert complaints(page) == []
 
 
@@ -120,6 +130,8 @@ def test_a_picture_of_a_list_that_became_a_batch_asks_which_recipe_is_its_own(pa
     page.load(workflow)
     dialog = page.raw.locator("dialog.ns-ask")
     assert "from a list of 2" in dialog.inner_text()
+    frame, last = dialog.bounding_box(), dialog.get_by_role("button").last.bounding_box()
+    assert frame["y"] + frame["height"] - last["y"] - last["height"] < 40, "a question is as high as its words"
     dialog.get_by_role("button", name="No. 2").click()
     assert page.raw.evaluate(f"() => {RECIPE}") == "second"
     assert "noise_search" not in page.raw.evaluate("() => (app.rootGraph ?? app.graph).serialize()").get("extra", {})
@@ -149,17 +161,25 @@ def test_a_held_noise_stays_while_the_prompt_is_tuned(page):
     held = int(page.raw.locator(".ns-cell.ns-focused").get_attribute("data-id"))
     before = search_on_server(page)
     press(page, "Hold")
-    page.raw.wait_for_function("(text) => document.querySelector('.ns-held b').textContent.startsWith(text)", arg=f"Holding #{held}")
+    page.raw.wait_for_function(
+        "(text) => document.querySelector('.ns-held b').textContent.startsWith(text)", arg=f"Holding #{held}"
+    )
     set_widget(page, "CLIPTextEncode", "text", "a blue circle and a red square")
     second = page.wait(page.queue())
     assert second.ok, second.error
-    page.raw.wait_for_function("() => document.querySelector('.ns-status').textContent === 'Done: 1 picture'", timeout=WAIT)
+    page.raw.wait_for_function(
+        "() => document.querySelector('.ns-status').textContent === 'Done: 1 picture'", timeout=WAIT
+    )
     state = search_on_server(page)
     assert state["search"] != before["search"]
     assert [candidate["seed"] for candidate in state["candidates"]] == [before["candidates"][held]["seed"]]
-    assert page.raw.locator(".ns-left").get_attribute("src").split("?")[0].endswith(f"/{before['search']}/{held}/large"), "the picture of the last prompt"
+    assert (
+        page.raw.locator(".ns-left").get_attribute("src").split("?")[0].endswith(f"/{before['search']}/{held}/large")
+    ), "the picture of the last prompt"
     assert page.raw.evaluate("() => document.querySelector('.ns-left-name').textContent") == "before"
-    assert abs(seen(saved_file(page, second)) - seen(saved_file(page, first))).max() > 1, "another prompt, another picture"
+    assert abs(seen(saved_file(page, second)) - seen(saved_file(page, first))).max() > 1, (
+        "another prompt, another picture"
+    )
     press(page, "Release")
     assert page.raw.evaluate(f"() => {RECIPE}") == ""
     assert complaints(page) == []
@@ -173,7 +193,9 @@ def test_variations_are_searched_around_a_picture_and_released(page):
     before = search_on_server(page)
     page.raw.locator(".ns-grid").focus()
     page.raw.keyboard.press("Home")
-    with page.raw.expect_response(lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST") as queued:
+    with page.raw.expect_response(
+        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+    ) as queued:
         choose_in_menu(page, "More like this", "Subtle variations")
     result = page.wait(queued.value.json()["prompt_id"])
     assert result.ok, result.error
@@ -183,7 +205,9 @@ def test_variations_are_searched_around_a_picture_and_released(page):
     assert all(candidate["parents"] == [0] for candidate in state["candidates"][1:])
     assert {"NoiseVariations", "NoiseFromRecipe"} <= set(types(page))
 
-    with page.raw.expect_response(lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST") as queued:
+    with page.raw.expect_response(
+        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+    ) as queued:
         choose_in_menu(page, "More like this", "Strong variations")
     assert page.wait(queued.value.json()["prompt_id"]).ok
     assert types(page).count("NoiseVariations") == 1, "the nodes are used again"
@@ -204,10 +228,14 @@ def test_another_search_goes_on_from_a_picture(page):
     assert prompt[search["sampling"][0]]["class_type"] == "SamplingSetup"
     assert search["pictures"] == 6
     (decoder,) = (node["inputs"] for node in prompt.values() if node["class_type"] == "VAEDecode")
-    assert prompt[decoder["samples"][0]]["class_type"] == "ZeroOrderSearch", "what the old one fed is fed by the new one"
+    assert prompt[decoder["samples"][0]]["class_type"] == "ZeroOrderSearch", (
+        "what the old one fed is fed by the new one"
+    )
     result = page.wait(page.queue())
     assert result.ok, result.error
-    assert len([output for output in result.outputs.values() if "noise_search" in output]) == 1, "the old one does not run"
+    assert len([output for output in result.outputs.values() if "noise_search" in output]) == 1, (
+        "the old one does not run"
+    )
     assert complaints(page) == []
 
 
@@ -219,10 +247,13 @@ def test_a_picture_is_kept_in_the_seed_book_found_again_and_used(page):
     page.raw.locator(".ns-grid").focus()
     page.raw.keyboard.press("End")
     kept = search_on_server(page)["candidates"][int(page.raw.locator(".ns-cell.ns-focused").get_attribute("data-id"))]
-    with page.raw.expect_response(lambda answer: "/noise_search/book?" in answer.url and answer.request.method == "POST"):
+    with page.raw.expect_response(
+        lambda answer: "/noise_search/book?" in answer.url and answer.request.method == "POST"
+    ):
         choose_in_menu(page, "Save", "Keep in seed book")
     page.raw.evaluate(
-        "() => { const node = LiteGraph.createNode('NoiseFromRecipe'); app.graph.add(node); node.widgets.find(({ type }) => type === 'button').callback(); }"
+        "() => { const node = LiteGraph.createNode('NoiseFromRecipe'); app.graph.add(node); node.widgets.find(({ type"
+        " }) => type === 'button').callback(); }"
     )
     search = page.raw.get_by_role("searchbox", name="Search the seed book")
     search.fill(kept["seed"])
@@ -248,13 +279,19 @@ def test_a_picture_is_saved_in_full_with_its_workflow(page):
     assert page.wait(page.queue()).ok
     look_down(page)
     before = search_on_server(page)
-    with page.raw.expect_response(lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST") as queued:
+    with page.raw.expect_response(
+        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+    ) as queued:
         choose_in_menu(page, "Save", "Save as PNG")
     result = page.wait(queued.value.json()["prompt_id"])
     assert result.ok, result.error
     status(page, "Done: ")
     after = search_on_server(page)
-    assert (after["search"], after["result"], after["stopped"]) == (before["search"], before["result"], before["stopped"])
+    assert (after["search"], after["result"], after["stopped"]) == (
+        before["search"],
+        before["result"],
+        before["stopped"],
+    )
     file = saved_file(page, result)
     drop(page, file)
     set_widget(page, "SaveImage", "filename_prefix", "from the saved one")

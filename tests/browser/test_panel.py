@@ -26,7 +26,6 @@ def test_a_search_fills_the_panel_survives_a_reload_and_is_finished_by_hand(page
     prompt_id = page.queue()
     workflow = saved(page)  # a template has no id: the page has given it one
     cells(page, 1)
-    look_down(page)
     press(page, "Pause")
     status(page, "Paused at")
     page.raw.wait_for_timeout(500)  # what was being judged may still arrive
@@ -35,9 +34,9 @@ def test_a_search_fills_the_panel_survives_a_reload_and_is_finished_by_hand(page
     page.open()
     show(page, workflow)
     status(page, "Paused at")
+    look_down(page)  # only pictures in sight are drawn, and the panel of many of them lies above the window
     cells(page, 1)
     assert search_on_server(page) == before
-    look_down(page)
     press(page, "Continue")
     page.raw.wait_for_function(
         "(text) => document.querySelector('.ns-hint').textContent !== text", arg=f"{len(before['candidates'])} tried"
@@ -51,7 +50,10 @@ def test_a_search_fills_the_panel_survives_a_reload_and_is_finished_by_hand(page
     best = max(after["candidates"], key=lambda candidate: candidate["score"])
     assert after["result"] == [best["id"]]
     assert page.raw.locator(".ns-cell.ns-best").get_attribute("data-id") == str(best["id"])
-    loaded = "() => [...document.querySelectorAll('.ns-cell img')].every((picture) => picture.complete && picture.naturalWidth > 0)"
+    loaded = (
+        "() => [...document.querySelectorAll('.ns-cell img')].every((picture) => picture.complete &&"
+        " picture.naturalWidth > 0)"
+    )
     page.raw.wait_for_function(loaded, timeout=WAIT)
     assert complaints(page) == []
 
@@ -66,7 +68,9 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
     other = next(candidate for candidate in plain if candidate["id"] not in before["result"])
     page.raw.locator(f".ns-cell[data-id='{other['id']}']").click(timeout=WAIT)
     status(page, f"#{other['id']} is chosen")
-    with page.raw.expect_response(lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST") as queued:
+    with page.raw.expect_response(
+        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+    ) as queued:
         press(page, f"Queue #{other['id']}")
     chosen = page.wait(queued.value.json()["prompt_id"])
     assert chosen.ok, chosen.error
@@ -77,7 +81,10 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
     assert page.raw.locator(".ns-cell.ns-best").get_attribute("data-id") == str(other["id"])
 
     with page.raw.expect_response(lambda answer: "/control?" in answer.url) as forgotten:
-        page.raw.evaluate(f"() => app.extensions.find(({{ name }}) => name === 'noise_search.panel').getNodeMenuItems({SEARCH})[0].callback()")
+        page.raw.evaluate(
+            "() => app.extensions.find(({ name }) => name ==="
+            f" 'noise_search.panel').getNodeMenuItems({SEARCH})[0].callback()"
+        )
     assert forgotten.value.json()["freed"] > 0
 
     choose_in_menu(page, "Save", "To KSampler")
@@ -94,18 +101,22 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
 
 
 def test_five_hundred_pictures_are_scrolled_without_a_task_over_100_ms(page):
-    """The panel alone on a page of the same server, and the main thread's own time, so that neither the host's page nor others count."""
+    """The panel alone on a page of the same server, and the main thread's own time, so that neither the host's page nor
+    others count.
+    """
     page.raw.goto(f"{page.client.url}/extensions/noise-search/panel/grid.js")
     page.raw.evaluate("""async () => {
         const { createView } = await import("/extensions/noise-search/panel/view.js");
-        const candidates = Array.from({ length: 500 }, (_, id) => ({ id, how: id ? "random" : "own seed", parents: [], cost: 1, values: [id % 97],
-            score: id % 97, seed: String(id), finished: true, picture: true }));
-        const square = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='64' height='64'><rect width='64' height='64'/></svg>";
+        const candidates = Array.from({ length: 500 }, (_, id) => ({ id, how: id ? "random" : "own seed", parents: [],
+            cost: 1, values: [id % 97], score: id % 97, seed: String(id), finished: true, picture: true }));
+        const square = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='64' height='64'>"
+            + "<rect width='64' height='64'/></svg>";
         window.view = createView({ picture: (id) => `${square}<!--${id}-->` });
-        document.body.replaceChildren(Object.assign(document.createElement("link"), { rel: "stylesheet", href: "panel.css" }), view.root);
+        const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "panel.css" });
+        document.body.replaceChildren(sheet, view.root);
         view.root.style.cssText = "width: 400px; height: 540px";
-        window.search = { search: "s", status: "running", stopped: "", columns: ["CLIP"], notes: [], pictures: 600, used: 500, making: 0, mine: true,
-            seconds_left: 9, result: [], pinned: [], candidates };
+        window.search = { search: "s", status: "running", stopped: "", columns: ["CLIP"], notes: [], pictures: 600,
+            used: 500, making: 0, mine: true, seconds_left: 9, result: [], pinned: [], candidates };
         view.show(search, {});
     }""")
     cells(page, 8)
@@ -127,7 +138,9 @@ def test_five_hundred_pictures_are_scrolled_without_a_task_over_100_ms(page):
 
 
 def main_thread_seconds(session) -> float:
-    """What scripts, styles and layout took of the page's main thread so far; painting is the browser's, in software where there is no GPU."""
+    """What scripts, styles and layout took of the page's main thread so far; painting is the browser's, in software
+    where there is no GPU.
+    """
     metrics = {metric["name"]: metric["value"] for metric in session.send("Performance.getMetrics")["metrics"]}
     return metrics["ScriptDuration"] + metrics["RecalcStyleDuration"] + metrics["LayoutDuration"]
 
@@ -145,10 +158,14 @@ def test_the_panel_is_driven_by_the_keyboard_alone(page):
     assert {first, second} <= set(order)
     assert first != second
     page.raw.keyboard.press("p")
-    page.raw.wait_for_function("(id) => document.querySelector(`.ns-cell[data-id='${id}'] .ns-mark`).textContent.includes('★')", arg=second)
+    page.raw.wait_for_function(
+        "(id) => document.querySelector(`.ns-cell[data-id='${id}'] .ns-mark`).textContent.includes('★')", arg=second
+    )
     assert search_on_server(page)["pinned"] == [int(second)]
     page.raw.keyboard.press("Enter")
     status(page, f"#{second} is chosen")
     page.raw.keyboard.press("Delete")
-    assert "NoiseSearch" in [node["type"] for node in page.workflow()["nodes"]], "a key in the panel does not delete the node"
+    assert "NoiseSearch" in [node["type"] for node in page.workflow()["nodes"]], (
+        "a key in the panel does not delete the node"
+    )
     assert complaints(page) == []

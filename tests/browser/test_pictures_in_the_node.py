@@ -11,12 +11,15 @@ PICTURES = """() => {
     return cells.length === 3 && cells.every((picture) => picture.complete && picture.naturalWidth > 0);
 }"""
 BELOW = """(id) => (app.graph.getNodeById(id).imgs?.length ?? 0)
-    + [...document.querySelectorAll(`[data-node-id="${id}"] img`)].filter((picture) => !picture.closest(".ns-panel")).length"""
+    + [...document.querySelectorAll(`[data-node-id="${id}"] img`)]
+        .filter((picture) => !picture.closest(".ns-panel")).length"""
 
 
 def drop_in(*, judged: bool, seed: int) -> dict:
     """The published drop-in on the tiny model, three pictures in few steps; without its verifier if not judged."""
-    workflow = with_tiny_model(json.loads((EXAMPLES / "noise_search_swap_the_ksampler.json").read_text(encoding="utf-8")))
+    workflow = with_tiny_model(
+        json.loads((EXAMPLES / "noise_search_swap_the_ksampler.json").read_text(encoding="utf-8"))
+    )
     search = next(node for node in workflow["nodes"] if node["type"] == "NoiseSearch")
     values = search["widgets_values"]
     values[0], values[2] = seed, 3  # seed, (its control,) steps

@@ -1,9 +1,26 @@
-"""Several pages of one server, in both renderers: each sees, steers and answers what it queued, and may take over the rest."""
+"""Several pages of one server, in both renderers: each sees, steers and answers what it queued, and may take over the
+rest.
+"""
 
 import itertools
 
 import pytest
-from noise_search.tests.browser.panel import BOTH, SEARCH, WAIT, as_page, cells, complaints, drop_in, look_down, press, saved, search_on_server, show, status
+from noise_search.tests.browser.panel import (
+    BOTH,
+    SEARCH,
+    VUE,
+    WAIT,
+    as_page,
+    cells,
+    complaints,
+    drop_in,
+    look_down,
+    press,
+    saved,
+    search_on_server,
+    show,
+    status,
+)
 from noise_search.tests.browser.test_human_pick import NODE, look, on_server, tile, waiting
 from noise_search.tests.browser.test_human_pick import press as press_pick
 from noise_search.tests.browser.test_human_pick import show as show_pick
@@ -16,7 +33,8 @@ SEED_LIST = """() => {
     const search = SEARCH, list = LiteGraph.createNode("NoiseCandidates");
     app.graph.add(list);
     list.widgets.find(({ name }) => name === "count").value = 20;
-    list.connect(list.outputs.findIndex(({ name }) => name === "seeds"), search, search.inputs.findIndex(({ name }) => name === "seed"));
+    const seed = search.inputs.findIndex(({ name }) => name === "seed");
+    list.connect(list.outputs.findIndex(({ name }) => name === "seeds"), search, seed);
 }""".replace("SEARCH", SEARCH)
 
 
@@ -25,7 +43,9 @@ _graphs = itertools.count()
 
 
 def template(*, seed: int, pictures: int) -> dict:
-    """The drop-in with a text that no other test has: searches of the same graph are shown by every page of the server."""
+    """The drop-in with a text that no other test has: searches of the same graph are shown by every page of the
+    server.
+    """
     workflow = drop_in(seed=seed, pictures=pictures)
     for node in workflow["nodes"]:
         if node["type"] == "CLIPTextEncode":
@@ -99,7 +119,9 @@ def test_a_run_of_the_same_graph_is_shown_without_buttons_until_it_is_taken_over
     assert not {"Pause", "Finish now", "Pin", "Release"} & buttons(other)
     assert not any("▾" in text for text in buttons(other))
     other.raw.locator(".ns-cell").first.click(timeout=WAIT)
-    assert other.raw.evaluate(f"() => {SEARCH}.widgets.find(({{ name }}) => name === 'recipe').value") == "", "a click only looks"
+    assert other.raw.evaluate(f"() => {SEARCH}.widgets.find(({{ name }}) => name === 'recipe').value") == "", (
+        "a click only looks"
+    )
 
     press(other, "Take over")
     other.raw.wait_for_selector(".ns-held", state="hidden")
@@ -127,7 +149,10 @@ def test_the_run_of_another_page_goes_out_of_sight_when_the_graph_is_changed_and
     show(other, workflow)
     cells(other, 1)
     before = other.raw.evaluate(f"() => {TEXT}.value")
-    typed = f"(text) => {{ {TEXT}.value = text; app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState() }}"
+    typed = (
+        f"(text) => {{ {TEXT}.value = text;"
+        " app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState() }"
+    )
     other.raw.evaluate(typed, "another prompt")
     other.raw.wait_for_function(IDLE, timeout=WAIT)
     other.raw.evaluate(typed, before)
@@ -147,27 +172,38 @@ def test_two_tabs_of_one_template_have_two_panels(page):
     page.raw.wait_for_timeout(1500)
     assert page.raw.evaluate(IDLE), "nothing was queued in this tab"
     assert page.wait(page.queue()).ok
-    page.raw.evaluate("async () => { const { workflow } = app.extensionManager; await workflow.openWorkflow?.(workflow.openWorkflows[0]) }")
+    page.raw.evaluate(
+        "async () => { const { workflow } = app.extensionManager; await"
+        " workflow.openWorkflow?.(workflow.openWorkflows[0]) }"
+    )
     assert complaints(page) == []
 
 
-@BOTH
+@VUE
 def test_a_list_of_twenty_seeds_shows_twenty_searches(page):
     show(page, template(seed=1650, pictures=1))
     page.raw.evaluate(SEED_LIST)
     assert page.wait(page.queue()).ok
     look_down(page)
-    page.raw.wait_for_function("() => document.querySelector('.ns-turns .ns-which').textContent === '20 of 20'", timeout=WAIT)
+    page.raw.wait_for_function(
+        "() => document.querySelector('.ns-turns .ns-which').textContent === '20 of 20'", timeout=WAIT
+    )
     last = page.raw.locator(".ns-right").get_attribute("src")
     for place in range(19, 0, -1):
         press(page, "‹")
-        page.raw.wait_for_function("(text) => document.querySelector('.ns-turns .ns-which').textContent === text", arg=f"{place} of 20", timeout=WAIT)
+        page.raw.wait_for_function(
+            "(text) => document.querySelector('.ns-turns .ns-which').textContent === text",
+            arg=f"{place} of 20",
+            timeout=WAIT,
+        )
     assert page.raw.locator(".ns-right").get_attribute("src") != last
     assert page.raw.locator(".ns-panel").get_by_role("button", name="‹").is_disabled()
     workflow = saved(page)
     page.open()
     show(page, workflow)
-    page.raw.wait_for_function("() => document.querySelector('.ns-turns .ns-which').textContent === '20 of 20'", timeout=WAIT)
+    page.raw.wait_for_function(
+        "() => document.querySelector('.ns-turns .ns-which').textContent === '20 of 20'", timeout=WAIT
+    )
     assert complaints(page) == []
 
 
@@ -183,7 +219,9 @@ def test_human_pick_asks_in_the_page_that_queued_and_another_one_takes_over_when
     assert other.raw.locator(".np-note").is_hidden()
 
     page.raw.goto("about:blank")
-    other.raw.wait_for_function("() => document.querySelector('.np-title').textContent === \"Another page's pictures\"", timeout=WAIT)
+    other.raw.wait_for_function(
+        "() => document.querySelector('.np-title').textContent === \"Another page's pictures\"", timeout=WAIT
+    )
     look(other)
     tile(other, 2).click(timeout=WAIT)
     assert other.raw.locator(".np-foot").get_by_role("button", name="Use").is_hidden()
@@ -193,6 +231,8 @@ def test_human_pick_asks_in_the_page_that_queued_and_another_one_takes_over_when
     tile(other, 2).click(timeout=WAIT)
     press_pick(other, "Use #3")
     assert other.wait(prompt_id).outputs["6"]["noise_search_pick"][0]["picked"] == [2]
-    other.raw.wait_for_function("() => document.querySelector('.np-title').textContent === 'You picked #3'", timeout=WAIT)
+    other.raw.wait_for_function(
+        "() => document.querySelector('.np-title').textContent === 'You picked #3'", timeout=WAIT
+    )
     assert other.raw.evaluate(f"() => Boolean({NODE})")
     assert complaints(other) == []

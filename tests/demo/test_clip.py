@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from noise_search.demo import scenes
 from noise_search.demo.export import WEIGHTS
 from noise_search.demo.pipeline import Pipeline
@@ -31,7 +30,10 @@ def test_captions_cut_short_are_encoded_like_full_ones(loaded):
     model, tokenizer = loaded
     captions = [scene.caption for scene in scenes.held_out(count=13, seed=2)]
     with torch.no_grad():
-        full, short = model.encode_text(tokenizer(captions)), train_clip.encode_text(model, train_clip.tokenize(captions))
+        full, short = (
+            model.encode_text(tokenizer(captions)),
+            train_clip.encode_text(model, train_clip.tokenize(captions)),
+        )
     assert torch.allclose(full, short, atol=1e-4)
 
 

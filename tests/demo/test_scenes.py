@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
 from noise_search.demo import scenes
 from noise_search.demo.captions import draw, reword
 from noise_search.demo.flaws import altered, draw_flawed, wrong_objects
@@ -70,8 +69,10 @@ def test_the_meaning_ignores_wording_and_order():
     )
     for one, other in pairs:
         assert scenes.parse(one).meaning() == scenes.parse(other).meaning()
-    assert scenes.parse("a red circle above a blue square").meaning() != scenes.parse(
-        "a red circle below a blue square").meaning()
+    assert (
+        scenes.parse("a red circle above a blue square").meaning()
+        != scenes.parse("a red circle below a blue square").meaning()
+    )
 
 
 def test_held_out_captions_never_appear_in_a_training_draw():

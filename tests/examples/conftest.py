@@ -19,7 +19,9 @@ def client(server: Server) -> Iterator[Client]:
 def opened(server: Server, browser) -> Iterator[Page]:
     """One page for all the examples: opening one takes longer than all that they do in it."""
     client = server.client()
-    client.request("/settings", {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": False, "Comfy.Workflow.Persist": False})
+    client.request(
+        "/settings", {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": False, "Comfy.Workflow.Persist": False}
+    )
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = Page(context.new_page(), client)
     page.open()

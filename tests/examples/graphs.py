@@ -31,11 +31,34 @@ def loaders(side: int = SIDE, batch: int = 1) -> Graph:
     }
 
 
-def search(kind: str = "RandomSearch", *, side: int = SIDE, steps: int = 4, batch_size: int = 0, **inputs: Any) -> Graph:
-    """A search node called "search" behind its setup; "winners" shows its pictures. `batch_size` 0 leaves it to the pack."""
-    setup = {**MODEL, "latent_image": ["latent", 0], "vae": ["checkpoint", 2], **SAMPLING, "steps": steps, "batch_size": batch_size}
-    values = {"sampling": ["setup", 0], "verifier": ["verifier", 0], "seed": 11, **BUDGET, **KNOBS.get(kind, {}), **inputs}
-    return {**loaders(side), "setup": node("SamplingSetup", **setup), "search": node(kind, **values), "winners": preview(["search", OUTPUTS["IMAGE"]])}
+def search(
+    kind: str = "RandomSearch", *, side: int = SIDE, steps: int = 4, batch_size: int = 0, **inputs: Any
+) -> Graph:
+    """A search node called "search" behind its setup; "winners" shows its pictures. `batch_size` 0 leaves it to the
+    pack.
+    """
+    setup = {
+        **MODEL,
+        "latent_image": ["latent", 0],
+        "vae": ["checkpoint", 2],
+        **SAMPLING,
+        "steps": steps,
+        "batch_size": batch_size,
+    }
+    values = {
+        "sampling": ["setup", 0],
+        "verifier": ["verifier", 0],
+        "seed": 11,
+        **BUDGET,
+        **KNOBS.get(kind, {}),
+        **inputs,
+    }
+    return {
+        **loaders(side),
+        "setup": node("SamplingSetup", **setup),
+        "search": node(kind, **values),
+        "winners": preview(["search", OUTPUTS["IMAGE"]]),
+    }
 
 
 def ksampler(seed: Any) -> Graph:
@@ -49,13 +72,28 @@ def ksampler(seed: Any) -> Graph:
 
 
 def custom_sampler(noise: list, batch: int = 1) -> Graph:
-    """The host's own SamplerCustomAdvanced with the same settings, to be added to a graph; "stock" shows its pictures."""
+    """The host's own SamplerCustomAdvanced with the same settings, to be added to a graph; "stock" shows its
+    pictures.
+    """
     return {
         "rows": node("EmptyLatentImage", width=SIDE, height=SIDE, batch_size=batch),
         "guider": node("CFGGuider", **MODEL, cfg=SAMPLING["cfg"]),
         "euler": node("KSamplerSelect", sampler_name=SAMPLING["sampler_name"]),
-        "sigmas": node("BasicScheduler", model=["checkpoint", 0], scheduler=SAMPLING["scheduler"], steps=SAMPLING["steps"], denoise=1.0),
-        "sampler": node("SamplerCustomAdvanced", noise=noise, guider=["guider", 0], sampler=["euler", 0], sigmas=["sigmas", 0], latent_image=["rows", 0]),
+        "sigmas": node(
+            "BasicScheduler",
+            model=["checkpoint", 0],
+            scheduler=SAMPLING["scheduler"],
+            steps=SAMPLING["steps"],
+            denoise=1.0,
+        ),
+        "sampler": node(
+            "SamplerCustomAdvanced",
+            noise=noise,
+            guider=["guider", 0],
+            sampler=["euler", 0],
+            sigmas=["sigmas", 0],
+            latent_image=["rows", 0],
+        ),
         "decode": node("VAEDecode", samples=["sampler", 0], vae=["checkpoint", 2]),
         "stock": preview(["decode", 0]),
     }

@@ -7,7 +7,15 @@ import pytest
 from noise_search.demo.examples import CAPTION, CHECKPOINT, SIDE, VERIFIER
 
 NAME = "Best of 8 (Noise Search)"
-TINY = {"checkpoint": CHECKPOINT, "prompt": CAPTION, "width": SIDE, "height": SIDE, "verifier": VERIFIER, "steps": 4, "pictures": 4}
+TINY = {
+    "checkpoint": CHECKPOINT,
+    "prompt": CAPTION,
+    "width": SIDE,
+    "height": SIDE,
+    "verifier": VERIFIER,
+    "steps": 4,
+    "pictures": 4,
+}
 
 
 @pytest.fixture
@@ -37,7 +45,8 @@ def test_the_blueprint_makes_and_saves_the_best_of_several_pictures(page, bluepr
     page.load(workflow)
     for name, value in TINY.items():
         page.raw.evaluate(
-            "([name, value]) => { app.graph.nodes[0].widgets.find((widget) => widget.name === name).value = value }", [name, value]
+            "([name, value]) => { app.graph.nodes[0].widgets.find((widget) => widget.name === name).value = value }",
+            [name, value],
         )
     prompt = page.prompt()
     inputs = {node["class_type"]: node["inputs"] for node in prompt.values()}
@@ -45,6 +54,8 @@ def test_the_blueprint_makes_and_saves_the_best_of_several_pictures(page, bluepr
     assert (inputs["NoiseSearch"]["pictures"], inputs["NoiseSearch"]["steps"]) == (4, 4)
     result = page.wait(page.queue())
     assert result.ok, result.error
-    pictures = [entry for output in result.outputs.values() for entry in output.get("images", ()) if entry["type"] == "output"]
+    pictures = [
+        entry for output in result.outputs.values() for entry in output.get("images", ()) if entry["type"] == "output"
+    ]
     assert len(pictures) == 1
     assert not page.errors, "\n".join(page.errors)

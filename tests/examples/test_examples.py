@@ -1,4 +1,6 @@
-"""Every example workflow: as published it loads in the real frontend, and with the tiny models it runs on the real server."""
+"""Every example workflow: as published it loads in the real frontend, and with the tiny models it runs on the real
+server.
+"""
 
 import io
 import json
@@ -35,13 +37,24 @@ PUBLISHED = {
         "LoadVerifier": [CLIP],
         "SamplingSetup": [{**SDXL, "batch_size": 0}],
         "RefineSearch": [
-            {**SEARCH, "image": ["2", 0], "mask": ["2", 1], "pictures": 12, "keep": 1, "depth": 0.6, "size": 1024, "context": 2.5}
+            {
+                **SEARCH,
+                "image": ["2", 0],
+                "mask": ["2", 1],
+                "pictures": 12,
+                "keep": 1,
+                "depth": 0.6,
+                "size": 1024,
+                "context": 2.5,
+            }
         ],
     },
     "noise_search_overnight_list_flux": {
         "CheckpointLoaderSimple": [{"ckpt_name": "flux1-dev-fp8.safetensors"}],
         "LoadVerifier": [{**CLIP, "device": "cpu"}],
-        "SamplingSetup": [{"steps": 20, "cfg": 1, "sampler_name": "euler", "scheduler": "simple", "denoise": 1, "batch_size": 1}],
+        "SamplingSetup": [
+            {"steps": 20, "cfg": 1, "sampler_name": "euler", "scheduler": "simple", "denoise": 1, "batch_size": 1}
+        ],
         "AutoSearch": [{**SEARCH, "prompt": ["9", 0], "pictures": 24, "minutes": 60, "keep": 1, "save_found": True}],
     },
     "noise_search_seed_list": {
@@ -72,7 +85,9 @@ PUBLISHED = {
     "noise_search_video_drafts": {
         "UNETLoader": [{"unet_name": "wan2.1_t2v_14B_fp8_scaled.safetensors"}],
         "CLIPLoader": [{"clip_name": "umt5_xxl_fp8_e4m3fn_scaled.safetensors", "type": "wan"}],
-        "LoraLoaderModelOnly": [{"lora_name": "lightx2v_T2V_14B_cfg_step_distill_v2_lora_rank64_bf16.safetensors", "strength_model": 1}],
+        "LoraLoaderModelOnly": [
+            {"lora_name": "lightx2v_T2V_14B_cfg_step_distill_v2_lora_rank64_bf16.safetensors", "strength_model": 1}
+        ],
         "EmptyHunyuanLatentVideo": [{"width": 832, "height": 480, "length": 33, "batch_size": 1}],
         "SamplingSetup": [
             {"steps": 4, "cfg": 1, "sampler_name": "euler", "scheduler": "simple", "denoise": 1, "batch_size": 1},
@@ -90,13 +105,22 @@ PUBLISHED = {
     "noise_search_zero_order_search_flux": {
         "UNETLoader": [{"unet_name": "flux1-dev.safetensors", "weight_dtype": "default"}],
         "DualCLIPLoader": [
-            {"clip_name1": "clip_l.safetensors", "clip_name2": "t5xxl_fp16.safetensors", "type": "flux", "device": "default"}
+            {
+                "clip_name1": "clip_l.safetensors",
+                "clip_name2": "t5xxl_fp16.safetensors",
+                "type": "flux",
+                "device": "default",
+            }
         ],
         "VAELoader": [{"vae_name": "ae.safetensors"}],
         "FluxGuidance": [{"guidance": 3.5}],
         "LoadVerifier": [CLIP],
-        "SamplingSetup": [{"steps": 20, "cfg": 1, "sampler_name": "euler", "scheduler": "simple", "denoise": 1, "batch_size": 0}],
-        "ZeroOrderSearch": [{**SEARCH, "pictures": 16, "keep": 1, "preset": "adaptive", "neighbors": 4, "similarity": 0.95}],
+        "SamplingSetup": [
+            {"steps": 20, "cfg": 1, "sampler_name": "euler", "scheduler": "simple", "denoise": 1, "batch_size": 0}
+        ],
+        "ZeroOrderSearch": [
+            {**SEARCH, "pictures": 16, "keep": 1, "preset": "adaptive", "neighbors": 4, "similarity": 0.95}
+        ],
     },
     "noise_search_with_stock_nodes": {
         "LoadVerifier": [CLIP],
@@ -118,8 +142,10 @@ SAVED = {
     "noise_search_zero_order_search_flux": (1, (64, 64)),
     "noise_search_with_stock_nodes": (2, (64, 64)),
 }
-COUNTS = {"NoiseCandidates": 2, "EmptyLatentImage": 2, "ImageGrid": 0}  # widgets that say how many pictures there are; 2 in these tests
-MISSING = ("missingModelDownload", "example.png")  # the frontend asks how large missing weights are, and for the host's own picture
+# widgets that say how many pictures there are; 2 in these tests
+COUNTS = {"NoiseCandidates": 2, "EmptyLatentImage": 2, "ImageGrid": 0}
+# the frontend asks how large missing weights are, and for the host's own picture
+MISSING = ("missingModelDownload", "example.png")
 THUMBNAIL = 60_000  # bytes at most: the template browser loads all of them at once
 
 
@@ -143,7 +169,11 @@ def quick(workflow: dict) -> dict:
 
 
 def inputs_of(prompt: dict, kind: str) -> list[dict]:
-    return [node["inputs"] for _, node in sorted(prompt.items(), key=lambda item: int(item[0])) if node["class_type"] == kind]
+    return [
+        node["inputs"]
+        for _, node in sorted(prompt.items(), key=lambda item: int(item[0]))
+        if node["class_type"] == kind
+    ]
 
 
 def widgets_of(workflow: dict) -> dict[int, tuple[str, list]]:
@@ -151,7 +181,9 @@ def widgets_of(workflow: dict) -> dict[int, tuple[str, list]]:
 
 
 def saved(result) -> list[dict]:
-    return [image for output in result.outputs.values() for image in output.get("images", []) if image["type"] == "output"]
+    return [
+        image for output in result.outputs.values() for image in output.get("images", []) if image["type"] == "output"
+    ]
 
 
 def size(png: bytes) -> tuple[int, int]:
@@ -163,7 +195,8 @@ def test_the_server_offers_every_example_with_a_thumbnail_in_its_template_browse
     assert sorted(client.json("/workflow_templates")["noise-search"]) == NAMES == sorted(PUBLISHED) == sorted(SAVED)
     for name in NAMES:
         assert client.json(f"/api/workflow_templates/noise-search/{name}.json") == example(name)
-        thumbnail = client.request(f"/api/workflow_templates/noise-search/{name}.jpg")  # where the frontend looks for it
+        # where the frontend looks for it
+        thumbnail = client.request(f"/api/workflow_templates/noise-search/{name}.jpg")
         assert Image.open(io.BytesIO(thumbnail)).format == "JPEG"
         assert len(thumbnail) <= THUMBNAIL
 
@@ -192,7 +225,11 @@ def test_an_example_as_published_is_what_the_frontend_saves(page, name):
     assert sorted(map(str, saved["links"])) == sorted(map(str, published["links"]))
 
 
-@pytest.mark.parametrize("path", [*sorted(EXAMPLES.glob("*.json")), *sorted((EXAMPLES.parent / "subgraphs").glob("*.json"))], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path",
+    [*sorted(EXAMPLES.glob("*.json")), *sorted((EXAMPLES.parent / "subgraphs").glob("*.json"))],
+    ids=lambda path: path.stem,
+)
 def test_a_template_has_no_id_so_that_each_copy_that_is_opened_gets_its_own(path):
     assert "id" not in json.loads(path.read_text(encoding="utf-8"))
 
@@ -200,7 +237,10 @@ def test_a_template_has_no_id_so_that_each_copy_that_is_opened_gets_its_own(path
 @pytest.mark.parametrize("name", NAMES)
 def test_no_node_of_an_example_lies_on_another(name):
     nodes = example(name)["nodes"]
-    boxes = [(x, y - 30, x + width, y + height) for (x, y), (width, height) in ((node["pos"], node["size"]) for node in nodes)]
+    boxes = [
+        (x, y - 30, x + width, y + height)
+        for (x, y), (width, height) in ((node["pos"], node["size"]) for node in nodes)
+    ]
     for index, (left, top, right, bottom) in enumerate(boxes):
         for other in boxes[index + 1 :]:
             assert left >= other[2] or other[0] >= right or top >= other[3] or other[1] >= bottom
@@ -278,7 +318,10 @@ def test_video_drafts_really_search_videos(page):
     prompt["wan"] = {"class_type": "ToyModel", "inputs": {"family": "wan", "batch": 1}}
     for node in prompt.values():
         if node["class_type"] == "SamplingSetup":
-            node["inputs"] |= {name: ["wan", slot] for slot, name in enumerate(("model", "positive", "negative", "latent_image", "vae"))}
+            node["inputs"] |= {
+                name: ["wan", slot]
+                for slot, name in enumerate(("model", "positive", "negative", "latent_image", "vae"))
+            }
         if node["class_type"] == "DraftSearch":
             node["inputs"]["prompt"] = CAPTION
     client = page.client

@@ -22,7 +22,11 @@ def pictures(page: Path) -> list[re.Match]:
 
 
 def test_every_node_has_a_help_page_and_every_help_page_a_node(server):
-    ours = {name for name, schema in server.client().json("/object_info").items() if schema["python_module"] == "custom_nodes.noise-search"}
+    ours = {
+        name
+        for name, schema in server.client().json("/object_info").items()
+        if schema["python_module"] == "custom_nodes.noise-search"
+    }
     assert {page.stem for page in DOCS.glob("*.md")} == ours
 
 
@@ -32,7 +36,8 @@ def test_a_help_page_shows_a_picture_and_says_what_is_on_it(page, server):
     assert found
     for picture in found:
         assert len(picture["text"]) >= 20, "a description for those who cannot see it"
-        served = server.client().request(f"/extensions/noise-search/docs/{picture['path']}")  # as the frontend resolves it
+        # as the frontend resolves it
+        served = server.client().request(f"/extensions/noise-search/docs/{picture['path']}")
         assert served == (DOCS / picture["path"]).read_bytes()
         assert Image.open(io.BytesIO(served)).width <= 1000
         assert len(served) <= MOST
@@ -53,4 +58,6 @@ def test_every_picture_can_be_taken_anew_by_the_script():
 def test_the_readme_and_the_pages_of_the_documentation_name_pictures_that_exist():
     for page in [PACK / "README.md", *(PACK / "docs").glob("*.md")]:
         for picture in pictures(page):
-            assert "://" in picture["path"] or (page.parent / picture["path"]).is_file(), f"{page.name}: {picture['path']}"
+            assert "://" in picture["path"] or (page.parent / picture["path"]).is_file(), (
+                f"{page.name}: {picture['path']}"
+            )

@@ -4,7 +4,11 @@ import json
 
 from noise_search.demo.locales import FOLDER, SYNTAX, locale_of, plain, written
 
-WORST = {"display_name": "A {b}", "inputs": {"a": {"tooltip": "one | two"}, "c": {"name": "c", "tooltip": ""}}, "outputs": {}}
+WORST = {
+    "display_name": "A {b}",
+    "inputs": {"a": {"tooltip": "one | two"}, "c": {"name": "c", "tooltip": ""}},
+    "outputs": {},
+}
 
 
 def test_the_locale_files_are_what_the_script_writes(server):
@@ -15,7 +19,11 @@ def test_the_locale_files_are_what_the_script_writes(server):
 def test_the_server_gives_the_texts_of_every_node_to_the_page(server):
     client = server.client()
     english = client.json("/i18n")["en"]
-    ours = [name for name, schema in client.json("/object_info").items() if schema["python_module"] == "custom_nodes.noise-search"]
+    ours = [
+        name
+        for name, schema in client.json("/object_info").items()
+        if schema["python_module"] == "custom_nodes.noise-search"
+    ]
     assert len(ours) >= 26
     for name in ours:
         assert english["nodeDefs"][name]["display_name"]

@@ -4,7 +4,17 @@ import struct
 
 import numpy as np
 import pytest
-from noise_search.tests.examples.graphs import OUTPUTS, custom_sampler, executed, found, ksampler, pictures, run, run_anew, search
+from noise_search.tests.examples.graphs import (
+    OUTPUTS,
+    custom_sampler,
+    executed,
+    found,
+    ksampler,
+    pictures,
+    run,
+    run_anew,
+    search,
+)
 
 SEARCHES = ["RandomSearch", "ZeroOrderSearch"]
 PREVIEW = 1  # kind of the host's binary events
@@ -33,7 +43,8 @@ def test_all_kept_noises_in_one_stock_batch_give_their_pictures_up_to_rounding(c
     result = run(client, {**graph, **custom_sampler(["search", OUTPUTS["NOISE"]], batch=8)})
     stock, winners = pictures(client, result, "stock"), pictures(client, result, "winners")
     assert winners.shape[0] == 8
-    assert np.abs(stock - winners).max() <= 1  # of 255: rows of a batch differ from each other's batches in the last bits
+    # of 255: rows of a batch differ from each other's batches in the last bits
+    assert np.abs(stock - winners).max() <= 1
 
 
 @pytest.mark.parametrize("kind", SEARCHES)
@@ -91,7 +102,8 @@ def test_an_interrupt_ends_the_search_within_two_steps_and_the_server_goes_on(cl
 
 
 def test_one_bar_grows_over_the_whole_search_with_previews_and_the_time_left(client):
-    result = run(client, search("ZeroOrderSearch", seed=110, batch_size=2, steps=40))  # long enough for the host's ten updates a second
+    # long enough for the host's ten updates a second
+    result = run(client, search("ZeroOrderSearch", seed=110, batch_size=2, steps=40))
     states = [data["nodes"]["search"] for data in result.named("progress_state") if "search" in data["nodes"]]
     values = [state["value"] for state in states if state["state"] == "running"]
     assert values == sorted(values) and values[-1] == 800

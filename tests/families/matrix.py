@@ -32,7 +32,7 @@ the recipe makes the same latent again. What cannot work is refused before anyth
 where Noise Search does, Local Search where Zero-Order Search does, Path and Draft Search where Steered Search does.
 
 `NOISE_SEARCH_WRITE_DOCS=1 python -m pytest tests/families/test_matrix.py` writes this page.
-"""
+"""  # noqa: E501
 TAIL = """
 ## What may be around the model
 
@@ -46,8 +46,20 @@ reference pictures, CFG-Zero, CFG Norm, Rescale CFG, TCFG, FreeU, PAG, SAG, APG,
 | FreeNoise in context windows | not along the path | it shuffles the noise wherever a part of the way begins |
 | APG with a momentum | not along the path | it remembers the steps of whatever was sampled before |
 | a ControlNet with several pictures, a latent batch | no | the host would give each candidate another one |
-"""
-SAMPLERS = ("ipndm", "ddim", "uni_pc", "dpmpp_2m", "dpmpp_2m_sde", "euler_ancestral", "lcm", "res_multistep", "heun", "er_sde", "sa_solver")
+"""  # noqa: E501
+SAMPLERS = (
+    "ipndm",
+    "ddim",
+    "uni_pc",
+    "dpmpp_2m",
+    "dpmpp_2m_sde",
+    "euler_ancestral",
+    "lcm",
+    "res_multistep",
+    "heun",
+    "er_sde",
+    "sa_solver",
+)
 
 
 @dataclass
@@ -75,7 +87,13 @@ class Prompts:
         """Runs nodes on the family's parts; counts what the host samples meanwhile."""
         import comfy.samplers
 
-        names = {"model": "model", "positive": "positive", "negative": "negative", "latent": "latent_image", "vae": "vae"}
+        names = {
+            "model": "model",
+            "positive": "positive",
+            "negative": "negative",
+            "latent": "latent_image",
+            "vae": "vae",
+        }
         values = {name: getattr(self.parts, part) for part, name in names.items()} | {"verifier": Brightness()}
         self.host.toys.VALUES.update(values)
         sources = {name: {"class_type": "ToyValue", "inputs": {"name": name}} for name in values}
@@ -96,7 +114,11 @@ class Prompts:
         settings = {**SETTINGS, **(settings or {})}
         found = searching(search, settings, **inputs)
         again = searching(search, settings, name="again", recipe=["found", 5], **inputs) if replayed else {}
-        kept_again = {"replay": {"class_type": "ToyKeep", "inputs": {"value": ["again", 0], "name": "replayed"}}} if replayed else {}
+        kept_again = (
+            {"replay": {"class_type": "ToyKeep", "inputs": {"value": ["again", 0], "name": "replayed"}}}
+            if replayed
+            else {}
+        )
         result = self.run(found, again, kept("found", "latent", "image", "score", "recipe", "trace"), kept_again)
         if not result.ok:
             return Outcome(refused=self.refusal(result.error))
@@ -105,7 +127,9 @@ class Prompts:
     def refusal(self, error: str) -> str:
         """The reason of a refusal; an assertion where something was sampled before, or went wrong in another way."""
         reason = error.partition("ValueError: ")[2]
-        assert reason and self.samplings == 0, f"must be refused before sampling, got {error} after {self.samplings} samplings"
+        assert reason and self.samplings == 0, (
+            f"must be refused before sampling, got {error} after {self.samplings} samplings"
+        )
         return reason
 
     def stock(self, settings: dict | None = None, **inputs: Any) -> tuple[Any, Any]:
@@ -138,7 +162,9 @@ def streams(latent: Any) -> list[torch.Tensor]:
 
 def far(found: Any, expected: Any) -> float:
     """Largest difference relative to the scale of what was expected, over all streams."""
-    return max(((one - other).abs().max() / other.abs().max()).item() for one, other in zip(streams(found), streams(expected)))
+    return max(
+        ((one - other).abs().max() / other.abs().max()).item() for one, other in zip(streams(found), streams(expected))
+    )
 
 
 def table(outcomes: dict[tuple[str, str], str], names: Callable[[str], str]) -> str:
@@ -147,11 +173,21 @@ def table(outcomes: dict[tuple[str, str], str], names: Callable[[str], str]) -> 
     lines = [HEAD, "| family | makes | " + " | ".join(titles) + " | why not |", "|---" * (len(titles) + 3) + "|"]
     for one in FAMILIES:
         found = [outcomes[one.name, search] for search in SEARCHES]
-        cells = [one.name, one.makes, *("no" if reason else "works" for reason in found), "; ".join(dict.fromkeys(filter(None, found)))]
+        cells = [
+            one.name,
+            one.makes,
+            *("no" if reason else "works" for reason in found),
+            "; ".join(dict.fromkeys(filter(None, found))),
+        ]
         lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
     lines += [
         "",
-        "Other sizes of the same networks: " + "; ".join(f"{', '.join(one.like)} as {one.name}" for one in FAMILIES if one.like) + ".",
+        "Other sizes of the same networks: "
+        + "; ".join(f"{', '.join(one.like)} as {one.name}" for one in FAMILIES if one.like)
+        + ".",
     ]
-    lines += ["", "Not models that make anything: " + "; ".join(f"{name} {why}" for name, why in NOT_SAMPLED.items()) + "."]
+    lines += [
+        "",
+        "Not models that make anything: " + "; ".join(f"{name} {why}" for name, why in NOT_SAMPLED.items()) + ".",
+    ]
     return "\n".join(lines) + "\n" + TAIL.format(samplers=", ".join(SAMPLERS))

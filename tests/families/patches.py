@@ -9,10 +9,25 @@ def randn(seed, *shape):
 
 def patches():
     """What the host's own nodes put on a model, by their names."""
-    from comfy_extras import nodes_apg, nodes_cfg, nodes_easycache, nodes_freelunch, nodes_model_advanced, nodes_pag, nodes_sag, nodes_tcfg
+    from comfy_extras import (
+        nodes_apg,
+        nodes_cfg,
+        nodes_easycache,
+        nodes_freelunch,
+        nodes_model_advanced,
+        nodes_pag,
+        nodes_sag,
+        nodes_tcfg,
+    )
     from comfy_extras import nodes_context_windows as windows
 
-    wan = {"context_overlap": 1, "context_schedule": "standard_static", "context_stride": 1, "closed_loop": False, "fuse_method": "pyramid"}
+    wan = {
+        "context_overlap": 1,
+        "context_schedule": "standard_static",
+        "context_stride": 1,
+        "closed_loop": False,
+        "fuse_method": "pyramid",
+    }
     return {
         "CFG-Zero": lambda model: nodes_cfg.CFGZeroStar.execute(model)[0],
         "CFG Norm": lambda model: nodes_cfg.CFGNorm.execute(model, 0.5)[0],
@@ -24,7 +39,9 @@ def patches():
         "APG": lambda model: nodes_apg.APG.execute(model, 0.5, 5.0, 0.0)[0],
         "APG with momentum": lambda model: nodes_apg.APG.execute(model, 0.5, 5.0, -0.5)[0],
         "EasyCache": lambda model: nodes_easycache.EasyCacheNode.execute(model, 3.0, 0.0, 1.0, False)[0],
-        "context windows": lambda model: windows.ContextWindowsManualNode.execute(model, 2, freenoise=False, dim=2, **wan)[0],
+        "context windows": lambda model: windows.ContextWindowsManualNode.execute(
+            model, 2, freenoise=False, dim=2, **wan
+        )[0],
         "FreeNoise": lambda model: windows.ContextWindowsManualNode.execute(model, 2, freenoise=True, dim=2, **wan)[0],
         "LoRA": lora,
     }
@@ -34,7 +51,9 @@ def lora(model):
     """A LoRA on the first attention or linear layer that it fits."""
     import comfy.sd
 
-    key = next(name for name, value in model.model.diffusion_model.state_dict().items() if value.ndim == 2 and "attn" in name)
+    key = next(
+        name for name, value in model.model.diffusion_model.state_dict().items() if value.ndim == 2 and "attn" in name
+    )
     rows, columns = model.model.diffusion_model.state_dict()[key].shape
     name = "diffusion_model." + key.removesuffix(".weight")
     weights = {f"{name}.lora_up.weight": randn(1, rows, 2), f"{name}.lora_down.weight": randn(2, 2, columns)}

@@ -10,8 +10,15 @@ from noise_search.tests.families.patches import patches, randn
 from noise_search.tests.families.test_matrix import SAME
 from noise_search.tests.families.tiny import joined
 
-DEEP = {**UNET, "model_channels": 32, "channel_mult": [1, 2], "num_res_blocks": [1, 1], "transformer_depth": [1, 1], "transformer_depth_output": [1] * 4,
-        "transformer_depth_middle": 1}  # fmt: skip
+DEEP = {
+    **UNET,
+    "model_channels": 32,
+    "channel_mult": [1, 2],
+    "num_res_blocks": [1, 1],
+    "transformer_depth": [1, 1],
+    "transformer_depth_output": [1] * 4,
+    "transformer_depth_middle": 1,
+}
 
 
 def of(name):
@@ -44,7 +51,9 @@ def started(one, masked):
     """A LATENT of a picture, with the right half to be painted anew if `masked`."""
     latent = {"samples": joined([randn(3, 1, *shape) for shape in one.shapes])}
     if masked:
-        latent["noise_mask"] = joined([mask_of(shape) for shape in one.shapes]) if len(one.shapes) > 1 else mask_of(one.shapes[0])[:, 0]
+        latent["noise_mask"] = (
+            joined([mask_of(shape) for shape in one.shapes]) if len(one.shapes) > 1 else mask_of(one.shapes[0])[:, 0]
+        )
     return latent
 
 
@@ -96,20 +105,38 @@ def patched(host, name, patch):
     return plain, Prompts(host, one, model=host.call(patches()[patch], plain.parts.model))
 
 
-@pytest.mark.parametrize(("patch", "name"), [
-    ("CFG-Zero", "Wan 2.1"), ("CFG-Zero", "SD 3"), ("CFG Norm", "Lens"), ("FreeU", "deep"), ("PAG", "deep"), ("SAG", "deep"), ("TCFG", "SD 1.5"),
-    ("Rescale CFG", "SDXL (v)"), ("APG", "SD 3"), ("EasyCache", "Wan 2.1"), ("context windows", "Wan 2.1"),
-    ("LoRA", "SD 1.5"), ("LoRA", "Flux dev"), ("LoRA", "Wan 2.1"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("patch", "name"),
+    [
+        ("CFG-Zero", "Wan 2.1"),
+        ("CFG-Zero", "SD 3"),
+        ("CFG Norm", "Lens"),
+        ("FreeU", "deep"),
+        ("PAG", "deep"),
+        ("SAG", "deep"),
+        ("TCFG", "SD 1.5"),
+        ("Rescale CFG", "SDXL (v)"),
+        ("APG", "SD 3"),
+        ("EasyCache", "Wan 2.1"),
+        ("context windows", "Wan 2.1"),
+        ("LoRA", "SD 1.5"),
+        ("LoRA", "Flux dev"),
+        ("LoRA", "Wan 2.1"),
+    ],
+)
 def test_patches_on_the_model(host, patch, name):
     plain, prompts = patched(host, name, patch)
     stock = check(prompts, searches=("NoiseSearch", "SteeredSearch"))
     assert far(stock, plain.stock()[1]) > 1e-4
 
 
-@pytest.mark.parametrize(("patch", "name", "reason"), [
-    ("FreeNoise", "Wan 2.1", "needs context windows without FreeNoise"), ("APG with momentum", "SD 3", "needs Adaptive Projected Guidance with"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("patch", "name", "reason"),
+    [
+        ("FreeNoise", "Wan 2.1", "needs context windows without FreeNoise"),
+        ("APG with momentum", "SD 3", "needs Adaptive Projected Guidance with"),
+    ],
+)
 def test_patches_that_cannot_be_cut_are_searched_whole(host, patch, name, reason):
     plain, prompts = patched(host, name, patch)
     stock = check(prompts, searches=("NoiseSearch", "ZeroOrderSearch"))
@@ -123,14 +150,18 @@ def regional(host, one, where):
     other = parts.negative[0]
     mask = torch.zeros(1, 8, 8)
     mask[:, :4] = 1
-    region = {"area": (4, 8, 0, 0)} if where == "area" else {"mask": mask, "set_area_to_bounds": False, "mask_strength": 1.0}
+    region = (
+        {"area": (4, 8, 0, 0)} if where == "area" else {"mask": mask, "set_area_to_bounds": False, "mask_strength": 1.0}
+    )
     return [*parts.positive, [other[0], {**other[1], **region, "strength": 0.8}]]
 
 
 @pytest.mark.parametrize("where", ["area", "mask"])
 @pytest.mark.parametrize("name", ["SD 1.5", "Flux dev"])
 def test_regional_prompts(host, name, where):
-    stock = check(Prompts(host, of(name), positive=regional(host, of(name), where)), searches=("NoiseSearch", "RefineSearch"))
+    stock = check(
+        Prompts(host, of(name), positive=regional(host, of(name), where)), searches=("NoiseSearch", "RefineSearch")
+    )
     assert does_something(host, name, stock)
 
 
@@ -141,7 +172,10 @@ def test_controlnet(host, tiny):
     apply = nodes.ControlNetApplyAdvanced().apply_controlnet
     positive, negative = host.call(apply, parts.positive, parts.negative, host.toys.controlnet(), hint, 0.8, 0.0, 1.0)
     plain = Prompts(host, of("SD 1.5"), model=parts.model, positive=parts.positive, negative=parts.negative)
-    stock = check(Prompts(host, of("SD 1.5"), model=parts.model, positive=positive, negative=negative), searches=("SteeredSearch",))
+    stock = check(
+        Prompts(host, of("SD 1.5"), model=parts.model, positive=positive, negative=negative),
+        searches=("SteeredSearch",),
+    )
     assert far(stock, plain.stock()[1]) > 1e-3
 
 
@@ -165,5 +199,5 @@ def test_what_depends_on_the_whole_batch_is_sampled_one_by_one(host, patch):
     one = replace(of("Wan 2.1"), shapes=(LONG["Wan 2.1"],))
     plain = Prompts(host, one)
     model = host.call(patches()[patch], plain.parts.model)
-    takes_one_row = host.part("nodes.host.families").takes_one_row
+    takes_one_row = host.part("nodes.host.setup.families").takes_one_row
     assert takes_one_row(model) and not takes_one_row(plain.parts.model)

@@ -19,7 +19,9 @@ def settings(**inputs):
 
 
 def found(prompts, judge, search="NoiseSearch", **inputs):
-    result = prompts.run(judge, searching(search, SETTINGS, verifier=["judge", 0], **inputs), kept("found", "image", "score", "trace"))
+    result = prompts.run(
+        judge, searching(search, SETTINGS, verifier=["judge", 0], **inputs), kept("found", "image", "score", "trace")
+    )
     assert result.ok, result.error
     return {name: values[0] for name, values in result.kept.items()} | {"text": result.outputs["found"]["text"][0]}
 
@@ -31,10 +33,15 @@ def bright(host, monkeypatch):
     monkeypatch.setattr(Brightness, "card", card)
 
 
-@pytest.mark.parametrize(("inputs", "expected"), [
-    ({}, lambda frames: frames.mean()), ({"frames": "worst"}, lambda frames: frames.min()), ({"frames": "last"}, lambda frames: frames[-1]),
-    ({"frames": "mean", "judged_frames": 2}, lambda frames: (frames[0] + frames[-1]) / 2),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("inputs", "expected"),
+    [
+        ({}, lambda frames: frames.mean()),
+        ({"frames": "worst"}, lambda frames: frames.min()),
+        ({"frames": "last"}, lambda frames: frames[-1]),
+        ({"frames": "mean", "judged_frames": 2}, lambda frames: (frames[0] + frames[-1]) / 2),
+    ],
+)
 def test_the_frames_of_the_settings_are_judged(wan, bright, inputs, expected):
     result = found(wan, settings(**inputs))
     assert result["image"].shape[0] == 4
@@ -59,7 +66,10 @@ def test_motion_can_be_the_held_out_judge_of_a_video(wan):
 def test_a_verifier_of_motion_is_refused_for_pictures_before_anything_is_sampled(host, name):
     prompts = Prompts(host, next(one for one in FAMILIES if one.name == name))
     result = prompts.run(MOTION, searching("NoiseSearch", SETTINGS, verifier=["judge", 0]), kept("found", "image"))
-    assert "temporal consistency must be used on videos, because it judges how they move, got a setup that makes pictures" in result.error
+    assert (
+        "temporal consistency must be used on videos, because it judges how they move, got a setup that makes pictures"
+        in result.error
+    )
     assert prompts.samplings == 0
 
 
@@ -68,7 +78,12 @@ def test_verifier_score_says_that_single_pictures_do_not_move(host):
 
     host.toys.VALUES["images"] = torch.rand(3, 16, 16, 3)
     images = {"images": {"class_type": "ToyValue", "inputs": {"name": "images"}}}
-    score = {"score": {"class_type": "VerifierScore", "inputs": {"images": ["images", 0], "verifier": ["judge", 0], "prompt": ""}}}
+    score = {
+        "score": {
+            "class_type": "VerifierScore",
+            "inputs": {"images": ["images", 0], "verifier": ["judge", 0], "prompt": ""},
+        }
+    }
     keep = {"keep": {"class_type": "ToyKeep", "inputs": {"value": ["score", 5], "name": "best"}}}
     assert (
         "temporal consistency must be judged on whole videos from a search, got single pictures"

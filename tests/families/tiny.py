@@ -1,4 +1,6 @@
-"""Tiny models with random weights, one per family of the host, made from the host's own model classes with small settings."""
+"""Tiny models with random weights, one per family of the host, made from the host's own model classes with small
+settings.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,11 @@ def family(name: str, config: str, makes: str, *shapes: tuple[int, ...], net: Ma
 def build(one: Family, toys: ModuleType) -> SimpleNamespace:
     """Model, positive, negative, latent and vae of a family. `toys` draws the weights, the same on every call."""
     return SimpleNamespace(
-        model=model(one, toys), positive=conditioning(one, 1), negative=conditioning(one, 2), latent=latent(one), vae=vae(one, toys)
+        model=model(one, toys),
+        positive=conditioning(one, 1),
+        negative=conditioning(one, 2),
+        latent=latent(one),
+        vae=vae(one, toys),
     )
 
 
@@ -77,7 +83,11 @@ def model(one: Family, toys: ModuleType) -> Any:
 
 def fill(net: torch.nn.Module, toys: ModuleType, unused: str) -> None:
     """Random weights for all that a checkpoint holds."""
-    held = {name: value for name, value in net.state_dict().items() if value.is_floating_point() and not name.startswith(unused)}
+    held = {
+        name: value
+        for name, value in net.state_dict().items()
+        if value.is_floating_point() and not name.startswith(unused)
+    }
     net.load_state_dict(toys.random_weights(SimpleNamespace(state_dict=lambda: held)), strict=False)
 
 
@@ -104,12 +114,16 @@ def joined(parts: list[torch.Tensor]) -> Any:
 
 @functools.cache
 def vae(one: Family, toys: ModuleType) -> Any:
-    """A VAE of the host whose network is one fixed random map from the latent's channels to colours, so that decoding takes no time."""
+    """A VAE of the host whose network is one fixed random map from the latent's channels to colours, so that decoding
+    takes no time.
+    """
     import comfy.sd
 
     if one.makes == "image" and one.shapes[0][0] == 3:
         return comfy.sd.VAE(sd={"pixel_space_vae": torch.tensor(1.0)})
-    made = comfy.sd.VAE(sd={key: value for key, value in toys.random_weights(taesd()).items() if not key.startswith("vae_")})
+    made = comfy.sd.VAE(
+        sd={key: value for key, value in toys.random_weights(taesd()).items() if not key.startswith("vae_")}
+    )
     made.first_stage_model, made.latent_dim = Projection(), len(one.decoded or one.shapes[0]) - 1
     made.output_channels = 2 if one.makes == "sound" else 3
     return made
@@ -123,7 +137,9 @@ def taesd() -> torch.nn.Module:
 
 
 class Projection(torch.nn.Module):
-    """Latents `(n, c, h, w)` or `(n, c, t, h, w)` to colours in -1 to 1, 2 x 2 pixels per place and 2 frames per frame."""
+    """Latents `(n, c, h, w)` or `(n, c, t, h, w)` to colours in -1 to 1, 2 x 2 pixels per place and 2 frames per
+    frame.
+    """
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         generator = torch.Generator().manual_seed(latents.shape[1])

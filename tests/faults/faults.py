@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import shutil
 import sqlite3
 import threading
@@ -27,7 +26,8 @@ class Fault:
         where: Part or boundary.
         happens: What goes wrong, as the table says it.
         trouble: At which point of the search, or None where it is in the surroundings.
-        shows: Part of the message, in the node or, where the search goes on, in its text or the log; "" where there is nothing to say.
+        shows: Part of the message, in the node or, where the search goes on, in its text or the log; "" where there is
+            nothing to say.
         ends: "failed", "interrupted", "done" (the search goes on), or "refused" (before anything is sampled).
         kept: Candidates in the panel afterwards.
         sampled: Pictures that the next run samples.
@@ -142,7 +142,7 @@ def output_is_no_folder(lab: Lab, patch, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def full_for_the_store(lab: Lab, patch, folder: Path) -> Iterator[None]:
-    patch.setattr(lab.host.part("nodes.host.store"), "SPARE", 1 << 62)
+    patch.setattr(lab.host.part("nodes.host.store.records"), "SPARE", 1 << 62)
     yield
 
 
@@ -151,7 +151,7 @@ def failing_disk(after: int) -> Callable:
 
     @contextmanager
     def around(lab: Lab, patch, folder: Path) -> Iterator[None]:
-        database, left = lab.host.part("nodes.host.database").Database, [after]
+        database, left = lab.host.part("nodes.host.store.database").Database, [after]
         writing = database.writing
 
         @contextmanager
@@ -182,10 +182,8 @@ def user_folder_is_none(lab: Lab, patch, folder: Path) -> Iterator[None]:
 
 @contextmanager
 def small_store(lab: Lab, patch, folder: Path) -> Iterator[None]:
-    before = os.environ["NOISE_SEARCH_STORE"]
-    os.environ["NOISE_SEARCH_STORE"] = "0.000001"  # 1 kB: no picture
+    patch.setenv("NOISE_SEARCH_STORE", "0.000001")  # 1 kB: no picture
     yield
-    os.environ["NOISE_SEARCH_STORE"] = before
 
 
 def emptied_temp(lab: Lab) -> Trouble:

@@ -33,7 +33,8 @@ class Trouble:
     """What happens at a point of the search instead of what should.
 
     Args:
-        point: "step", "decode", "preview", "shown" (pictures, to a verifier), "measure", "held out", "combine" or "compare".
+        point: "step", "decode", "preview", "shown" (pictures, to a verifier), "measure", "held out", "combine" or
+            "compare".
         do: Takes what the part would give, and for how many pictures; gives something else, or raises.
         after: How many calls at that point are left alone before.
         times: How many calls then are disturbed.
@@ -126,23 +127,36 @@ class Lab:
         self.workflow = ""
         self.calls: Counter[str] = Counter()
         self.rows: Counter[str] = Counter()  # pictures that the calls were for
-        card, wrap = host.part("verifiers.base").Card, host.part("nodes.host.verifiers").HostVerifier
+        card, wrap = host.part("verifiers.base").Card, host.part("nodes.host.judges.host_verifier").HostVerifier
         self.model = host.toys.model("sd3").clone()
         step = lambda found: self.at("step", found["denoised"], found["denoised"])  # noqa: E731
         step.noise_search_by_row = True
         self.model.set_model_sampler_post_cfg_function(step)
         vae = host.toys.vae(16)
-        judges = {name: wrap(Toy(self, point, card(name, "0 to 1", 0.1, prompt=False)))
-                  for name, point in (("toy judge", "measure"), ("second judge", "held out"), ("other judge", "other"))}  # fmt: skip
+        judges = {
+            name: wrap(Toy(self, point, card(name, "0 to 1", 0.1, prompt=False)))
+            for name, point in (("toy judge", "measure"), ("second judge", "held out"), ("other judge", "other"))
+        }
         ensemble = host.part("verifiers.ensemble").Ensemble([judges["other judge"], judges["toy judge"]])
-        final = host.part("nodes.host.vlm").PairwiseFinal(judges["toy judge"], judges["second judge"], 3, "Which is better?")
+        final = host.part("nodes.host.judges.vlm").PairwiseFinal(
+            judges["toy judge"], judges["second judge"], 3, "Which is better?"
+        )
         reading = wrap(Toy(self, "other", card("reading judge", "0 to 1", 0.1, prompt=True)))
-        self.values = {"model": self.model, "vae": Vae(self, "decode", vae), "preview": Vae(self, "preview", vae),
-                       "judge": judges["toy judge"], "held out": judges["second judge"], "ensemble": ensemble, "final": final,
-                       "reading": reading,
-                       "raising noise": Noise(raising), "NaN noise": Noise(lambda shape: torch.full(shape, float("nan"))),
-                       "no noise": Noise(torch.zeros)}  # fmt: skip
-        self.model_file = host.base / "models" / "checkpoints" / "lab model"  # the host takes the model's name for this file's
+        self.values = {
+            "model": self.model,
+            "vae": Vae(self, "decode", vae),
+            "preview": Vae(self, "preview", vae),
+            "judge": judges["toy judge"],
+            "held out": judges["second judge"],
+            "ensemble": ensemble,
+            "final": final,
+            "reading": reading,
+            "raising noise": Noise(raising),
+            "NaN noise": Noise(lambda shape: torch.full(shape, float("nan"))),
+            "no noise": Noise(torch.zeros),
+        }
+        # the host takes the model's name for this file's
+        self.model_file = host.base / "models" / "checkpoints" / "lab model"
 
     def key(self) -> str:
         """What is made does not depend on what it counts."""
@@ -157,11 +171,26 @@ class Lab:
             return value
         return trouble.do(value, len(given))
 
-    def graph(self, kind: str = "RandomSearch", *, batch: int = 2, judge: str = "judge", seed: int = 5, **inputs) -> dict:
+    def graph(
+        self, kind: str = "RandomSearch", *, batch: int = 2, judge: str = "judge", seed: int = 5, **inputs
+    ) -> dict:
         """A setup "s" and a search "2" behind it; what is connected is of the lab."""
         values = {f"v {name}": {"class_type": "ToyPart", "inputs": {"name": f"lab {name}"}} for name in self.values}
-        links = {"model": ["v model", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["v vae", 0]}
-        search = {"sampling": ["s", 0], "verifier": [f"v {judge}", 0], "seed": seed, "pictures": PICTURES, "minutes": 0.0, "keep": 1}
+        links = {
+            "model": ["v model", 0],
+            "positive": ["1", 1],
+            "negative": ["1", 2],
+            "latent_image": ["1", 3],
+            "vae": ["v vae", 0],
+        }
+        search = {
+            "sampling": ["s", 0],
+            "verifier": [f"v {judge}", 0],
+            "seed": seed,
+            "pictures": PICTURES,
+            "minutes": 0.0,
+            "keep": 1,
+        }
         wanted = {**search, **KNOBS.get(kind, {}), **inputs}
         return {
             **values,
@@ -198,26 +227,40 @@ class Lab:
 
     def panel(self, node: str = "2"):
         """The search of a node of the last run as its page sees it; None where there is none."""
-        shown = self.host.part("nodes.host.live").in_place("tests", self.workflow)
+        shown = self.host.part("nodes.host.page.live").in_place("tests", self.workflow)
         return shown[node][-1] if node in shown else None
 
     def leftovers(self) -> list[str]:
         """Objects of searches that are over but still in memory, and marks on the model."""
         kinds = {
-            self.host.part("nodes.host.job").SearchJob,
-            self.host.part("nodes.host.rollout").Rollout,
-            self.host.part("nodes.host.walk").Walker,
-            self.host.part("nodes.host.rollout").Particles,
+            self.host.part("nodes.host.engine.job").SearchJob,
+            self.host.part("nodes.host.engine.rollout").Rollout,
+            self.host.part("nodes.host.engine.walker").Walker,
+            self.host.part("nodes.host.setup.particles").Particles,
         }
         gc.collect()
         return sorted(type(thing).__name__ for thing in gc.get_objects() if type(thing) in kinds)
 
     def marks(self) -> dict:
-        """All that could be left on the model: hooks, patches, wrappers, callbacks, and what is wrong in the host's own list."""
+        """All that could be left on the model: hooks, patches, wrappers, callbacks, and what is wrong in the host's own
+        list.
+        """
         import comfy.model_management as memory
 
-        names = ("patches", "object_patches", "wrappers", "callbacks", "injections", "hook_patches", "hook_backup", "backup",
-                 "object_patches_backup", "attachments", "additional_models", "is_injected")  # fmt: skip
+        names = (
+            "patches",
+            "object_patches",
+            "wrappers",
+            "callbacks",
+            "injections",
+            "hook_patches",
+            "hook_backup",
+            "backup",
+            "object_patches_backup",
+            "attachments",
+            "additional_models",
+            "is_injected",
+        )
         found = {name: _plain(getattr(self.model, name, None)) for name in names}
         found["options"] = _plain(self.model.model_options)
         found["dead models in the host's list"] = sum(entry.model is None for entry in memory.current_loaded_models)

@@ -1,4 +1,6 @@
-"""Whatever fails, the artist is told what and what to do, what was paid for is kept, and the next run finds what it would have found."""
+"""Whatever fails, the artist is told what and what to do, what was paid for is kept, and the next run finds what it
+would have found.
+"""
 
 import logging
 import os
@@ -39,7 +41,9 @@ def store(lab, store_off, monkeypatch, tmp_path):
 
 def without_what_is_refused(fault: Fault) -> dict:
     """The graph as the artist has it after doing what the message says."""
-    mended = {name: value for name, value in fault.graph.items() if name not in ("recipe", "noise", "verifier", "held_out")}
+    mended = {
+        name: value for name, value in fault.graph.items() if name not in ("recipe", "noise", "verifier", "held_out")
+    }
     return {**mended, "judge": "judge"} if mended.get("judge") == "reading" else mended
 
 
@@ -48,9 +52,13 @@ def test_it_is_told_kept_and_mended(lab, undisturbed, store, fault, monkeypatch,
     mended, workflow = without_what_is_refused(fault), request.node.name[:100]
     expected, marks = undisturbed(mended), lab.marks()
     monkeypatch.setenv("NOISE_SEARCH_STORE", "1")
-    with pytest.MonkeyPatch.context() as patch, caplog.at_level(logging.WARNING, "noise_search"):
-        with fault.around(lab, patch, tmp_path), lab.troubled(fault.trouble(lab) if fault.trouble else None):
-            found = lab.run(lab.graph(**fault.graph), workflow)
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        caplog.at_level(logging.WARNING, "noise_search"),
+        fault.around(lab, patch, tmp_path),
+        lab.troubled(fault.trouble(lab) if fault.trouble else None),
+    ):
+        found = lab.run(lab.graph(**fault.graph), workflow)
 
     said = f"{found.error}\n{found.text}\n{caplog.text}"
     assert fault.shows in said
@@ -89,7 +97,11 @@ def stays(fault: Fault) -> str:
     if fault.ends == "refused":
         return "all: nothing was sampled"
     candidates = f"{fault.kept} candidate{'s' * (fault.kept != 1)} in the panel"
-    return "the whole search" if fault.ends == "done" else f"{candidates}; the store{' as it was damaged' * (fault.where == 'store')}"
+    return (
+        "the whole search"
+        if fault.ends == "done"
+        else f"{candidates}; the store{' as it was damaged' * (fault.where == 'store')}"
+    )
 
 
 def onward(fault: Fault) -> str:
@@ -110,7 +122,7 @@ it samples and judges only what the store does not hold.
 On a real server, as well: the browser goes away in the middle (the search goes on, its result is in the host's history); the host is killed
 in the middle (queued again after the restart, the search pays for what was in flight and for nothing else, and finds the same); a page asks
 a restarted host about a search of before (it is told that this server does not know it).
-"""
+"""  # noqa: E501
     if os.environ.get("NOISE_SEARCH_WRITE"):
         PAGE.write_text(text, encoding="utf-8")
     assert PAGE.read_text(encoding="utf-8") == text, "docs/faults.md is not current"

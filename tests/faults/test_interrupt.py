@@ -54,7 +54,10 @@ def test_a_cancelled_search_leaves_the_one_before_it_in_the_same_graph_untouched
     with lab.troubled(cancelled_at(lab, "measure", 4)):
         found = lab.run(both)
     assert found.error == "interrupted"
-    assert [(lab.panel(node).status, len(lab.panel(node).rows)) for node in ("2", "9")] == [("done", 6), ("interrupted", 4)]
+    assert [(lab.panel(node).status, len(lab.panel(node).rows)) for node in ("2", "9")] == [
+        ("done", 6),
+        ("interrupted", 4),
+    ]
 
 
 def test_a_copy_of_a_search_node_finds_the_same_in_a_panel_of_its_own(lab):

@@ -1,7 +1,6 @@
 """The same on a real server: a browser that goes away, a host that is killed, and one that is started again."""
 
 import io
-import os
 import sqlite3
 import threading
 import time
@@ -14,7 +13,15 @@ from noise_search.tests.host import COMFYUI_PATH, MISSING, TOYS
 from PIL import Image
 
 SOURCES = {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
-SETUP = {**SOURCES, "steps": 6, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0, "batch_size": 2}
+SETUP = {
+    **SOURCES,
+    "steps": 6,
+    "cfg": 3.0,
+    "sampler_name": "euler",
+    "scheduler": "simple",
+    "denoise": 1.0,
+    "batch_size": 2,
+}
 PICTURES = 24
 
 
@@ -44,10 +51,7 @@ def pixels(png: bytes) -> bytes:
 def base(tmp_path_factory):
     if not COMFYUI_PATH:
         pytest.fail(MISSING, pytrace=False)
-    before = os.environ.pop("NOISE_SEARCH_STORE", None)
-    os.environ["NOISE_SEARCH_STORE"] = "1"
-    yield prepare(tmp_path_factory.mktemp("fault base"), [TOYS])
-    os.environ["NOISE_SEARCH_STORE"] = before or "off"
+    return prepare(tmp_path_factory.mktemp("fault base"), [TOYS])
 
 
 def sampled(base) -> list[str]:
@@ -95,7 +99,8 @@ def test_a_search_survives_browsers_that_go_and_hosts_that_are_killed(base):
 
     with Server(COMFYUI_PATH, base) as second:
         client = second.client()
-        # What the page knew is gone, and says so; queued again, the search pays for what was not kept and for nothing else.
+        # What the page knew is gone, and says so; queued again, the search pays for what was not kept and for nothing
+        # else.
         with pytest.raises(urllib.error.HTTPError) as answer:
             client.request(f"/noise_search/searches/{old['search']}")
         assert answer.value.code == 404 and "search must be one that this server knows" in answer.value.read().decode()
@@ -104,11 +109,20 @@ def test_a_search_survives_browsers_that_go_and_hosts_that_are_killed(base):
         assert f"{known} of these pictures were known from an earlier run" in result.outputs["2"]["text"][0]
         assert len(sampled(base)) == before + PICTURES
 
-        # Another search of before the restart costs nothing, and a third, uninterrupted one says what the killed one should have found.
+        # Another search of before the restart costs nothing, and a third, uninterrupted one says what the killed one
+        # should have found.
         assert facts(client, client.run(graph(1, kind="AutoSearch")).outputs) == alone
-        with closing(sqlite3.connect(base / "user" / "noise_search" / "noise_search.sqlite3", timeout=30)) as book, book:
+        with (
+            closing(sqlite3.connect(base / "user" / "noise_search" / "noise_search.sqlite3", timeout=30)) as book,
+            book,
+        ):
             book.execute("DELETE FROM latents")
             book.execute("DELETE FROM measured")
         client.request("/free", {"unload_models": True, "free_memory": True})
         threading.Event().wait(0.2)
-        assert facts(client, client.run({**graph(3), "9": {"class_type": "ToyKeep", "inputs": {"value": ["2", 5]}}}).outputs) == resumed
+        assert (
+            facts(
+                client, client.run({**graph(3), "9": {"class_type": "ToyKeep", "inputs": {"value": ["2", 5]}}}).outputs
+            )
+            == resumed
+        )

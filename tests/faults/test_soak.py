@@ -1,6 +1,7 @@
 """Memory stays flat from candidate to candidate and from search to search.
 
-By Python's own count here, which no other test disturbs; by the system's, over 4096 and 200 of them, in `python dev.py bench reliability`.
+By Python's own count here, which no other test disturbs; by the system's, over 4096 and 200 of them, in `python dev.py
+bench reliability`.
 """
 
 import gc
@@ -27,7 +28,7 @@ def lab(host, monkeypatch, tmp_path):
     monkeypatch.setenv("NOISE_SEARCH_STORE", "1")
     monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path))
     monkeypatch.setattr(host.server, "send_sync", lambda *event: None)
-    monkeypatch.setattr(host.part("nodes.host.live"), "RUNS", KEPT)
+    monkeypatch.setattr(host.part("nodes.host.page.live"), "RUNS", KEPT)
     lab = Lab(host)
     lab.run(lab.graph(pictures=8, batch=8))
     tracemalloc.start()

@@ -1,4 +1,6 @@
-"""What must hold for whatever a stranger sends: no crash, no hang, no file elsewhere, no other picture than the one that was meant."""
+"""What must hold for whatever a stranger sends: no crash, no hang, no file elsewhere, no other picture than the one
+that was meant.
+"""
 
 from __future__ import annotations
 
@@ -49,13 +51,16 @@ def _comes_back(recipe) -> None:
         assert drawn.shape == (1, *SHAPES[0]) and drawn.isfinite().all()
 
 
-def check_same_candidate(tried, settings: dict) -> None:
+def check_same_candidate(proposed, settings: dict) -> None:
     """What was written is what is read."""
-    recipe = loads(dumps(tried, SHAPES, settings, SCHEDULE))
-    assert recipe.candidate == tried and recipe.settings == settings
+    recipe = loads(dumps(proposed, SHAPES, settings, SCHEDULE))
+    assert recipe.candidate == proposed and recipe.settings == settings
 
 
-WRITTEN = {f"{number:032x}": Sampled(number / 7, str(2**63 + number), number, bytes([number]) * 300 * number) for number in range(6)}
+WRITTEN = {
+    f"{number:032x}": Sampled(number / 7, str(2**63 + number), number, bytes([number]) * 300 * number)
+    for number in range(6)
+}
 ROWS = {key: (number / 3, -1.0) for number, key in enumerate(WRITTEN)}
 
 
@@ -103,7 +108,9 @@ def closed(book) -> None:
 
 
 def check_remembered(memo, store, record: dict) -> bool:
-    """What a store's record says of a picture is one finite latent, or nothing. `memo` and `store` are the host's own modules."""
+    """What a store's record says of a picture is one finite latent, or nothing. `memo` and `store` are the host's own
+    modules.
+    """
     found = memo.particles(store.Sampled(**record))
     if found is None:
         return False

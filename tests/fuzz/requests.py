@@ -18,13 +18,56 @@ from .strategies import changed, junk, texts
 
 PREFIX = "/noise_search/"
 HELD = re.compile(r"{(\w+)}")
-WORDS = ("finish", "pause", "continue", "pin", "unpin", "pick", "roll", "leave", "small", "large", "recipe", "picture", "export", "import")
-KEYS = ("action", "candidate", "search", "page", "picked", "noises", "workflow", "query", "offset", "forget", "version", "entries", "prompt")
+WORDS = (
+    "finish",
+    "pause",
+    "continue",
+    "pin",
+    "unpin",
+    "pick",
+    "roll",
+    "leave",
+    "small",
+    "large",
+    "recipe",
+    "picture",
+    "export",
+    "import",
+)
+KEYS = (
+    "action",
+    "candidate",
+    "search",
+    "page",
+    "picked",
+    "noises",
+    "workflow",
+    "query",
+    "offset",
+    "forget",
+    "version",
+    "entries",
+    "prompt",
+)
 LONGEST = 2000  # characters of a refusal
 SLOW = 20.0  # seconds for an answer, on a busy machine
 
 segments = texts | st.sampled_from(
-    [*WORDS, "..", "../..", "..\\..", "%2e%2e", "0", "3", "-1", "²", "1e9", "99999999999999999999", "..%00", "/etc/passwd"]
+    [
+        *WORDS,
+        "..",
+        "../..",
+        "..\\..",
+        "%2e%2e",
+        "0",
+        "3",
+        "-1",
+        "²",
+        "1e9",
+        "99999999999999999999",
+        "..%00",
+        "/etc/passwd",
+    ]
 )
 
 
@@ -37,7 +80,8 @@ class Request:
 
 
 def requests(routes: list[tuple[str, str]], known: dict[str, list[str]]) -> st.SearchStrategy[Request]:
-    """Requests to these (method, path) with what they hold in braces filled in: by what the server knows, or by anything.
+    """Requests to these (method, path) with what they hold in braces filled in: by what the server knows, or by
+    anything.
 
     Args:
         known: Sound values by the names in the braces and by keys of bodies and queries.
@@ -46,15 +90,22 @@ def requests(routes: list[tuple[str, str]], known: dict[str, list[str]]) -> st.S
     def filled(path: str) -> st.SearchStrategy[str]:
         names = HELD.findall(path)
         values = st.tuples(*(sometimes(known.get(name, []), segments) for name in names))
-        return values.map(lambda found: HELD.sub(lambda _, left=iter(found): quote(str(next(left)), safe="", errors="replace"), path))
+        return values.map(
+            lambda found: HELD.sub(lambda _, left=iter(found): quote(str(next(left)), safe="", errors="replace"), path)
+        )
 
     keys = st.sampled_from(KEYS) | texts
     sound = st.fixed_dictionaries({}, optional={key: sometimes(known.get(key, WORDS), junk) for key in KEYS})
     body = (sound | st.dictionaries(keys, junk, max_size=4) | junk).map(json.dumps)
-    bodies = (body | changed(body) | texts).map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binary(max_size=2000)
-    queries = st.dictionaries(keys, sometimes([value for values in known.values() for value in values], texts), max_size=3)
+    bodies = (body | changed(body) | texts).map(lambda text: text.encode("utf-8", "surrogatepass")) | st.binary(
+        max_size=2000
+    )
+    queries = st.dictionaries(
+        keys, sometimes([value for values in known.values() for value in values], texts), max_size=3
+    )
     kinds = st.sampled_from(
-        ["application/json"] * 6 + ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
+        ["application/json"] * 6
+        + ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""]
     )
 
     def whole(route: tuple[str, str]) -> st.SearchStrategy[Request]:
@@ -71,7 +122,9 @@ def sometimes(known, otherwise: st.SearchStrategy) -> st.SearchStrategy:
 
 
 def encoded(query: dict) -> str:
-    parts = [f"{quote(str(key), errors='replace')}={quote(str(value), errors='replace')}" for key, value in query.items()]
+    parts = [
+        f"{quote(str(key), errors='replace')}={quote(str(value), errors='replace')}" for key, value in query.items()
+    ]
     return "?" + "&".join(parts) if parts else ""
 
 
@@ -87,7 +140,8 @@ class Door:
         self.routes = sorted((route.method, route.path) for route in ours)
         app = web.Application(middlewares=list(host.server.app.middlewares), client_max_size=2**24)
         app.add_routes(ours)
-        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)  # a browser's tests have a loop in the main one
+        # a browser's tests have a loop in the main one
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
         self.thread.start()
         self._wait(self._open(app, TestClient, TestServer))
 
@@ -117,7 +171,9 @@ class Door:
             return answer.status, answer.content_type, await answer.read()
 
     def files(self) -> set[Path]:
-        """All files of the host's base folder but what the pack itself may write: its part of the user folder and of the temporary one."""
+        """All files of the host's base folder but what the pack itself may write: its part of the user folder and of
+        the temporary one.
+        """
         base = self.host.base
         own = (base / "user" / "noise_search", base / "temp" / "noise_search")
         return {path for path in base.rglob("*") if not any(part == path or part in path.parents for part in own)}

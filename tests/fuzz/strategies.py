@@ -7,7 +7,7 @@ import math
 
 from hypothesis import strategies as st
 from noise_search.search.noise import Candidate, fresh, leaf, mix, span
-from noise_search.search.path import Path, Schedule, Tried
+from noise_search.search.path import Path, Proposal, Schedule
 from noise_search.search.recipe import dumps
 
 LEVELS = (1.0, 0.8, 0.55, 0.3, 0.0)
@@ -18,9 +18,17 @@ seeds = st.integers(0, 2**64 - 1)
 digests = st.text("0123456789abcdef", min_size=1, max_size=32)
 odd = ["", "\x00", "../../etc/passwd", "\ud800", "𝟙²", "NaN", "__class__", "a" * 5000, "﷽" * 50]
 texts = st.text(max_size=40) | st.sampled_from(odd)
-numbers = st.integers() | st.integers(-(10**400), 10**400) | st.floats() | st.sampled_from([2**63, 2**64, -1, 0, 1e308, 10**400, -0.0])
-junk = st.recursive(st.none() | st.booleans() | numbers | texts,
-                    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(texts, inner, max_size=5), max_leaves=20)  # fmt: skip
+numbers = (
+    st.integers()
+    | st.integers(-(10**400), 10**400)
+    | st.floats()
+    | st.sampled_from([2**63, 2**64, -1, 0, 1e308, 10**400, -0.0])
+)
+junk = st.recursive(
+    st.none() | st.booleans() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=6) | st.dictionaries(texts, inner, max_size=5),
+    max_leaves=20,
+)
 
 
 @st.composite
@@ -53,9 +61,9 @@ def _grown(draw, kind: str, made: list[Candidate], fresh_seeds) -> Candidate:
 
 
 @st.composite
-def walks(draw) -> Tried:
+def walks(draw) -> Proposal:
     """A candidate, or a walk along the path that began with one or with a latent that came in."""
-    found: Tried | None = draw(candidates(size=4) | st.none())
+    found: Proposal | None = draw(candidates(size=4) | st.none())
     used = {node.seed for node in ([] if found is None else [found])}
     for _ in range(draw(st.integers(0 if found else 1, 4))):
         begin = 0.0 if found is None else found.end if isinstance(found, Path) else LEVELS[0]
@@ -64,14 +72,18 @@ def walks(draw) -> Tried:
         ends = [level for level in LEVELS if level < start]
         seed = draw(seeds.filter(lambda seed: seed not in used))
         used.add(seed)
-        found = Path(found, SCHEDULE.between(start, draw(st.sampled_from(ends))), seed, draw(st.sampled_from([0.0, 0.5, 1.0])))
+        found = Path(
+            found, SCHEDULE.between(start, draw(st.sampled_from(ends))), seed, draw(st.sampled_from([0.0, 0.5, 1.0]))
+        )
     return found
 
 
 settings_of_a_setup = st.dictionaries(
     st.text(max_size=10), st.integers(-(2**60), 2**60) | st.text(max_size=10) | st.booleans() | st.none(), max_size=4
 )
-recipes = st.builds(lambda tried, settings: dumps(tried, SHAPES, settings, SCHEDULE), walks(), settings_of_a_setup)
+recipes = st.builds(
+    lambda proposed, settings: dumps(proposed, SHAPES, settings, SCHEDULE), walks(), settings_of_a_setup
+)
 
 
 @st.composite
@@ -105,7 +117,9 @@ SHALLOW = '{"noise_search":1,"shapes":[[1]],"noise":[["fresh",1]],"settings":'
 deep = st.builds(lambda kind, depth: f"{SHALLOW}{kind[0] * depth}0{kind[1] * depth}}}",
                  st.sampled_from([("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")]), st.integers(1, 3000))  # fmt: skip
 several = st.lists(recipes, min_size=1, max_size=3).map(" \n".join)
-recipe_texts = recipes | changed(recipes) | wrong_values() | deep | several | changed(several) | junk.map(json.dumps) | texts
+recipe_texts = (
+    recipes | changed(recipes) | wrong_values() | deep | several | changed(several) | junk.map(json.dumps) | texts
+)
 
 
 @st.composite
@@ -137,4 +151,6 @@ def records(sound: dict) -> st.SearchStrategy[dict]:
         "seed": numbers | st.just(1),
         "nfe": numbers | st.just(4),
     }
-    return st.fixed_dictionaries({}, optional={key: value if key == "data" else value | junk for key, value in values.items()}).map(lambda new: {**sound, **new})
+    return st.fixed_dictionaries(
+        {}, optional={key: value if key == "data" else value | junk for key, value in values.items()}
+    ).map(lambda new: {**sound, **new})

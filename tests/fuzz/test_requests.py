@@ -8,7 +8,9 @@ from noise_search.tests.faults.lab import Lab
 
 from .requests import Door, check_request, requests
 
-few = settings(max_examples=150, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+few = settings(
+    max_examples=150, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 
 
 @pytest.fixture(scope="module")
@@ -16,7 +18,14 @@ def door(host):
     lab = Lab(host)
     assert not lab.run(lab.graph(), "fuzz").error
     door = Door(host)
-    door.known = {"search": [lab.panel().id], "candidate": ["0", "5"], "workflow": ["fuzz"], "page": ["tests"], "size": ["small", "large"], "place": ["0"]}
+    door.known = {
+        "search": [lab.panel().id],
+        "candidate": ["0", "5"],
+        "workflow": ["fuzz"],
+        "page": ["tests"],
+        "size": ["small", "large"],
+        "place": ["0"],
+    }
     yield door
     door.close()
 

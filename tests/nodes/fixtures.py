@@ -1,4 +1,6 @@
-"""Fixtures of the tests of the nodes. tests/conftest.py registers them: a conftest.py here would be named as the host's module `nodes` is."""
+"""Fixtures of the tests of the nodes. tests/conftest.py registers them: a conftest.py here would be named as the host's
+module `nodes` is.
+"""
 
 import shutil
 
@@ -31,7 +33,7 @@ def folder(host):
 def sampled(host, monkeypatch):
     """How many pictures each call of the sampler made, since it was cleared."""
     counted = []
-    rollout = host.part("nodes.host.rollout").Rollout
+    rollout = host.part("nodes.host.engine.rollout").Rollout
     advance = rollout.advance
 
     def counting(self, particles, *arguments, **options):

@@ -39,7 +39,10 @@ class Ranked(Brightness):
 def kept(node, *names):
     """Nodes that keep the outputs of `node` for the test to look at."""
     slots = {name: OUTPUTS.index(name) for name in names or OUTPUTS}
-    return {f"k{name}": {"class_type": "ToyKeep", "inputs": {"value": [node, slot], "name": name}} for name, slot in slots.items()}
+    return {
+        f"k{name}": {"class_type": "ToyKeep", "inputs": {"value": [node, slot], "name": name}}
+        for name, slot in slots.items()
+    }
 
 
 def drop_in(**inputs):
@@ -48,7 +51,10 @@ def drop_in(**inputs):
 
 def searched(kind="RandomSearch", model=MODEL, batch=2, sampler="euler", **inputs):
     """A sampling setup "s" and a search node "2" behind it, judged by "v"."""
-    setup = {"class_type": "SamplingSetup", "inputs": {**SOURCES, **KSAMPLER, "sampler_name": sampler, "batch_size": batch}}
+    setup = {
+        "class_type": "SamplingSetup",
+        "inputs": {**SOURCES, **KSAMPLER, "sampler_name": sampler, "batch_size": batch},
+    }
     knobs = ZERO_ORDER if kind == "ZeroOrderSearch" else {}
     search = {"class_type": kind, "inputs": {"sampling": ["s", 0], "verifier": ["v", 0], **BUDGET, **knobs, **inputs}}
     return {"1": model, "s": setup, "2": search}
@@ -57,8 +63,11 @@ def searched(kind="RandomSearch", model=MODEL, batch=2, sampler="euler", **input
 def run(host, *parts):
     result = host.run({name: node for part in parts for name, node in part.items()})
     assert result.ok, result.error
-    return SimpleNamespace(**{name: values[0] if len(values) == 1 else values for name, values in result.kept.items()}, ui=result.outputs,
-                           result=result)
+    return SimpleNamespace(
+        **{name: values[0] if len(values) == 1 else values for name, values in result.kept.items()},
+        ui=result.outputs,
+        result=result,
+    )
 
 
 def refused(host, *parts):

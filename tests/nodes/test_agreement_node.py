@@ -37,7 +37,10 @@ def test_the_judge_that_ranks_like_the_artist_is_found(host):
     result = host.run(agreement(host, [Toy(0), Toy(1)], FOUR, ranking="4 3 2 1"))
     assert result.ok, result.error
     lines = result.kept["table"][0].splitlines()
-    assert lines[0] == "Agreement with your order of 4 pictures (1: the same, 0: none, -1: reversed), and suggested weight:"
+    assert (
+        lines[0]
+        == "Agreement with your order of 4 pictures (1: the same, 0: none, -1: reversed), and suggested weight:"
+    )
     assert lines[1] == "channel 0: +1.00 (4.17 % of all possible orders agree as well), weight 1"
     assert lines[2].startswith("channel 1: -1.00")
     assert result.kept["weights"] == ["1, 0"]
@@ -48,7 +51,10 @@ def test_the_suggested_weights_fit_the_ensemble(host):
     nodes = agreement(host, [Toy(0), Toy(1)], pictures(24), scores=["scores", 1])
     nodes |= value(host, "scores", pictures(24)[..., 0].mean((1, 2)).tolist())
     links = {"verifiers.verifier0": ["judge 0", 0], "verifiers.verifier1": ["judge 1", 0]}
-    nodes["ensemble"] = {"class_type": "EnsembleVerifier", "inputs": {**links, "combination": "mean rank", "weights": ["taste", 0]}}
+    nodes["ensemble"] = {
+        "class_type": "EnsembleVerifier",
+        "inputs": {**links, "combination": "mean rank", "weights": ["taste", 0]},
+    }
     result = host.run(nodes | keep("ensemble", 0, "ensemble"))
     assert result.ok, result.error
     first, second = result.kept["ensemble"][0].weights

@@ -10,7 +10,7 @@ import torch
 
 @pytest.fixture
 def noise(host):
-    return host.part("nodes.host.noise")
+    return host.part("nodes.host.setup.noise")
 
 
 @pytest.fixture
@@ -20,7 +20,10 @@ def fresh(host):
 
 def made(host, class_type, slots, **inputs):
     """Outputs of one node by name, as a list where the host maps over it."""
-    keeps = {f"k{name}": {"class_type": "ToyKeep", "inputs": {"value": ["1", slot], "name": name}} for name, slot in slots.items()}
+    keeps = {
+        f"k{name}": {"class_type": "ToyKeep", "inputs": {"value": ["1", slot], "name": name}}
+        for name, slot in slots.items()
+    }
     result = host.run({"1": {"class_type": class_type, "inputs": inputs}, **keeps})
     assert result.ok, result.error
     return result.kept
@@ -48,7 +51,9 @@ def test_seeds_survive_a_browser(host):
     node = shutil.which("node")
     assert node, "this test needs Node.js"
     script = "process.stdout.write(JSON.stringify(JSON.parse(require('fs').readFileSync(0))))"
-    back = subprocess.run([node, "-e", script], input=json.dumps(seeds), capture_output=True, text=True, check=True).stdout
+    back = subprocess.run(
+        [node, "-e", script], input=json.dumps(seeds), capture_output=True, text=True, check=True
+    ).stdout
     assert json.loads(back) == seeds
 
 
@@ -85,7 +90,9 @@ def test_variations_never_draw_the_noise_that_they_vary(host, noise):
     """A search and its variations often share one seed; the move must still be independent of what it moves."""
     stream = host.part("search.noise").SeedStream(5)
     source = noise.CandidateNoise([host.part("search.noise").fresh(stream.at(0, 0))])
-    rows = noise.VariedNoise(source, seed=5, count=1, similarity=0.6, include_source=False).generate_noise(latent(1, 64, 64, 64))
+    rows = noise.VariedNoise(source, seed=5, count=1, similarity=0.6, include_source=False).generate_noise(
+        latent(1, 64, 64, 64)
+    )
     assert rows.std().item() == pytest.approx(1, abs=0.01)
 
 
@@ -117,9 +124,20 @@ WALK = ('{"noise_search":2,"shapes":[[16,8,8]],"noise":[["fresh",1],["walk",0,[1
         '"schedule":{"levels":[1.0,0.5,0.0],"flow":true}}')  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "message"), [("", "must be JSON"), ("{}", "that Noise Search wrote"), ('{"noise_search":3}', "version 1 or 2, got version 3"),
-                                              (WALK, "into the recipe input of a search node")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "must be JSON"),
+        ("{}", "that Noise Search wrote"),
+        ('{"noise_search":3}', "version 1 or 2, got version 3"),
+        (WALK, "into the recipe input of a search node"),
+    ],
+)
 def test_a_text_that_is_no_recipe_is_refused_by_the_node(host, text, message):
-    result = host.run({"1": {"class_type": "NoiseFromRecipe", "inputs": {"recipe": text}},
-                       "2": {"class_type": "ToyKeep", "inputs": {"value": ["1", 0], "name": "noise"}}})
+    result = host.run(
+        {
+            "1": {"class_type": "NoiseFromRecipe", "inputs": {"recipe": text}},
+            "2": {"class_type": "ToyKeep", "inputs": {"value": ["1", 0], "name": "noise"}},
+        }
+    )
     assert message in result.error

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from noise_search.tests.host import COMFYUI_PATH
 
-HOST = Path(__file__).parents[2] / "nodes" / "host"
+HOST = Path(__file__).parents[2] / "nodes" / "host" / "store"
 # Another server's process, as far as the store goes: what is done there with `store`, a path and a name.
 OTHER = f"""
 import sys, types
@@ -22,7 +22,7 @@ pack.__path__ = [{str(HOST)!r}]
 sys.modules["pack"] = pack
 sys.argv, arguments = sys.argv[:1], sys.argv[1:]
 from pathlib import Path
-from pack.store import Sampled, Store
+from pack.records import Sampled, Store
 path, name, count, limit = Path(arguments[0]), arguments[1], int(arguments[2]), int(arguments[3])
 store = Store(path, limit)
 for number in range(count):
@@ -35,7 +35,7 @@ store.close()
 
 @pytest.fixture
 def store(host):
-    return host.part("nodes.host.store")
+    return host.part("nodes.host.store.records")
 
 
 @pytest.fixture
@@ -44,8 +44,12 @@ def path(tmp_path):
 
 
 def other(path, name, count, limit=10**9):
-    return subprocess.Popen([sys.executable, "-c", OTHER, str(path), name, str(count), str(limit)], stdout=subprocess.PIPE, text=True,
-                            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})  # fmt: skip
+    return subprocess.Popen(
+        [sys.executable, "-c", OTHER, str(path), name, str(count), str(limit)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
 
 
 def latents(store, names, size=1000):
@@ -169,21 +173,23 @@ def test_opening_reads_nothing_of_what_is_kept(store, path):
 
 def test_a_folder_without_a_write_ahead_log_works_and_says_so(host, store, path, monkeypatch):
     """Network shares and some synchronised folders: there, SQLite answers with another mode."""
-    database = host.part("nodes.host.database")
+    database = host.part("nodes.host.store.database")
 
     class Refusing(sqlite3.Connection):
         def execute(self, statement, *values):
             return super().execute("PRAGMA journal_mode = DELETE" if "WAL" in statement else statement, *values)
 
     connect = sqlite3.connect
-    monkeypatch.setattr(database.sqlite3, "connect", lambda *rest, **options: connect(*rest, factory=Refusing, **options))
+    monkeypatch.setattr(
+        database.sqlite3, "connect", lambda *rest, **options: connect(*rest, factory=Refusing, **options)
+    )
     with closing(store.Store(path, 10**9)) as book:
         book.keep_latents("setup", latents(store, ["a"]))
         assert book.latent("setup", "a") and "no write-ahead log (delete instead)" in book.notes[0]
 
 
 def test_a_database_of_the_first_version_is_brought_up_to_date_once(host, path):
-    database = host.part("nodes.host.database")
+    database = host.part("nodes.host.store.database")
     first = database.MIGRATIONS[:1]
     with closing(database.Database(path, first)) as book, book.writing() as connection:
         connection.execute("INSERT INTO notes VALUES ('run', 'kind', '{}', x'00', 2, 1.0)")
@@ -195,7 +201,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date_once(host, path):
 
 
 def test_a_migration_that_fails_leaves_the_database_as_it_was(host, path):
-    database = host.part("nodes.host.database")
+    database = host.part("nodes.host.store.database")
     with closing(database.Database(path)):
         """Made."""
     with pytest.raises(sqlite3.OperationalError):

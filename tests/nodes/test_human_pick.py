@@ -1,4 +1,6 @@
-"""HumanPick in the real host: whom it asks, what goes on, what "roll again" makes, and that it never keeps a prompt waiting for nobody."""
+"""HumanPick in the real host: whom it asks, what goes on, what "roll again" makes, and that it never keeps a prompt
+waiting for nobody.
+"""
 
 import asyncio
 import json
@@ -29,7 +31,10 @@ def value(host, name, content):
 def pick(*outputs, node="pick", **inputs):
     nodes = {node: {"class_type": "HumanPick", "inputs": {"timeout": 0.0, "prompt": "", **inputs}}}
     for name in outputs:
-        nodes[f"keep {name}"] = {"class_type": "ToyKeep", "inputs": {"value": [node, OUTPUTS.index(name)], "name": name}}
+        nodes[f"keep {name}"] = {
+            "class_type": "ToyKeep",
+            "inputs": {"value": [node, OUTPUTS.index(name)], "name": name},
+        }
     return nodes
 
 
@@ -37,18 +42,36 @@ def sampled(*outputs, seed=5, batch=3, **inputs):
     """Three small pictures of one seed, with their latents."""
     return {
         "1": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": batch}},
-        "2": {"class_type": "KSampler", "inputs": {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3],
-              "seed": seed, "steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}},
+        "2": {
+            "class_type": "KSampler",
+            "inputs": {
+                "model": ["1", 0],
+                "positive": ["1", 1],
+                "negative": ["1", 2],
+                "latent_image": ["1", 3],
+                "seed": seed,
+                "steps": 2,
+                "cfg": 3.0,
+                "sampler_name": "euler",
+                "scheduler": "simple",
+                "denoise": 1.0,
+            },
+        },
         "3": {"class_type": "VAEDecode", "inputs": {"samples": ["2", 0], "vae": ["1", 4]}},
         **pick(*outputs, images=["3", 0], latents=["2", 0], **inputs),
-    }  # fmt: skip
+    }
 
 
 class Artist:
     """Sits at a page of the in-process host, and answers every gallery that comes up with the next of the answers."""
 
     def __init__(self, host, *answers):
-        self.host, self.asking, self.answers, self.seen = (host, host.part("nodes.host.asking"), list(answers), [])
+        self.host, self.asking, self.answers, self.seen = (
+            host,
+            host.part("nodes.host.page.human_pick"),
+            list(answers),
+            [],
+        )
 
     def run(self, prompt, workflow="w", **keywords):
         workflow = {"id": workflow} if isinstance(workflow, str) else workflow
@@ -60,13 +83,15 @@ class Artist:
         self.seen.append(data)
         if self.answers and (answer := self.answers.pop(0)) is not None:
             answer = self.asking.Answer(roll=True) if answer == "roll" else self.asking.Answer(tuple(answer))
-            assert self.asking.find(data["pick"]).give(answer)
+            assert self.asking.find_pick(data["pick"]).give(answer)
 
 
 @pytest.fixture
 def artist(host):
-    """`artist([1, 0], "roll", None)`: picks the second and the first picture, then rolls again, then does not answer."""
-    asking, known = host.part("nodes.host.asking"), host.part("nodes.host.pages")
+    """`artist([1, 0], "roll", None)`: picks the second and the first picture, then rolls again, then does not
+    answer.
+    """
+    asking, known = host.part("nodes.host.page.human_pick"), host.part("nodes.host.page.pages")
     host.server.sockets[PAGE] = None
     known.announce(PAGE)
     yield lambda *answers: Artist(host, *answers)
@@ -80,8 +105,17 @@ def test_the_clicked_pictures_go_on_in_the_order_of_the_clicks_with_all_that_bel
     latent = {"samples": torch.arange(4.0).reshape(4, 1, 1, 1).expand(4, 4, 8, 8), "batch_index": [7, 8, 9, 10]}
     prompt = value(host, "images", batch) | value(host, "latents", latent) | value(host, "seeds", [11, 12, 13, 14])
     prompt |= value(host, "scores", [0.1, 0.2, 0.3, 0.4])
-    prompt |= pick("images", "latents", "seeds", "scores", "picked", images=["images", 0], latents=["latents", 0], seeds=["seeds", 1],
-                   scores=["scores", 1])  # fmt: skip
+    prompt |= pick(
+        "images",
+        "latents",
+        "seeds",
+        "scores",
+        "picked",
+        images=["images", 0],
+        latents=["latents", 0],
+        seeds=["seeds", 1],
+        scores=["scores", 1],
+    )
     result = artist([2, 0]).run(prompt)
     assert result.ok, result.error
     (images,), (latents,) = result.kept["images"], result.kept["latents"]
@@ -90,11 +124,13 @@ def test_the_clicked_pictures_go_on_in_the_order_of_the_clicks_with_all_that_bel
     assert latents["batch_index"] == [9, 7]
     assert (result.kept["seeds"], result.kept["scores"], result.kept["picked"]) == ([13, 11], [0.3, 0.1], [2, 0])
     assert result.outputs["pick"]["text"] == ["You picked #3, #1 of 4."]
-    assert result.outputs["pick"]["noise_search_pick"] == [{"picked": (2, 0), "by": "artist", "why": "", "roll": 0, "of": 4}]
+    assert result.outputs["pick"]["noise_search_pick"] == [
+        {"picked": (2, 0), "by": "artist", "why": "", "roll": 0, "of": 4}
+    ]
 
 
 def test_some_of_the_candidates_of_a_noise_are_the_noises_of_the_picked_pictures(host, artist):
-    noises = host.part("nodes.host.noise")
+    noises = host.part("nodes.host.setup.noise")
     candidates = noises.CandidateNoise([host.part("search.noise").fresh(seed) for seed in (21, 22, 23)])
     prompt = value(host, "images", pictures(3)) | value(host, "noises", candidates)
     prompt |= pick("noises", images=["images", 0], noises=["noises", 0])
@@ -139,8 +175,16 @@ def test_a_verifier_picks_where_nobody_does_and_without_one_the_first_picture_go
     assert result.ok, result.error
     best = result.kept["picked"][0]
     assert result.outputs["pick"]["text"][0].startswith(f"The verifier picked #{best + 1} of 3")
-    ranked = host.run(prompt | {"score": {"class_type": "VerifierScore", "inputs": {"images": ["images", 0], "verifier": ["judge", 0],
-                                "prompt": ""}}, "keep": {"class_type": "ToyKeep", "inputs": {"value": ["score", 5], "name": "best"}}})  # fmt: skip
+    ranked = host.run(
+        prompt
+        | {
+            "score": {
+                "class_type": "VerifierScore",
+                "inputs": {"images": ["images", 0], "verifier": ["judge", 0], "prompt": ""},
+            },
+            "keep": {"class_type": "ToyKeep", "inputs": {"value": ["score", 5], "name": "best"}},
+        }
+    )
     assert result.kept["scores"] == ranked.kept["best"]
     alone = host.run(value(host, "images", flat) | pick("picked", images=["images", 0]))
     assert alone.kept["picked"] == [0]
@@ -163,7 +207,7 @@ def test_the_time_out_falls_back_and_the_next_queueing_asks_again(host, artist):
 
 def test_a_page_that_is_closed_for_a_while_falls_back(host, artist, monkeypatch):
     someone = artist(None)
-    monkeypatch.setattr(host.part("nodes.host.pages"), "GRACE", 0.3)
+    monkeypatch.setattr(host.part("nodes.host.page.pages"), "GRACE", 0.3)
     host.server.sockets.pop(PAGE)
     began = time.monotonic()
     result = someone.run(value(host, "images", pictures()) | pick("picked", images=["images", 0]))
@@ -179,11 +223,13 @@ def test_roll_again_makes_other_pictures_in_the_same_run_as_often_as_wanted(host
     result = someone.run(sampled("images", "latents", "picked"))
     assert result.ok, result.error
     assert [gallery["roll"] for gallery in someone.seen] == [0, 1, 2]
-    assert {gallery["node"] for gallery in someone.seen} == {"pick"}, "the gallery stays in the node that the artist sees"
+    assert {gallery["node"] for gallery in someone.seen} == {"pick"}, (
+        "the gallery stays in the node that the artist sees"
+    )
     assert result.kept["picked"] == [2, 0]
 
-    rolling = host.part("nodes.host.rolling")
-    seed = rolling.again(5, 2, 2**64 - 1)
+    rolling = host.part("nodes.host.graph.rerolls")
+    seed = rolling.rerolled_seed(5, 2, 2**64 - 1)
     plain = host.run(sampled("images", "latents", seed=seed, choice="3, 1"))
     assert torch.equal(result.kept["images"][0], plain.kept["images"][0])
     assert torch.equal(result.kept["latents"][0]["samples"], plain.kept["latents"][0]["samples"])
@@ -224,15 +270,31 @@ def test_a_roll_behind_a_list_of_seeds_makes_as_many_other_seeds_and_they_are_pi
 
 
 def test_a_search_is_rolled_again_from_another_seed_even_where_a_recipe_is_filled_in(host, artist):
-    search = {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4], "seed": 4, "steps": 2,
-              "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0, "pictures": 2, "minutes": 0.0, "keep": 1}  # fmt: skip
+    search = {
+        "model": ["1", 0],
+        "positive": ["1", 1],
+        "negative": ["1", 2],
+        "latent_image": ["1", 3],
+        "vae": ["1", 4],
+        "seed": 4,
+        "steps": 2,
+        "cfg": 3.0,
+        "sampler_name": "euler",
+        "scheduler": "simple",
+        "denoise": 1.0,
+        "pictures": 2,
+        "minutes": 0.0,
+        "keep": 1,
+    }
     prompt = {"1": sampled()["1"], "2": {"class_type": "NoiseSearch", "inputs": search}}
     prompt["1"]["inputs"]["batch"] = 1
-    found = host.run(prompt | {"keep": {"class_type": "ToyKeep", "inputs": {"value": ["2", 5], "name": "recipe"}}}).kept["recipe"][0]
+    found = host.run(
+        prompt | {"keep": {"class_type": "ToyKeep", "inputs": {"value": ["2", 5], "name": "recipe"}}}
+    ).kept["recipe"][0]
     search["recipe"] = found
     result = artist("roll", [0]).run(prompt | pick("images", images=["2", 1]))
     assert result.ok, result.error
-    search |= {"recipe": "", "seed": host.part("nodes.host.rolling").again(4, 1, 2**64 - 1)}
+    search |= {"recipe": "", "seed": host.part("nodes.host.graph.rerolls").rerolled_seed(4, 1, 2**64 - 1)}
     plain = host.run(prompt | pick("images", images=["2", 1], choice="1"))
     assert torch.equal(result.kept["images"][0], plain.kept["images"][0])
 
@@ -245,14 +307,19 @@ def test_a_seed_from_a_node_of_its_own_is_rolled_and_other_numbers_are_not(host,
     }
     prompt["2"]["inputs"] |= {"seed": ["seed", 0], "steps": ["steps", 0]}
     result = artist("roll", [0]).run(prompt)
-    plain = host.run(sampled("images", seed=host.part("nodes.host.rolling").again(5, 1, 2**64 - 1), choice="1"))
+    plain = host.run(
+        sampled("images", seed=host.part("nodes.host.graph.rerolls").rerolled_seed(5, 1, 2**64 - 1), choice="1")
+    )
     assert torch.equal(result.kept["images"][0], plain.kept["images"][0])
 
 
 def test_a_rolled_seed_fits_into_its_widget_and_into_a_browser_s_numbers(host):
-    again = host.part("nodes.host.rolling").again
+    again = host.part("nodes.host.graph.rerolls").rerolled_seed
     assert all(
-        0 <= again(seed, roll, most) <= min(most, 2**50) for seed in (0, -1, 2**64 - 1) for roll in (1, 9) for most in (7, 2**32, 2**64 - 1)
+        0 <= again(seed, roll, most) <= min(most, 2**50)
+        for seed in (0, -1, 2**64 - 1)
+        for roll in (1, 9)
+        for most in (7, 2**32, 2**64 - 1)
     )
     assert len({again(5, roll, 2**64 - 1) for roll in range(100)} | {5}) == 101
 
@@ -318,8 +385,8 @@ def test_several_nodes_of_a_graph_ask_at_the_same_time_and_are_answered_in_any_o
         if name == EVENT and data["status"] == "waiting":
             waiting[data["node"]] = data["pick"]
             if len(waiting) == 2:
-                someone.asking.find(waiting["other"]).give(someone.asking.Answer((2,)))
-                someone.asking.find(waiting["pick"]).give(someone.asking.Answer((1,)))
+                someone.asking.find_pick(waiting["other"]).give(someone.asking.Answer((2,)))
+                someone.asking.find_pick(waiting["pick"]).give(someone.asking.Answer((1,)))
 
     result = host.run(prompt, workflow={"id": "w"}, on_event=hear)
     assert result.ok, result.error
@@ -361,7 +428,9 @@ def test_saved_pictures_carry_the_choice(host, artist, monkeypatch, tmp_path):
     monkeypatch.setattr(folder_paths, "output_directory", str(tmp_path))
     saver = {"9": {"class_type": "SaveImage", "inputs": {"images": ["pick", 0], "filename_prefix": "picked"}}}
     assert artist("roll", [2, 0]).run({**sampled("picked"), **saver}, workflow={"id": "w", "nodes": []}).ok
-    carried = [json.loads(Image.open(path).text["noise_search"])["recipes"] for path in sorted(tmp_path.glob("picked*"))]
+    carried = [
+        json.loads(Image.open(path).text["noise_search"])["recipes"] for path in sorted(tmp_path.glob("picked*"))
+    ]
     assert carried == [{"pick": "roll 1: 3, 1"}] * 2
 
 
@@ -399,13 +468,18 @@ def test_an_answer_to_a_prompt_that_has_ended_is_told_so_and_its_gallery_goes(ho
     async def pieces(limit):
         yield b'{"action": "leave"}'
 
-    asking.remember(pick := apart(ask()))
+    asking.add_pick(pick := apart(ask()))
     content, query = SimpleNamespace(iter_chunked=pieces), {"page": pick.audience.page}
-    request = SimpleNamespace(match_info={"pick": pick.id}, query=query, content_type="application/json", content=content)
+    request = SimpleNamespace(
+        match_info={"pick": pick.id}, query=query, content_type="application/json", content=content
+    )
     host.on_event = lambda name, data: sent.append(data["status"])
-    answer = host.part("nodes.host.routes").answered(host.part("nodes.host.pick_routes").answer)
+    answer = host.part("nodes.host.page.search_routes").answered(host.part("nodes.host.page.pick_routes").answer)
     reply = apart(answer(request))
-    assert (reply.status, json.loads(reply.body)["error"]) == (409, "the gallery must be waiting, got one that was cancelled already")
+    assert (reply.status, json.loads(reply.body)["error"]) == (
+        409,
+        "the gallery must be waiting, got one that was cancelled already",
+    )
     assert sent == ["cancelled"], "pages are told"
     assert asking.in_place(PAGE, "w") == []
 
@@ -414,7 +488,7 @@ def test_looking_for_what_runs_copies_nothing_of_a_long_queue_where_the_host_can
     def copied():
         raise AssertionError("all that waits is copied")
 
-    running = host.part("nodes.host.versions").running
+    running = host.part("nodes.host.compat").running_entries
     now = [(0, "id")]
     assert running(SimpleNamespace(get_current_queue=copied, get_current_queue_volatile=lambda: (now, []))) == now
     assert running(SimpleNamespace(get_current_queue=lambda: (now, []))) == now, "an older host"
@@ -450,25 +524,35 @@ CHOICES = {
 
 @pytest.mark.parametrize(("text", "meant"), CHOICES.items())
 def test_a_choice_is_read_however_it_is_spaced(host, text, meant):
-    choice = host.part("nodes.host.choice").read_choice(text)
+    choice = host.part("nodes.host.page.choice").read_choice(text)
     assert (choice.roll, choice.picked) == meant
 
 
-ENDLESS = [("1" + " " * 12) * 6 + "x", ("1" + " " * 99) * 9 + "x", " " * 999 + "x", "1" + " " * 998 + "x", "1, " * 300 + "x", "1" * 1000,
-           "roll" + " " * 900 + "1x", "roll 1" + " " * 900 + "x", "roll 1:" + " " * 900 + "x", " ; " * 333]  # fmt: skip
+ENDLESS = [
+    ("1" + " " * 12) * 6 + "x",
+    ("1" + " " * 99) * 9 + "x",
+    " " * 999 + "x",
+    "1" + " " * 998 + "x",
+    "1, " * 300 + "x",
+    "1" * 1000,
+    "roll" + " " * 900 + "1x",
+    "roll 1" + " " * 900 + "x",
+    "roll 1:" + " " * 900 + "x",
+    " ; " * 333,
+]
 
 
 @pytest.mark.parametrize("text", ENDLESS, ids=range(len(ENDLESS)))
 def test_a_choice_that_is_none_is_refused_at_once(host, text):
     began = time.perf_counter()
     with pytest.raises(ValueError, match="choice must be numbers of pictures"):
-        host.part("nodes.host.choice").read_choice(text)
+        host.part("nodes.host.page.choice").read_choice(text)
     assert time.perf_counter() - began < 0.2
 
 
 def test_a_choice_that_nobody_typed_is_refused_unread(host):
     with pytest.raises(ValueError, match="choice must be a text of at most 1000 characters, got 3000000"):
-        host.part("nodes.host.choice").read_choice("1, " * 1_000_000)
+        host.part("nodes.host.page.choice").read_choice("1, " * 1_000_000)
 
 
 def test_what_does_not_belong_to_the_pictures_is_refused_before_anybody_is_asked(host, artist):
@@ -642,12 +726,17 @@ def test_a_wrong_request_is_told_why_and_the_gallery_goes_on_waiting(pages):
 
 def test_a_roll_of_pictures_without_a_seed_is_refused(pages, server):
     page = pages()
-    prompt = {"1": {"class_type": "EmptyImage", "inputs": {"width": 32, "height": 32, "batch_size": 2, "color": 5}},
-              **pick(images=["1", 0]), "save": {"class_type": "PreviewImage", "inputs": {"images": ["pick", 0]}}}  # fmt: skip
+    prompt = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 32, "height": 32, "batch_size": 2, "color": 5}},
+        **pick(images=["1", 0]),
+        "save": {"class_type": "PreviewImage", "inputs": {"images": ["pick", 0]}},
+    }
     prompt_id = page.queue(prompt)
     gallery = page.waiting()
     assert not gallery["rollable"]
-    status, message = refusal(page.client, page.client.as_page(f"{ROOT}/{gallery['pick']}/answer"), b'{"action": "roll"}')
+    status, message = refusal(
+        page.client, page.client.as_page(f"{ROOT}/{gallery['pick']}/answer"), b'{"action": "roll"}'
+    )
     assert (status, "got some that have none" in message) == (400, True)
     page.answer(gallery, action="pick", picked=[0])
     assert page.client.wait(prompt_id).ok

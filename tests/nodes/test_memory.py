@@ -1,8 +1,8 @@
 """A search under a budget of memory that holds one model at a time, kept by the host's own model management.
 
-There is no second memory on a CPU, so the budget is pretended: models are loaded to the device cpu:0, which the host takes for one that
-is not the cpu it offloads to, and its free memory is the budget less what the host's own books say is loaded there. All decisions,
-loads and unloads are the host's; only the bytes stay where they are.
+There is no second memory on a CPU, so the budget is pretended: models are loaded to the device cpu:0, which the host
+takes for one that is not the cpu it offloads to, and its free memory is the budget less what the host's own books say
+is loaded there. All decisions, loads and unloads are the host's; only the bytes stay where they are.
 """
 
 from collections.abc import Callable, Sequence
@@ -60,7 +60,11 @@ class Device:
         import comfy.model_management as memory
 
         held = [entry.model for entry in memory.current_loaded_models]
-        return [name for name, patcher in self.patchers.items() if patcher in held and patcher.loaded_size() == patcher.model_size()]
+        return [
+            name
+            for name, patcher in self.patchers.items()
+            if patcher in held and patcher.loaded_size() == patcher.model_size()
+        ]
 
     def free(self, device=None, torch_free_too=False):
         import comfy.model_management as memory
@@ -73,7 +77,9 @@ class Device:
             before = self.loaded()
             result = original(*arguments, **keywords)
             after = self.loaded()
-            self.moved += [(kind, name, abs(size - before[name])) for name, size in after.items() if size != before[name]]
+            self.moved += [
+                (kind, name, abs(size - before[name])) for name, size in after.items() if size != before[name]
+            ]
             self.fullest = max(self.fullest, sum(after.values()))
             return result
 
@@ -93,7 +99,9 @@ def crowd(host, monkeypatch):
     host.call(memory.unload_all_models)
     monkeypatch.setattr(memory, "get_torch_device", lambda: DEVICE)
     model, vae, judges, verifiers = host.call(lambda: build(host))
-    patchers = {"model": model, "vae": vae.patcher} | {judge.card.name: verifier.patcher for judge, verifier in zip(judges, verifiers)}
+    patchers = {"model": model, "vae": vae.patcher} | {
+        judge.card.name: verifier.patcher for judge, verifier in zip(judges, verifiers)
+    }
     device = Device(patchers, room=1.1 * max(patcher.model_size() for patcher in patchers.values()))
     real = memory.get_free_memory
 
@@ -110,9 +118,12 @@ def crowd(host, monkeypatch):
 def build(host):
     import open_clip
 
-    wrap, card = host.part("nodes.host.verifiers").HostVerifier, host.part("verifiers.base").Card
+    wrap, card = host.part("nodes.host.judges.host_verifier").HostVerifier, host.part("verifiers.base").Card
     wide = {**TINY, "vision_cfg": {**TINY["vision_cfg"], "width": 256, "layers": 3}}
-    judges = [Judge(card(f"judge {index}", "", 1.0, prompt=False), make_clip(open_clip, wide, seed=index)) for index in range(3)]
+    judges = [
+        Judge(card(f"judge {index}", "", 1.0, prompt=False), make_clip(open_clip, wide, seed=index))
+        for index in range(3)
+    ]
     return diffusion(host), host.toys.vae.__wrapped__(), judges, [wrap(judge) for judge in judges]
 
 
@@ -125,7 +136,10 @@ def diffusion(host):
 def search(host, model, vae, verifiers: Sequence) -> dict:
     toys, inputs = host.toys, {}
     nodes = {**value(host, "model", model), **value(host, "vae", vae), **value(host, "latent", toys.latent("sd3"))}
-    nodes |= {**value(host, "positive", toys.conditioning("sd3", 1)), **value(host, "negative", toys.conditioning("sd3", 2))}
+    nodes |= {
+        **value(host, "positive", toys.conditioning("sd3", 1)),
+        **value(host, "negative", toys.conditioning("sd3", 2)),
+    }
     for index, verifier in enumerate(verifiers):
         nodes |= value(host, f"verifier {index}", verifier)
         inputs[f"verifiers.verifier{index}"] = [f"verifier {index}", 0]
@@ -136,13 +150,23 @@ def search(host, model, vae, verifiers: Sequence) -> dict:
         "latent_image": ["latent", 0],
         "vae": ["vae", 0],
     }
-    settings = {"steps": 2, "cfg": 2.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0, "batch_size": BATCH}
+    settings = {
+        "steps": 2,
+        "cfg": 2.0,
+        "sampler_name": "euler",
+        "scheduler": "simple",
+        "denoise": 1.0,
+        "batch_size": BATCH,
+    }
     budget = {"seed": 1, "pictures": PICTURES, "minutes": 0.0, "keep": 2}
     return {
         **nodes,
         "setup": {"class_type": "SamplingSetup", "inputs": {**links, **settings}},
         "judge": {"class_type": "EnsembleVerifier", "inputs": {**inputs, "combination": "z-score", "weights": ""}},
-        "search": {"class_type": "RandomSearch", "inputs": {"sampling": ["setup", 0], "verifier": ["judge", 0], **budget}},
+        "search": {
+            "class_type": "RandomSearch",
+            "inputs": {"sampling": ["setup", 0], "verifier": ["judge", 0], **budget},
+        },
         **keep("search", 3, "score"),
     }
 

@@ -20,8 +20,14 @@ every_search = pytest.mark.parametrize("kind", KNOBS)
 
 
 def searched(kind, model=MODEL, steps=8, sampler="euler", extra=(), **inputs):
-    setup = {"class_type": "SamplingSetup", "inputs": {**SOURCES, **KSAMPLER, "steps": steps, "sampler_name": sampler, "batch_size": 4}}
-    search = {"class_type": kind, "inputs": {"sampling": ["s", 0], "verifier": ["v", 0], **BUDGET, "pictures": 8, **KNOBS[kind], **inputs}}
+    setup = {
+        "class_type": "SamplingSetup",
+        "inputs": {**SOURCES, **KSAMPLER, "steps": steps, "sampler_name": sampler, "batch_size": 4},
+    }
+    search = {
+        "class_type": kind,
+        "inputs": {"sampling": ["s", 0], "verifier": ["v", 0], **BUDGET, "pictures": 8, **KNOBS[kind], **inputs},
+    }
     return {"1": model, "s": setup, "2": search, **dict(extra)}
 
 
@@ -53,7 +59,9 @@ def test_it_runs_on_every_family(host, judge, kind, family):
 @every_search
 def test_its_recipe_gives_the_same_latent_again_and_costs_one_way_down(host, judge, kind):
     found = run(host, judge(Brightness()), searched(kind), kept("2", "latent", "recipe", "score"))
-    again = run(host, judge(Brightness()), searched(kind, recipe=found.recipe), kept("2", "latent", "recipe", "score", "trace"))
+    again = run(
+        host, judge(Brightness()), searched(kind, recipe=found.recipe), kept("2", "latent", "recipe", "score", "trace")
+    )
     assert far(again.latent["samples"], found.latent["samples"]) < 1e-5
     assert again.recipe == found.recipe and again.score == pytest.approx(found.score, abs=1e-5)
     assert len(again.trace.trials) == 1
@@ -62,7 +70,10 @@ def test_its_recipe_gives_the_same_latent_again_and_costs_one_way_down(host, jud
 def test_a_recipe_of_a_walk_is_replayed_by_the_drop_in_node_as_well(host, judge):
     found = run(host, judge(Brightness()), searched("RefineSearch"), kept("2", "latent", "recipe"))
     assert json.loads(found.recipe)["noise_search"] == 2
-    drop_in = {"class_type": "NoiseSearch", "inputs": {**SOURCES, **KSAMPLER, "steps": 8, **BUDGET, "recipe": found.recipe}}
+    drop_in = {
+        "class_type": "NoiseSearch",
+        "inputs": {**SOURCES, **KSAMPLER, "steps": 8, **BUDGET, "recipe": found.recipe},
+    }
     again = run(host, {"1": MODEL, "2": drop_in}, kept("2", "latent"))
     assert far(again.latent["samples"], found.latent["samples"]) < 1e-5
 
@@ -77,8 +88,16 @@ def test_the_recipe_of_a_draft_or_a_preview_is_refused_by_name_wherever_it_is_pa
         graph = {"2": {"class_type": kind, "inputs": {"recipe": text}}}
     else:
         graph = drop_in(recipe=text) if kind == "NoiseSearch" else searched(kind, recipe=text)
-    error = refused(host, judge(Brightness()), graph, {"k": {"class_type": "ToyKeep", "inputs": {"value": ["2", 0], "name": "found"}}})
-    assert re.search(f"recipe must be of a finished picture or of its noise, got one of a {what}.*copy the recipe of its noise", error)
+    error = refused(
+        host,
+        judge(Brightness()),
+        graph,
+        {"k": {"class_type": "ToyKeep", "inputs": {"value": ["2", 0], "name": "found"}}},
+    )
+    assert re.search(
+        f"recipe must be of a finished picture or of its noise, got one of a {what}.*copy the recipe of its noise",
+        error,
+    )
 
 
 @every_search
@@ -102,7 +121,9 @@ def test_the_node_says_which_sampler_stands_in_for_one_that_cannot_be_cut(host, 
 def test_a_cheaper_setup_drafts_with_the_same_noises(host, judge):
     draft = {"class_type": "SamplingSetup", "inputs": {**SOURCES, **KSAMPLER, "steps": 2, "cfg": 1.0, "batch_size": 4}}
     for kind in ("AutoSearch", "DraftSearch"):
-        found = run(host, judge(Brightness()), searched(kind, extra={"d": draft}.items(), draft=["d", 0]), kept("2", "trace"))
+        found = run(
+            host, judge(Brightness()), searched(kind, extra={"d": draft}.items(), draft=["d", 0]), kept("2", "trace")
+        )
         drafts = [trial for trial in found.trace.trials if trial.how == "draft"]
         assert drafts and all(trial.nfe == 2 for trial in drafts) and found.trace.pictures <= 8 + 1e-6
 
@@ -111,7 +132,12 @@ def test_a_draft_setup_for_another_size_is_refused(host, judge):
     model = {"class_type": "ToyModel", "inputs": {"family": "sd15", "batch": 1}}
     sources = {name: ["m", slot] for name, (_, slot) in SOURCES.items()}
     draft = {"class_type": "SamplingSetup", "inputs": {**sources, **KSAMPLER, "batch_size": 4}}
-    error = refused(host, judge(Brightness()), searched("AutoSearch", extra={"m": model, "d": draft}.items(), draft=["d", 0]), kept("2", "trace"))
+    error = refused(
+        host,
+        judge(Brightness()),
+        searched("AutoSearch", extra={"m": model, "d": draft}.items(), draft=["d", 0]),
+        kept("2", "trace"),
+    )
     assert re.search("draft must make latents of the sampling's shape 16x8x8.*got 4x8x8", error)
 
 
@@ -152,8 +178,16 @@ def begun(host, judge):
     def build(image=None, mask=None, latent=None, **inputs):
         values = {"image": image, "mask": mask, "latent": latent}
         host.toys.VALUES.update({name: value for name, value in values.items() if value is not None})
-        nodes = {name: {"class_type": "ToyValue", "inputs": {"name": name}} for name, value in values.items() if value is not None}
-        return {**judge(Redness()), **nodes, **searched("RefineSearch", **{name: [name, 0] for name in nodes}, **inputs)}
+        nodes = {
+            name: {"class_type": "ToyValue", "inputs": {"name": name}}
+            for name, value in values.items()
+            if value is not None
+        }
+        return {
+            **judge(Redness()),
+            **nodes,
+            **searched("RefineSearch", **{name: [name, 0] for name in nodes}, **inputs),
+        }
 
     return build
 
@@ -207,12 +241,16 @@ class Falling(Brightness):
 
 
 def test_a_latent_is_refined_as_well(host, begun):
-    found = run(host, begun(latent={"samples": torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(1))}), kept("2"))
+    found = run(
+        host, begun(latent={"samples": torch.randn(1, 16, 8, 8, generator=torch.Generator().manual_seed(1))}), kept("2")
+    )
     assert found.trace.trials[0].how == "own picture" and found.latent["samples"].shape == (1, 16, 8, 8)
 
 
 def test_a_winner_that_began_with_a_picture_has_no_noise_and_says_so(host, begun):
-    result = host.run({**begun(picture()), "n": {"class_type": "ToyKeep", "inputs": {"value": ["2", 4], "name": "noise"}}})
+    result = host.run(
+        {**begun(picture()), "n": {"class_type": "ToyKeep", "inputs": {"value": ["2", 4], "name": "noise"}}}
+    )
     assert "began with a picture" in (result.error or json.dumps(result.events, default=str))
 
 
@@ -242,10 +280,16 @@ def test_bad_knobs_are_refused_before_anything_is_sampled(host, judge, kind, inp
     assert re.search(message, error), error
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (partial(searched, steps=6), "recipe must be for this schedule, 6 steps from 1, got one for 8 steps from 1"),
-    (partial(searched, model={"class_type": "ToyModel", "inputs": {"family": "sd15", "batch": 1}}), "shape of this latent, 4x8x8"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (partial(searched, steps=6), "recipe must be for this schedule, 6 steps from 1, got one for 8 steps from 1"),
+        (
+            partial(searched, model={"class_type": "ToyModel", "inputs": {"family": "sd15", "batch": 1}}),
+            "shape of this latent, 4x8x8",
+        ),
+    ],
+)
 def test_a_recipe_of_a_walk_for_another_setup_is_refused(host, judge, change, message):
     recipe = run(host, judge(Brightness()), searched("RefineSearch"), kept("2", "recipe")).recipe
     error = refused(host, judge(Brightness()), change("RefineSearch", recipe=recipe), kept("2", "trace"))
@@ -271,7 +315,9 @@ def test_the_held_out_verifier_sees_the_winners_only(host, judge):
 
 def test_winners_that_differ_are_kept_where_that_was_asked_for(host, judge):
     def images(**inputs):
-        return run(host, judge(Brightness()), searched("RefineSearch", keep=3, pictures=16, **inputs), kept("2", "image")).image
+        return run(
+            host, judge(Brightness()), searched("RefineSearch", keep=3, pictures=16, **inputs), kept("2", "image")
+        ).image
 
     def spread(batch):
         flat = batch.flatten(1)
@@ -290,7 +336,10 @@ def test_without_a_verifier_it_says_what_works_without_one(host, kind):
 
 def test_the_drop_in_node_searches_automatically_where_it_has_a_judge_and_randomly_where_that_is_asked(host, judge):
     def hows(**inputs):
-        search = {"class_type": "NoiseSearch", "inputs": {**SOURCES, **KSAMPLER, "steps": 12, **BUDGET, "pictures": 8, **inputs}}
+        search = {
+            "class_type": "NoiseSearch",
+            "inputs": {**SOURCES, **KSAMPLER, "steps": 12, **BUDGET, "pictures": 8, **inputs},
+        }
         graph = {"1": MODEL, "2": search}
         return {trial.how for trial in run(host, judge(Brightness()), graph, kept("2", "trace")).trace.trials}
 

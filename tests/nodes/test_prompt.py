@@ -8,16 +8,19 @@ NEGATIVE = {"class_type": "CLIPTextEncode", "inputs": {"clip": ["m", 1], "text":
 
 @pytest.fixture
 def trace(host):
-    return host.part("nodes.host.prompt").trace_prompt
+    return host.part("nodes.host.graph.prompt_text").trace_prompt
 
 
 @pytest.fixture
 def trace_of_pictures(host):
-    return host.part("nodes.host.prompt").trace_prompt_of_pictures
+    return host.part("nodes.host.graph.prompt_text").trace_prompt_of_pictures
 
 
 def sampler(positive=("p", 0), negative=("n", 0), **inputs):
-    return {"class_type": "NoiseSearch", "inputs": {"positive": list(positive), "negative": list(negative), "model": ["m", 0], **inputs}}
+    return {
+        "class_type": "NoiseSearch",
+        "inputs": {"positive": list(positive), "negative": list(negative), "model": ["m", 0], **inputs},
+    }
 
 
 def test_the_text_of_the_positive_prompt_is_found(trace):
@@ -25,7 +28,10 @@ def test_the_text_of_the_positive_prompt_is_found(trace):
 
 
 def test_it_is_followed_through_guidance_and_controlnet_on_its_own_side(trace):
-    control = {"class_type": "ControlNetApplyAdvanced", "inputs": {"positive": ["f", 0], "negative": ["n", 0], "image": ["i", 0]}}
+    control = {
+        "class_type": "ControlNetApplyAdvanced",
+        "inputs": {"positive": ["f", 0], "negative": ["n", 0], "image": ["i", 0]},
+    }
     guidance = {"class_type": "FluxGuidance", "inputs": {"conditioning": ["p", 0], "guidance": 3.5}}
     graph = {"s": sampler(("c", 0), ("c", 1)), "c": control, "f": guidance, "p": ENCODE, "n": NEGATIVE}
     assert trace(graph, "s", "positive").text == "a red fox"
@@ -35,13 +41,19 @@ def test_it_is_followed_through_guidance_and_controlnet_on_its_own_side(trace):
 def test_it_is_followed_into_a_text_node_and_through_a_guider(trace):
     text = {"class_type": "PrimitiveStringMultiline", "inputs": {"value": "a red fox"}}
     encode = {"class_type": "CLIPTextEncode", "inputs": {"clip": ["m", 1], "text": ["t", 0]}}
-    guider = {"class_type": "CFGGuider", "inputs": {"model": ["m", 0], "positive": ["p", 0], "negative": ["n", 0], "cfg": 3.0}}
+    guider = {
+        "class_type": "CFGGuider",
+        "inputs": {"model": ["m", 0], "positive": ["p", 0], "negative": ["n", 0], "cfg": 3.0},
+    }
     setup = {"class_type": "SamplingSetupCustom", "inputs": {"guider": ["g", 0]}}
     assert trace({"s": setup, "g": guider, "p": encode, "t": text, "n": NEGATIVE}, "s", "guider").text == "a red fox"
 
 
 def test_fields_of_one_encoder_are_views_of_one_prompt(trace):
-    encode = {"class_type": "CLIPTextEncodeFlux", "inputs": {"clip": ["m", 1], "clip_l": "fox", "t5xxl": "a red fox in the snow", "guidance": 3.5}}
+    encode = {
+        "class_type": "CLIPTextEncodeFlux",
+        "inputs": {"clip": ["m", 1], "clip_l": "fox", "t5xxl": "a red fox in the snow", "guidance": 3.5},
+    }
     assert trace({"s": sampler(), "p": encode}, "s", "positive").text == "a red fox in the snow"
 
 
@@ -71,8 +83,11 @@ def test_pictures_know_the_prompt_of_the_sampler_behind_them(trace_of_pictures):
     graph = {
         "v": {"class_type": "VerifierScore", "inputs": {"images": ["d", 0]}},
         "d": {"class_type": "VAEDecode", "inputs": {"samples": ["s", 0], "vae": ["m", 2]}},
-        "s": sampler(), "p": ENCODE, "n": NEGATIVE, "m": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "x"}},
-    }  # fmt: skip
+        "s": sampler(),
+        "p": ENCODE,
+        "n": NEGATIVE,
+        "m": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "x"}},
+    }
     assert trace_of_pictures(graph, "v", "images").text == "a red fox"
 
 

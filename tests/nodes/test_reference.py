@@ -1,6 +1,5 @@
 """Likeness to reference pictures in the real host, as a user wires it."""
 
-
 import pytest
 import torch
 from noise_search.tests.nodes.test_verifier_nodes import keep, pictures, score, tiny_clip_vision, value
@@ -14,7 +13,10 @@ from torch.nn.functional import cosine_similarity
 
 def likeness(host, encoder, batch, count=1, **inputs):
     settings = {"encoder": encoder, "similarity": "mean", "device": "auto", "references": ["references", 0], **inputs}
-    nodes = {**value(host, "references", batch[:count]), "load": {"class_type": "ReferenceVerifier", "inputs": settings}}
+    nodes = {
+        **value(host, "references", batch[:count]),
+        "load": {"class_type": "ReferenceVerifier", "inputs": settings},
+    }
     nodes |= {**value(host, "images", batch), **keep("load", 0, "verifier")}
     return nodes | score("scores", "images", images=["images", 0], verifier=["load", 0], prompt="")
 
@@ -32,7 +34,9 @@ def test_a_dino_folder_finds_the_picture_that_is_the_reference(host, folder):
     inner = ReferenceScore(ImageEncoder.load(folder / "dinov2-tiny"), batch[2:3].movedim(-1, 1))
     expected = inner.measure(batch.movedim(-1, 1), "")[:, 0].sort(descending=True).values
     torch.testing.assert_close(torch.tensor(result.kept["scores"]), expected, rtol=0, atol=1e-3)
-    assert torch.equal(result.kept["images"][0][0], batch[2]) and result.kept["scores"][0] == pytest.approx(100, abs=1e-2)
+    assert torch.equal(result.kept["images"][0][0], batch[2]) and result.kept["scores"][0] == pytest.approx(
+        100, abs=1e-2
+    )
 
 
 def test_the_hosts_clip_vision_compares_without_any_file(host, folder):
@@ -42,7 +46,9 @@ def test_the_hosts_clip_vision_compares_without_any_file(host, folder):
     assert result.ok, result.error
     embeddings = host.call(lambda: vision.encode_image(batch)["image_embeds"]).float()
     mean = sum(100 * cosine_similarity(embeddings, embeddings[row][None]) for row in (0, 1)) / 2
-    torch.testing.assert_close(torch.tensor(result.kept["scores"]), mean.sort(descending=True).values, rtol=0, atol=1e-2)
+    torch.testing.assert_close(
+        torch.tensor(result.kept["scores"]), mean.sort(descending=True).values, rtol=0, atol=1e-2
+    )
 
 
 def test_clip_vision_that_gives_many_vectors_is_refused(host, folder):
@@ -58,7 +64,7 @@ def test_the_dropdown_has_encoders_and_says_what_to_get(host, folder):
     (folder / "language" / "config.json").write_text('{"model_type": "llama"}')
     (folder / "broken").mkdir()
     (folder / "broken" / "config.json").write_text("{")
-    choices = host.call(lambda: host.part("nodes.host.encoders").choices())
+    choices = host.call(lambda: host.part("nodes.host.judges.encoders").choices())
     assert choices[0] == "dinov2-tiny" and not {"language", "broken"} & set(choices)
     assert "dinov2-base · missing: model.safetensors, 346.0 MB, Apache-2.0" in choices
     error = host.run(likeness(host, "dinov2-base", pictures())).error
@@ -110,7 +116,7 @@ class Noting:
 def test_estimates_go_along_with_their_pictures_when_a_batch_is_halved(host):
     card = host.part("verifiers.base").Card("noting", "0 to 1", 0.1, prompt=False)
     inner, batch = Noting(card), pictures(5)
-    verifier = host.part("nodes.host.verifiers").HostVerifier(inner)
+    verifier = host.part("nodes.host.judges.host_verifier").HostVerifier(inner)
     estimates = batch * torch.linspace(0, 1, 5)[:, None, None, None]
     values = host.call(lambda: verifier.measure(batch, "", estimates))
     torch.testing.assert_close(values[:, 0], (batch - estimates).flatten(1).mean(1))
@@ -125,7 +131,9 @@ def test_the_order_of_widgets_is_what_saved_workflows_rely_on(host):
     def widgets(name):
         types = nodes.NODE_CLASS_MAPPINGS[name].INPUT_TYPES()
         every = {**types["required"], **types.get("optional", {})}
-        return [key for key, entry in every.items() if entry[0] not in ("IMAGE", "CLIP_VISION", "NOISE_SEARCH_VERIFIER")]
+        return [
+            key for key, entry in every.items() if entry[0] not in ("IMAGE", "CLIP_VISION", "NOISE_SEARCH_VERIFIER")
+        ]
 
     assert widgets("ReferenceVerifier") == ["encoder", "similarity", "device"]
     assert widgets("SelfSupervisedVerifier") == ["encoder", "noise_level", "device"]

@@ -21,12 +21,17 @@ LEVELS = (1.0, 0.5, 0.0)
 
 
 def report(**inputs):
-    return {"class_type": "SearchReport", "inputs": {"trace": ["2", 6], "top_k": 3, "filename_prefix": "r/report", "save": False, **inputs}}
+    return {
+        "class_type": "SearchReport",
+        "inputs": {"trace": ["2", 6], "top_k": 3, "filename_prefix": "r/report", "save": False, **inputs},
+    }
 
 
 def outputs_of(node):
     slots = enumerate(("picture", "json", "csv"))
-    return {f"k{name}": {"class_type": "ToyKeep", "inputs": {"value": [node, slot], "name": name}} for slot, name in slots}
+    return {
+        f"k{name}": {"class_type": "ToyKeep", "inputs": {"value": [node, slot], "name": name}} for slot, name in slots
+    }
 
 
 def value(name, host, thing):
@@ -91,7 +96,9 @@ def test_the_sheet_is_as_wide_as_asked_and_holds_every_tile(host):
 
 def test_a_search_is_reported_with_its_winners_below_the_plot(host, judge):
     plain = run(host, judge(Brightness()), searched(keep=3), {"r": report()}, outputs_of("r"))
-    found = run(host, judge(Brightness()), searched(keep=3), {"r": report(images=["2", 1])}, outputs_of("r"), kept("2", "trace"))
+    found = run(
+        host, judge(Brightness()), searched(keep=3), {"r": report(images=["2", 1])}, outputs_of("r"), kept("2", "trace")
+    )
     assert found.picture.shape[1] > plain.picture.shape[1] and found.picture.shape[2:] == (plain.picture.shape[2], 3)
     assert 0 <= found.picture.min() < found.picture.max() <= 1
     assert found.json == found.trace.to_json()
@@ -118,7 +125,9 @@ def test_a_prefix_outside_the_output_folder_is_refused(host, judge):
 
 
 def test_the_trace_comes_back_from_its_json(host, judge):
-    found = run(host, judge(Brightness()), searched("ZeroOrderSearch"), {"r": report()}, outputs_of("r"), kept("2", "trace"))
+    found = run(
+        host, judge(Brightness()), searched("ZeroOrderSearch"), {"r": report()}, outputs_of("r"), kept("2", "trace")
+    )
     again = Trace.from_json(found.json)
     assert [trial.candidate.key for trial in again.trials] == [trial.candidate.key for trial in found.trace.trials]
     assert again.scores == found.trace.scores and again.to_json() == found.json and again.to_csv() == found.csv
@@ -148,7 +157,10 @@ def test_a_report_of_nothing_is_refused(host):
 
 
 def test_an_unjudged_search_says_so(host):
-    search = {"class_type": "RandomSearch", "inputs": {"sampling": ["s", 0], "seed": 1, "pictures": 2, "minutes": 0.0, "keep": 1}}
+    search = {
+        "class_type": "RandomSearch",
+        "inputs": {"sampling": ["s", 0], "seed": 1, "pictures": 2, "minutes": 0.0, "keep": 1},
+    }
     found = run(host, {**searched(), "2": search}, {"r": report()}, outputs_of("r"), kept("2", "trace"))
     (axes,) = host.part("nodes.plots").search_figure(found.trace).axes
     assert axes.get_title() == "2 tries, not judged" and torch.isfinite(found.picture).all()
@@ -158,7 +170,9 @@ def test_best_of_n_is_the_mean_over_all_choices():
     from itertools import combinations
 
     scores, judged = [3.0, 1.0, 4.0, 1.0, 5.0, 4.0], [0.0, 1.0, 1.0, 0.0, 0.5, 0.0]
-    brute = {count: [max(scores[i] for i in chosen) for chosen in combinations(range(6), count)] for count in (1, 2, 4, 6)}
+    brute = {
+        count: [max(scores[i] for i in chosen) for chosen in combinations(range(6), count)] for count in (1, 2, 4, 6)
+    }
     assert expected_best(scores, list(brute)) == pytest.approx([np.mean(values) for values in brute.values()])
     for count in brute:
         worth = []
@@ -166,4 +180,38 @@ def test_best_of_n_is_the_mean_over_all_choices():
             top = max(scores[i] for i in chosen)
             worth.append(np.mean([judged[i] for i in chosen if scores[i] == top]))
         assert expected_best(scores, [count], judged)[0] == pytest.approx(np.mean(worth))
-    assert expected_best(scores, [6], judged)[0] == 0.5 and expected_best(scores, [1], judged)[0] == pytest.approx(np.mean(judged))
+    assert expected_best(scores, [6], judged)[0] == 0.5 and expected_best(scores, [1], judged)[0] == pytest.approx(
+        np.mean(judged)
+    )
+
+
+def test_without_matplotlib_the_report_is_drawn_plainly_and_says_how_to_have_a_finer_one(host, monkeypatch):
+    plots = host.part("nodes.plots")
+    monkeypatch.setattr(plots.importlib.util, "find_spec", lambda name: None)
+    plain, note = plots.search_plot(some_trace(), marked=2)
+    assert plain.size == (960, 540) and "-m pip install matplotlib numpy==" in note
+    pixels = np.asarray(plain).reshape(-1, 3)
+    for color in ("d62728", "7f7f7f", "1f77b4", "ff7f0e"):  # own seed, random, neighbor, best of N
+        wanted = np.array([int(color[place : place + 2], 16) for place in (0, 2, 4)])
+        assert (abs(pixels.astype(int) - wanted).max(1) < 24).sum() > 20, color
+
+
+MARKS = [
+    ((0, 10), [0, 2, 4, 6, 8, 10]),
+    ((-0.03, 0.11), [-0.02, 0, 0.02, 0.04, 0.06, 0.08, 0.1]),
+    ((31.2, 31.9), [31.2, 31.3, 31.4, 31.5, 31.6, 31.7, 31.8, 31.9]),
+]
+
+
+@pytest.mark.parametrize(("ends", "marks"), MARKS)
+def test_marks_of_an_axis_are_round_numbers_within_it(host, ends, marks):
+    assert host.part("nodes.plain_plots").ticks(*ends) == pytest.approx(marks)
+
+
+def test_equal_scores_and_a_single_try_have_axes_as_well(host):
+    plots = host.part("nodes.plots")
+    one = Trace(("brightness",))
+    one.add([fresh(1)], Measured(((2.0,),)), ["own seed"], 0, [1.0])
+    one.scores = [2.0]
+    for trace in (one, some_trace((1.0,) * 5)):
+        assert plots.plain_search_plot(trace, marked=1).size == (960, 540)

@@ -5,22 +5,52 @@ import torch
 
 FAMILIES = ["sd3", "flux", "sd15", "wan"]
 SETTINGS = {"steps": 4, "cfg": 3.0, "scheduler": "simple", "denoise": 1.0}
-DETERMINISTIC = ["euler", "heun", "dpm_2", "dpmpp_2m", "uni_pc", "res_multistep", "deis", "ipndm", "lms", "gradient_estimation"]
-STOCHASTIC = ["euler_ancestral", "dpm_2_ancestral", "dpmpp_2s_ancestral", "dpmpp_sde", "dpmpp_2m_sde", "dpmpp_2m_sde_gpu", "dpmpp_3m_sde",
-              "ddpm", "lcm", "er_sde", "seeds_2", "seeds_3", "sa_solver", "res_multistep_ancestral", "euler_ancestral_cfg_pp",
-              "exp_heun_2_x0_sde"]
+DETERMINISTIC = [
+    "euler",
+    "heun",
+    "dpm_2",
+    "dpmpp_2m",
+    "uni_pc",
+    "res_multistep",
+    "deis",
+    "ipndm",
+    "lms",
+    "gradient_estimation",
+]
+STOCHASTIC = [
+    "euler_ancestral",
+    "dpm_2_ancestral",
+    "dpmpp_2s_ancestral",
+    "dpmpp_sde",
+    "dpmpp_2m_sde",
+    "dpmpp_2m_sde_gpu",
+    "dpmpp_3m_sde",
+    "ddpm",
+    "lcm",
+    "er_sde",
+    "seeds_2",
+    "seeds_3",
+    "sa_solver",
+    "res_multistep_ancestral",
+    "euler_ancestral_cfg_pp",
+    "exp_heun_2_x0_sde",
+]
 SEEDS = [123456789, 42, 2**50 - 3, 7, 99]
 
 
 @pytest.fixture
 def rollouts(host, tiny):
     """Builds a rollout of a family, and the stock KSampler's latent for the same settings."""
-    sampling, rollout, noise = (host.part(f"nodes.host.{name}") for name in ("sampling", "rollout", "noise"))
+    sampling, rollout, noise = (
+        host.part(f"nodes.host.{name}") for name in ("setup.sampling", "engine.rollout", "setup.noise")
+    )
 
     def build(family, sampler="euler", batch=0, latent=None, **changes):
         parts = tiny(family)
         settings = {**SETTINGS, "sampler_name": sampler, **changes}
-        setup = sampling.from_ksampler(parts.model, parts.positive, parts.negative, latent or parts.latent, parts.vae, batch=batch, **settings)
+        setup = sampling.from_ksampler(
+            parts.model, parts.positive, parts.negative, latent or parts.latent, parts.vae, batch=batch, **settings
+        )
         return rollout.Rollout(setup)
 
     return build
@@ -34,14 +64,25 @@ def stock(host, tiny):
     def sample(family, seed, sampler="euler", latent=None, **changes):
         parts = tiny(family)
         settings = {**SETTINGS, **changes}
-        return host.call(nodes.KSampler().sample, parts.model, seed, settings["steps"], settings["cfg"], sampler, settings["scheduler"],
-                         parts.positive, parts.negative, latent or parts.latent, settings["denoise"])[0]["samples"]
+        return host.call(
+            nodes.KSampler().sample,
+            parts.model,
+            seed,
+            settings["steps"],
+            settings["cfg"],
+            sampler,
+            settings["scheduler"],
+            parts.positive,
+            parts.negative,
+            latent or parts.latent,
+            settings["denoise"],
+        )[0]["samples"]
 
     return sample
 
 
 def latents(host, rollout, seeds):
-    fresh, walker = host.part("search.noise").fresh, host.part("nodes.host.walk").Walker(rollout)
+    fresh, walker = host.part("search.noise").fresh, host.part("nodes.host.engine.walker").Walker(rollout)
     return torch.cat(host.call(lambda: [found.latents for found in walker.reached([fresh(seed) for seed in seeds])]))
 
 
@@ -78,9 +119,18 @@ def test_one_candidate_equals_the_stock_custom_sampler_bit_for_bit(host, tiny, f
     sigmas = stock.BasicScheduler.execute(parts.model, "simple", 4, 1.0)[0]
     sampler = comfy.samplers.sampler_object(sampler)
     noise = stock.Noise_RandomNoise(SEEDS[0])
-    expected = host.call(stock.SamplerCustomAdvanced.execute, noise, build(comfy.samplers.CFGGuider), sampler, sigmas.clone(), parts.latent)[0]
-    sampling = host.part("nodes.host.sampling").prepared(build(comfy.samplers.CFGGuider), sampler, sigmas, parts.latent, parts.vae)
-    found = latents(host, host.part("nodes.host.rollout").Rollout(sampling), SEEDS[:1])
+    expected = host.call(
+        stock.SamplerCustomAdvanced.execute,
+        noise,
+        build(comfy.samplers.CFGGuider),
+        sampler,
+        sigmas.clone(),
+        parts.latent,
+    )[0]
+    sampling = host.part("nodes.host.setup.sampling").prepared(
+        build(comfy.samplers.CFGGuider), sampler, sigmas, parts.latent, parts.vae
+    )
+    found = latents(host, host.part("nodes.host.engine.rollout").Rollout(sampling), SEEDS[:1])
     assert torch.equal(found, expected["samples"])
 
 
@@ -133,29 +183,50 @@ def test_a_latent_picked_from_a_batch_gets_the_noise_of_its_seed_alone(host, rol
 
 
 def test_positional_conditioning_is_cut_to_the_row_that_a_solo_run_sees(host, tiny):
-    """The host hands row k of a conditioning batch to row k of a latent batch, so that candidates would get different prompts."""
-    sampling, rollout, toys = host.part("nodes.host.sampling"), host.part("nodes.host.rollout"), host.toys
+    """The host hands row k of a conditioning batch to row k of a latent batch, so that candidates would get different
+    prompts.
+    """
+    sampling, rollout, toys = host.part("nodes.host.setup.sampling"), host.part("nodes.host.engine.rollout"), host.toys
     parts = tiny("sd3")
     settings = {**SETTINGS, "sampler_name": "euler"}
 
     def build(positive, batch):
-        return rollout.Rollout(sampling.from_ksampler(parts.model, positive, parts.negative, parts.latent, parts.vae, batch=batch, **settings))
+        return rollout.Rollout(
+            sampling.from_ksampler(
+                parts.model, positive, parts.negative, parts.latent, parts.vae, batch=batch, **settings
+            )
+        )
 
     found = latents(host, build(toys.conditioning("sd3", 1, batch=3), 3), SEEDS[:3])
-    first = [[text[:1], {key: value[:1] for key, value in extra.items()}] for text, extra in toys.conditioning("sd3", 1, batch=3)]
+    first = [
+        [text[:1], {key: value[:1] for key, value in extra.items()}]
+        for text, extra in toys.conditioning("sd3", 1, batch=3)
+    ]
     assert far(found, latents(host, build(first, 1), SEEDS[:3])) < 1e-5
 
 
 def test_regional_prompts_equal_the_stock_ksampler(host, tiny, rollouts):
     import nodes
 
-    sampling, rollout, toys, parts = host.part("nodes.host.sampling"), host.part("nodes.host.rollout"), host.toys, tiny("sd3")
+    sampling, rollout, toys, parts = (
+        host.part("nodes.host.setup.sampling"),
+        host.part("nodes.host.engine.rollout"),
+        host.toys,
+        tiny("sd3"),
+    )
     (text, extra), (other, more) = toys.conditioning("sd3", 1)[0], toys.conditioning("sd3", 5)[0]
-    positive = [[text, extra], [other, {**more, "area": (4, 8, 0, 0), "strength": 0.8}]]  # the second one for the upper half
-    setup = sampling.from_ksampler(parts.model, positive, parts.negative, parts.latent, parts.vae, batch=3, sampler_name="euler", **SETTINGS)
+    # the second one for the upper half
+    positive = [[text, extra], [other, {**more, "area": (4, 8, 0, 0), "strength": 0.8}]]
+    setup = sampling.from_ksampler(
+        parts.model, positive, parts.negative, parts.latent, parts.vae, batch=3, sampler_name="euler", **SETTINGS
+    )
     sample = nodes.KSampler().sample
-    stock = [host.call(sample, parts.model, seed, 4, 3.0, "euler", "simple", positive, parts.negative, parts.latent, 1.0)[0]["samples"]
-             for seed in SEEDS[:3]]  # fmt: skip
+    stock = [
+        host.call(sample, parts.model, seed, 4, 3.0, "euler", "simple", positive, parts.negative, parts.latent, 1.0)[0][
+            "samples"
+        ]
+        for seed in SEEDS[:3]
+    ]
     found = latents(host, rollout.Rollout(setup), SEEDS[:3])
     assert far(found, torch.cat(stock)) < 1e-5
     assert far(found, latents(host, rollouts("sd3", batch=3), SEEDS[:3])) > 1e-2  # the region does something
@@ -164,11 +235,15 @@ def test_regional_prompts_equal_the_stock_ksampler(host, tiny, rollouts):
 def test_a_batch_of_controlnet_pictures_is_refused(host, tiny):
     from types import SimpleNamespace
 
-    parts, sampling = tiny("sd3"), host.part("nodes.host.sampling")
-    control = SimpleNamespace(cond_hint_original=torch.zeros(2, 3, 8, 8), previous_controlnet=None, get_extra_hooks=list)
+    parts, sampling = tiny("sd3"), host.part("nodes.host.setup.sampling")
+    control = SimpleNamespace(
+        cond_hint_original=torch.zeros(2, 3, 8, 8), previous_controlnet=None, get_extra_hooks=list
+    )
     positive = [[parts.positive[0][0], {**parts.positive[0][1], "control": control}]]
     with pytest.raises(ValueError, match="one picture, got a batch of 2"):
-        sampling.from_ksampler(parts.model, positive, parts.negative, parts.latent, parts.vae, sampler_name="euler", **SETTINGS)
+        sampling.from_ksampler(
+            parts.model, positive, parts.negative, parts.latent, parts.vae, sampler_name="euler", **SETTINGS
+        )
 
 
 @pytest.mark.parametrize(("change", "message"), [
@@ -178,11 +253,21 @@ def test_a_batch_of_controlnet_pictures_is_refused(host, tiny):
     ({"denoise": 0.0}, "at least one step"),
 ])  # fmt: skip
 def test_bad_input_is_refused_before_anything_is_sampled(host, tiny, change, message):
-    parts, sampling = tiny("sd3"), host.part("nodes.host.sampling")
-    settings = {**SETTINGS, "sampler_name": "euler", **{key: value for key, value in change.items() if key == "denoise"}}
+    parts, sampling = tiny("sd3"), host.part("nodes.host.setup.sampling")
+    settings = {
+        **SETTINGS,
+        "sampler_name": "euler",
+        **{key: value for key, value in change.items() if key == "denoise"},
+    }
     with pytest.raises(ValueError, match=message):
-        sampling.from_ksampler(parts.model, parts.positive, parts.negative, change.get("latent", parts.latent),
-                               change.get("vae", parts.vae), **settings)
+        sampling.from_ksampler(
+            parts.model,
+            parts.positive,
+            parts.negative,
+            change.get("latent", parts.latent),
+            change.get("vae", parts.vae),
+            **settings,
+        )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -198,7 +283,9 @@ def test_a_path_cut_and_resumed_equals_the_uncut_one(host, rollouts, family):
     assert far(host.call(cut), latents(host, rollout, SEEDS[:2])) < 1e-5
 
 
-@pytest.mark.parametrize(("sampler", "cfg", "nfe"), [("euler", 3.0, 8), ("euler", 1.0, 4), ("heun", 3.0, 14), ("dpm_2", 1.0, 7)])
+@pytest.mark.parametrize(
+    ("sampler", "cfg", "nfe"), [("euler", 3.0, 8), ("euler", 1.0, 4), ("heun", 3.0, 14), ("dpm_2", 1.0, 7)]
+)
 def test_the_ledger_counts_forward_passes_and_a_cfg_pair_as_two(host, rollouts, sampler, cfg, nfe):
     rollout = rollouts("sd3", sampler, batch=3, cfg=cfg)
     latents(host, rollout, SEEDS[:3])
@@ -216,14 +303,16 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(host, rollouts, monkey
         return advance(particles, sigmas)
 
     monkeypatch.setattr(rollout, "advance", full_above_two)
-    assert host.part("nodes.host.versions").is_out_of_memory(torch.OutOfMemoryError("out of memory"))
+    assert host.part("nodes.host.compat").is_out_of_memory(torch.OutOfMemoryError("out of memory"))
     assert far(latents(host, rollout, SEEDS), expected) < 1e-5
     assert rollout.batch == 2
 
 
 def test_other_runtime_errors_are_not_taken_for_a_lack_of_memory(host, rollouts, monkeypatch):
     rollout = rollouts("sd3", batch=4)
-    monkeypatch.setattr(rollout, "advance", lambda particles, sigmas: (_ for _ in ()).throw(RuntimeError("shapes differ")))
+    monkeypatch.setattr(
+        rollout, "advance", lambda particles, sigmas: (_ for _ in ()).throw(RuntimeError("shapes differ"))
+    )
     with pytest.raises(RuntimeError, match="shapes differ"):
         latents(host, rollout, SEEDS)
 

@@ -124,10 +124,14 @@ def test_any_candidate_can_be_saved_in_full_with_a_workflow_that_makes_it(drive)
     assert result.ok, result.error
     (entry,) = result.outputs["noise_search_saved"]["images"]
     assert (entry["type"], entry["subfolder"]) == ("output", "noise_search")
-    carried = json.loads(Image.open(io.BytesIO(page.client.image(entry))).text["workflow"])["extra"]["noise_search"]["recipes"]
+    carried = json.loads(Image.open(io.BytesIO(page.client.image(entry))).text["workflow"])["extra"]["noise_search"][
+        "recipes"
+    ]
     assert carried["2"] == page.ask(f"/{before['search']}/2/recipe")["recipe"]
     after = page.ask(f"/{before['search']}")
-    assert (after["result"], after["candidates"]) == (before["result"], before["candidates"]), "the node's own result stays"
+    assert (after["result"], after["candidates"]) == (before["result"], before["candidates"]), (
+        "the node's own result stays"
+    )
 
 
 def test_saving_picture_after_picture_forgets_no_search(drive):
@@ -154,7 +158,9 @@ def test_a_huge_recipe_holds_nobody_up(drive):
     page = drive()
     assert page.run(seed=48).ok
     entries = [["fresh", 1], *(["mix", place, place + 2, 0.5] for place in range(38_000))]
-    text = json.dumps({"noise_search": 1, "shapes": [[16, 8, 8]], "noise": entries, "settings": {}}, separators=(",", ":"))
+    text = json.dumps(
+        {"noise_search": 1, "shapes": [[16, 8, 8]], "noise": entries, "settings": {}}, separators=(",", ":")
+    )
     began = time.monotonic()
     assert page.ask(f"/{page.state()['search']}/find", {"recipe": text}) == {"candidate": None}
     assert time.monotonic() - began < 1
@@ -189,7 +195,9 @@ def test_finish_now_takes_the_best_so_far_and_queueing_again_returns_it_at_once(
     assert page.state()["search"] == state["search"], "nothing was searched again"
 
     assert page.queue(seed=24, pictures=HUGE)
-    assert page.until(lambda now: now["search"] != state["search"])["status"] == "running", "changed inputs are searched anew"
+    assert page.until(lambda now: now["search"] != state["search"])["status"] == "running", (
+        "changed inputs are searched anew"
+    )
 
 
 def settled(page, quiet=1.5):
@@ -216,27 +224,30 @@ def test_a_paused_search_makes_no_pictures_until_it_is_let_go_on(drive):
     page.control("continue")
     page.until(lambda now: now["used"] > paused["used"])
     page.control("finish")
-    assert page.client.wait(prompt_id).ok
-    assert page.control("forget")["freed"] > 0 and page.control("forget") == {"freed": 0}
+    result = page.client.wait(prompt_id)
+    assert result.ok
+    # which says why, where nothing could be kept
+    assert page.control("forget")["freed"] > 0, result.outputs["2"]["text"][0]
+    assert page.control("forget") == {"freed": 0}
 
 
 def test_a_pause_that_was_left_behind_ends_when_no_page_is_open(host, monkeypatch):
-    pages, live = (host.part(f"nodes.host.{name}") for name in ("pages", "live"))
+    pages, live = (host.part(f"nodes.host.page.{name}") for name in ("pages", "live"))
     monkeypatch.setattr(pages, "GRACE", 0.4)
     monkeypatch.setattr(host.server, "sockets", {"tests": object()})
     pages.announce("tests")
     seen = []
 
     def pausing(name, data):
-        if name == live.EVENT and data.get("candidates") and not seen:
+        if name == live.UPDATE and data.get("candidates") and not seen:
             seen.append("paused")
-            threading.Timer(0, live.find(data["search"]).steer, ["pause"]).start()
+            threading.Timer(0, live.find_search(data["search"]).steer, ["pause"]).start()
             threading.Timer(1.2, host.server.sockets.clear).start()
 
     began = time.monotonic()
     result = host.run(prompt(seed=49, pictures=40), on_event=pausing)
     assert result.ok and seen and time.monotonic() - began > 1.6, "while the page was open, it stayed paused"
-    assert live.LEFT_PAUSED in live.find(result.named(live.EVENT)[0]["search"]).notes
+    assert live.LEFT_PAUSED in live.find_search(result.named(live.UPDATE)[0]["search"]).notes
 
 
 def test_cancelling_a_paused_search_ends_it_at_once(drive):

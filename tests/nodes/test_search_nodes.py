@@ -9,7 +9,18 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from noise_search.tests.nodes.graphs import KSAMPLER, SOURCES, Brightness, Ranked, blocked, drop_in, kept, refused, run, searched
+from noise_search.tests.nodes.graphs import (
+    KSAMPLER,
+    SOURCES,
+    Brightness,
+    Ranked,
+    blocked,
+    drop_in,
+    kept,
+    refused,
+    run,
+    searched,
+)
 
 
 def test_without_a_verifier_the_own_seed_passes_and_every_picture_is_shown(host):
@@ -27,7 +38,10 @@ def test_without_a_verifier_the_score_output_is_blocked_with_the_reason(host):
 
 
 def test_without_a_verifier_the_result_is_the_stock_ksamplers(host):
-    stock = {"class_type": "KSampler", "inputs": {**{key: SOURCES[key] for key in SOURCES if key != "vae"}, **KSAMPLER, "seed": 5}}
+    stock = {
+        "class_type": "KSampler",
+        "inputs": {**{key: SOURCES[key] for key in SOURCES if key != "vae"}, **KSAMPLER, "seed": 5},
+    }
     keep_stock = {"ks": {"class_type": "ToyKeep", "inputs": {"value": ["3", 0], "name": "stock"}}}
     found = run(host, drop_in(), {"3": stock}, kept("2", "latent"), keep_stock)
     assert torch.allclose(found.latent["samples"], found.stock["samples"], atol=1e-5)
@@ -51,13 +65,19 @@ def test_the_same_search_twice_gives_the_same_bytes(host, judge, kind):
 @pytest.mark.parametrize("kind", ["RandomSearch", "ZeroOrderSearch"])
 @pytest.mark.parametrize("sampler", ["euler", "dpmpp_2m_sde"])
 def test_another_chunk_size_finds_the_same_winner(host, judge, kind, sampler):
-    winners = [run(host, judge(Brightness()), searched(kind, batch=batch, sampler=sampler), kept("2", "latent", "recipe")) for batch in (1, 4)]
+    winners = [
+        run(host, judge(Brightness()), searched(kind, batch=batch, sampler=sampler), kept("2", "latent", "recipe"))
+        for batch in (1, 4)
+    ]
     assert winners[0].recipe == winners[1].recipe
     assert torch.allclose(winners[0].latent["samples"], winners[1].latent["samples"], atol=1e-4)
 
 
 def test_a_random_winner_is_a_seed_for_the_stock_ksampler(host, judge):
-    stock = {"class_type": "KSampler", "inputs": {**{key: SOURCES[key] for key in SOURCES if key != "vae"}, **KSAMPLER, "seed": ["2", 2]}}
+    stock = {
+        "class_type": "KSampler",
+        "inputs": {**{key: SOURCES[key] for key in SOURCES if key != "vae"}, **KSAMPLER, "seed": ["2", 2]},
+    }
     keep_stock = {"ks": {"class_type": "ToyKeep", "inputs": {"value": ["3", 0], "name": "stock"}}}
     found = run(host, judge(Brightness()), searched(), {"3": stock}, kept("2", "latent", "seed"), keep_stock)
     assert found.seed != 5 and found.seed < 2**50
@@ -68,14 +88,30 @@ def test_a_random_winner_is_a_seed_for_the_stock_ksampler(host, judge):
 @pytest.mark.parametrize("kind", ["RandomSearch", "ZeroOrderSearch"])
 def test_a_winners_noise_gives_the_same_picture_in_the_stock_custom_sampler(host, judge, kind, sampler):
     stock = {
-        "g": {"class_type": "CFGGuider", "inputs": {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "cfg": 3.0}},
+        "g": {
+            "class_type": "CFGGuider",
+            "inputs": {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "cfg": 3.0},
+        },
         "k": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": sampler}},
-        "b": {"class_type": "BasicScheduler", "inputs": {"model": ["1", 0], "scheduler": "simple", "steps": 2, "denoise": 1.0}},
-        "3": {"class_type": "SamplerCustomAdvanced",
-              "inputs": {"noise": ["2", 4], "guider": ["g", 0], "sampler": ["k", 0], "sigmas": ["b", 0], "latent_image": ["1", 3]}},
+        "b": {
+            "class_type": "BasicScheduler",
+            "inputs": {"model": ["1", 0], "scheduler": "simple", "steps": 2, "denoise": 1.0},
+        },
+        "3": {
+            "class_type": "SamplerCustomAdvanced",
+            "inputs": {
+                "noise": ["2", 4],
+                "guider": ["g", 0],
+                "sampler": ["k", 0],
+                "sigmas": ["b", 0],
+                "latent_image": ["1", 3],
+            },
+        },
         "ks": {"class_type": "ToyKeep", "inputs": {"value": ["3", 0], "name": "stock"}},
-    }  # fmt: skip
-    found = run(host, judge(Brightness()), searched(kind, pictures=12, sampler=sampler), stock, kept("2", "latent", "trace"))
+    }
+    found = run(
+        host, judge(Brightness()), searched(kind, pictures=12, sampler=sampler), stock, kept("2", "latent", "trace")
+    )
     assert kind == "RandomSearch" or found.trace.best()[0].how in ("neighbor", "random", "own seed")
     assert torch.allclose(found.latent["samples"], found.stock["samples"], atol=1e-5)
 
@@ -83,7 +119,9 @@ def test_a_winners_noise_gives_the_same_picture_in_the_stock_custom_sampler(host
 @pytest.mark.parametrize("kind", ["RandomSearch", "ZeroOrderSearch"])
 def test_a_recipe_gives_the_same_picture_again_without_searching(host, judge, kind):
     found = run(host, judge(Brightness()), searched(kind, pictures=12), kept("2", "latent", "recipe", "score"))
-    again = run(host, judge(Brightness()), searched(recipe=found.recipe), kept("2", "latent", "recipe", "score", "trace"))
+    again = run(
+        host, judge(Brightness()), searched(recipe=found.recipe), kept("2", "latent", "recipe", "score", "trace")
+    )
     assert len(again.trace.trials) == 1
     assert again.recipe == found.recipe
     assert torch.allclose(again.latent["samples"], found.latent["samples"], atol=1e-5)
@@ -104,10 +142,22 @@ def test_a_custom_setup_searches_with_any_guider_sampler_and_sigmas_and_reads_th
         "p": {"class_type": "ToyConditioning", "inputs": {"family": "sd3", "seed": 1, "batch": 1, "text": "a red fox"}},
         "g": {"class_type": "BasicGuider", "inputs": {"model": ["1", 0], "conditioning": ["p", 0]}},
         "k": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": "heun"}},
-        "b": {"class_type": "BasicScheduler", "inputs": {"model": ["1", 0], "scheduler": "simple", "steps": 3, "denoise": 1.0}},
-        "s": {"class_type": "SamplingSetupCustom", "inputs": {"guider": ["g", 0], "sampler": ["k", 0], "sigmas": ["b", 0],
-                                                              "latent_image": ["1", 3], "vae": ["1", 4], "batch_size": 2}},
-    }  # fmt: skip
+        "b": {
+            "class_type": "BasicScheduler",
+            "inputs": {"model": ["1", 0], "scheduler": "simple", "steps": 3, "denoise": 1.0},
+        },
+        "s": {
+            "class_type": "SamplingSetupCustom",
+            "inputs": {
+                "guider": ["g", 0],
+                "sampler": ["k", 0],
+                "sigmas": ["b", 0],
+                "latent_image": ["1", 3],
+                "vae": ["1", 4],
+                "batch_size": 2,
+            },
+        },
+    }
     found = run(host, judge(Reading()), searched(), setup, kept("2", "trace", "score"))
     assert found.score == max(found.trace.scores)
     assert found.trace.ledger.nfe == 6 * 5  # heun: two passes a step, one in the last
@@ -141,10 +191,20 @@ def test_a_seed_below_0_that_another_node_gives_is_the_one_that_the_host_takes_i
     import nodes
 
     parts = host.toys.model("sd3"), *(host.toys.conditioning("sd3", seed) for seed in (1, 2))
-    stock = host.call(nodes.KSampler().sample, parts[0], -7, 2, 3.0, "euler", "simple", *parts[1:], host.toys.latent("sd3"), 1.0)[0]["samples"]
-    given = {"n": {"class_type": "PrimitiveInt", "inputs": {"value": -7}}} if through == "seed" else {"n": {"class_type": "RandomNoise", "inputs": {"noise_seed": ["m", 0]}},
-                                                                                                     "m": {"class_type": "PrimitiveInt", "inputs": {"value": -7}}}  # fmt: skip
-    found = run(host, judge(Brightness()), given, drop_in(pictures=1, **{through: ["n", 0]}), kept("2", "latent", "seed"))
+    stock = host.call(
+        nodes.KSampler().sample, parts[0], -7, 2, 3.0, "euler", "simple", *parts[1:], host.toys.latent("sd3"), 1.0
+    )[0]["samples"]
+    given = (
+        {"n": {"class_type": "PrimitiveInt", "inputs": {"value": -7}}}
+        if through == "seed"
+        else {
+            "n": {"class_type": "RandomNoise", "inputs": {"noise_seed": ["m", 0]}},
+            "m": {"class_type": "PrimitiveInt", "inputs": {"value": -7}},
+        }
+    )
+    found = run(
+        host, judge(Brightness()), given, drop_in(pictures=1, **{through: ["n", 0]}), kept("2", "latent", "seed")
+    )
     assert torch.equal(found.latent["samples"], stock) and found.seed == 2**64 - 7
 
 
@@ -161,7 +221,9 @@ def test_noise_of_another_pack_becomes_a_named_leaf_and_its_recipe_asks_for_it(h
     assert '"leaf"' in found.recipe
     again = run(host, judge(Brightness()), made, searched(noise=["n", 0], recipe=found.recipe), kept("2", "latent"))
     assert torch.equal(again.latent["samples"], found.latent["samples"])
-    assert json.loads(found.recipe)["noise"][0][1] in refused(host, judge(Brightness()), searched(recipe=found.recipe), kept("2", "latent"))
+    assert json.loads(found.recipe)["noise"][0][1] in refused(
+        host, judge(Brightness()), searched(recipe=found.recipe), kept("2", "latent")
+    )
 
 
 def test_winners_are_saved_as_they_are_found(host, judge):
@@ -193,7 +255,9 @@ def test_an_interrupt_ends_the_search_at_the_next_step(host, judge):
 def live_latents():
     """How many latents of the tiny model are in memory, by what their storages hold."""
     gc.collect()
-    found = [thing for thing in gc.get_objects() if type(thing) is torch.Tensor and tuple(thing.shape[1:]) == (16, 8, 8)]
+    found = [
+        thing for thing in gc.get_objects() if type(thing) is torch.Tensor and tuple(thing.shape[1:]) == (16, 8, 8)
+    ]
     storages = {thing.untyped_storage().data_ptr(): thing.untyped_storage().nbytes() for thing in found}
     return sum(storages.values()) / (16 * 8 * 8 * 4)
 
@@ -212,14 +276,23 @@ def test_live_pictures_never_exceed_the_kept_ones_and_one_chunk(host, judge):
     assert max(alive) <= alive[0] + 2  # and the two that are kept
 
 
-@pytest.mark.parametrize(("inputs", "message"), [
-    ({"keep": 7}, "keep must be between 1 and pictures .6., got 7"),
-    ({"minutes": 0.001}, "minutes must be"),
-    ({"recipe": "not a recipe"}, "recipe must be JSON"),
-    ({"recipe": '{"a":1}'}, "recipe must be one that Noise Search wrote"),
-    ({"recipe": '{"noise_search":99,"shapes":[[16,8,8]],"noise":[["fresh",1]],"settings":{}}'}, "version 1 or 2, got version 99"),
-    ({"recipe": '{"noise_search":1,"shapes":[[4,8,8]],"noise":[["fresh",1]],"settings":{}}'}, "16x8x8, got one for 4x8x8"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"keep": 7}, "keep must be between 1 and pictures .6., got 7"),
+        ({"minutes": 0.001}, "minutes must be"),
+        ({"recipe": "not a recipe"}, "recipe must be JSON"),
+        ({"recipe": '{"a":1}'}, "recipe must be one that Noise Search wrote"),
+        (
+            {"recipe": '{"noise_search":99,"shapes":[[16,8,8]],"noise":[["fresh",1]],"settings":{}}'},
+            "version 1 or 2, got version 99",
+        ),
+        (
+            {"recipe": '{"noise_search":1,"shapes":[[4,8,8]],"noise":[["fresh",1]],"settings":{}}'},
+            "16x8x8, got one for 4x8x8",
+        ),
+    ],
+)
 def test_bad_input_is_refused_before_anything_is_sampled(host, judge, inputs, message):
     judged = []
 
@@ -254,10 +327,14 @@ def test_zero_order_needs_the_pictures_of_one_round(host, judge):
 
 def test_more_noises_than_pictures_are_refused(host, judge):
     made = {"n": {"class_type": "NoiseCandidates", "inputs": {"seed": 11, "count": 7}}}
-    assert "which holds 7, got 6" in refused(host, judge(Brightness()), made, searched(noise=["n", 0]), kept("2", "trace"))
+    assert "which holds 7, got 6" in refused(
+        host, judge(Brightness()), made, searched(noise=["n", 0]), kept("2", "trace")
+    )
 
 
-@pytest.mark.parametrize(("shape", "message"), [((1, 4, 8, 8), "16x8x8, got 4x8x8"), ((1, 16, 9, 8), "16x8x8, got 16x9x8")])
+@pytest.mark.parametrize(
+    ("shape", "message"), [((1, 4, 8, 8), "16x8x8, got 4x8x8"), ((1, 16, 9, 8), "16x8x8, got 16x9x8")]
+)
 def test_noise_of_another_shape_is_refused(host, judge, shape, message):
     host.toys.VALUES["foreign"] = SimpleNamespace(seed=3, generate_noise=lambda latent: torch.randn(shape))
     made = {"n": {"class_type": "ToyValue", "inputs": {"name": "foreign"}}}
@@ -300,7 +377,10 @@ def test_a_failing_verifier_fails_the_node_with_its_own_message(host, judge):
 def test_a_mixed_winner_blocks_the_seed_output_and_says_what_to_use(host, judge):
     made = {
         "n": {"class_type": "NoiseCandidates", "inputs": {"seed": 11, "count": 1}},
-        "w": {"class_type": "NoiseVariations", "inputs": {"noise": ["n", 0], "seed": 1, "count": 1, "similarity": 0.9, "include_source": False}},
+        "w": {
+            "class_type": "NoiseVariations",
+            "inputs": {"noise": ["n", 0], "seed": 1, "count": 1, "similarity": 0.9, "include_source": False},
+        },
     }
     found = run(host, judge(Brightness()), made, searched(noise=["w", 0], pictures=1), kept("2", "recipe"))
     assert '"mix"' in found.recipe

@@ -26,10 +26,12 @@ RECIPE = '{"noise_search":1,"shapes":[[16,8,8]],"noise":[["fresh",%s]],"settings
 
 def prompt(seed):
     budget = {"seed": seed, "pictures": 3, "minutes": 0.0, "keep": 1}
-    return {"1": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 1}},
-            "4": {"class_type": "ToyConditioning", "inputs": {"family": "sd3", "seed": 1, "batch": 1, "text": "a red fox"}},
-            "2": {"class_type": "NoiseSearch", "inputs": {**SOURCES, **KSAMPLER, **budget}},
-            "3": {"class_type": "ToyKeep", "inputs": {"value": ["2", 5], "name": "recipe"}}}  # fmt: skip
+    return {
+        "1": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 1}},
+        "4": {"class_type": "ToyConditioning", "inputs": {"family": "sd3", "seed": 1, "batch": 1, "text": "a red fox"}},
+        "2": {"class_type": "NoiseSearch", "inputs": {**SOURCES, **KSAMPLER, **budget}},
+        "3": {"class_type": "ToyKeep", "inputs": {"value": ["2", 5], "name": "recipe"}},
+    }
 
 
 @pytest.fixture
@@ -86,21 +88,41 @@ def test_a_kept_noise_is_listed_with_what_is_known_of_it(client, search):
 def test_a_noise_is_kept_once(client, search):
     first = client.json(client.as_page(ROOT), {"search": search, "candidate": 1})
     assert first["new"]
-    assert client.json(client.as_page(ROOT), {"search": search, "candidate": 1}) == {"noise": first["noise"], "new": False}
+    assert client.json(client.as_page(ROOT), {"search": search, "candidate": 1}) == {
+        "noise": first["noise"],
+        "new": False,
+    }
     assert client.json(ROOT)["count"] == 1
 
 
 def test_a_noise_that_is_kept_again_shows_its_new_score_and_under_another_prompt_it_is_another_entry(client):
     client.json(f"{ROOT}/import", book(fresh(1, prompt="fox", score=1.0, made=5.0, picture=picture())))
-    client.json(f"{ROOT}/import", book(fresh(1, prompt="fox", score=2.0, made=6.0), fresh(1, prompt="hare", score=3.0, made=7.0), fresh(1, prompt="fox", model="other", made=8.0)))
+    client.json(
+        f"{ROOT}/import",
+        book(
+            fresh(1, prompt="fox", score=2.0, made=6.0),
+            fresh(1, prompt="hare", score=3.0, made=7.0),
+            fresh(1, prompt="fox", model="other", made=8.0),
+        ),
+    )
     client.json(f"{ROOT}/import", book(fresh(1, prompt="fox", score=0.5, made=4.0)))
-    found = [(noise["prompt"], noise["model"], noise["score"], noise["picture"]) for noise in client.json(ROOT)["noises"]]
-    assert found == [("fox", "other", None, False), ("hare", "", 3.0, False), ("fox", "", 2.0, True)], "what came in later but is older changes nothing"
+    found = [
+        (noise["prompt"], noise["model"], noise["score"], noise["picture"]) for noise in client.json(ROOT)["noises"]
+    ]
+    assert found == [("fox", "other", None, False), ("hare", "", 3.0, False), ("fox", "", 2.0, True)], (
+        "what came in later but is older changes nothing"
+    )
 
 
 def test_every_word_of_a_query_is_looked_for_and_the_newest_come_first(client):
-    client.json(f"{ROOT}/import", book(fresh(1, prompt="Ein ÄPFEL baum", made=1.0), fresh(2, prompt="red fox", model="flux", made=3.0),
-                                       fresh(3, prompt="red car", made=2.0)))  # fmt: skip
+    client.json(
+        f"{ROOT}/import",
+        book(
+            fresh(1, prompt="Ein ÄPFEL baum", made=1.0),
+            fresh(2, prompt="red fox", model="flux", made=3.0),
+            fresh(3, prompt="red car", made=2.0),
+        ),
+    )
 
     def seeds(query):
         return [noise["seed"] for noise in client.json(f"{ROOT}?query={urllib.parse.quote(query)}")["noises"]]
@@ -160,7 +182,7 @@ def own_book(host, tmp_path, monkeypatch):
     import folder_paths
 
     monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path))
-    return host.part("nodes.host.seed_book")
+    return host.part("nodes.host.store.seed_book")
 
 
 @pytest.fixture
@@ -176,7 +198,9 @@ FILLED = {
     "pictures": lambda seed, book: {"picture": book.jpeg(GRAIN)},
     "prompts of quotation marks": lambda seed, book: {"prompt": '"' * 4000},
     "prompts in another script": lambda seed, book: {"prompt": "狐" * 4000},
-    "recipes of quotation marks": lambda seed, book: {"recipe": (RECIPE % seed).replace("{}", json.dumps({"model": '"' * 5000}))},
+    "recipes of quotation marks": lambda seed, book: {
+        "recipe": (RECIPE % seed).replace("{}", json.dumps({"model": '"' * 5000}))
+    },
 }
 
 
@@ -282,21 +306,46 @@ def test_a_form_of_another_site_is_refused(client):
 
 def test_a_candidate_that_is_none_is_refused(client, search):
     for candidate in (3, -1, True, "../1", 1.0):
-        assert refusal(client, client.as_page(ROOT), json.dumps({"search": search, "candidate": candidate}).encode())[0] == 404
+        assert (
+            refusal(client, client.as_page(ROOT), json.dumps({"search": search, "candidate": candidate}).encode())[0]
+            == 404
+        )
 
 
 def entries(module, count, first=0):
-    return [module.Entry(RECIPE % seed, str(seed), made=float(seed), prompt="kept") for seed in range(first, first + count)]
+    return [
+        module.Entry(RECIPE % seed, str(seed), made=float(seed), prompt="kept") for seed in range(first, first + count)
+    ]
 
 
 def former_book(folder, count, sound=True):
     """The file in which version 0.1 kept them."""
     folder.mkdir(parents=True, exist_ok=True)
     with closing(sqlite3.connect(folder / "seed_book.sqlite3")) as book, book:
-        book.execute("CREATE TABLE noises (id INTEGER PRIMARY KEY AUTOINCREMENT, recipe TEXT NOT NULL UNIQUE, seed TEXT, score REAL, judge TEXT NOT NULL, "
-                     "prompt TEXT NOT NULL, model TEXT NOT NULL, how TEXT NOT NULL, made REAL NOT NULL, picture BLOB)")  # fmt: skip
-        rows = [(RECIPE % seed if sound or seed % 2 else f"no recipe {seed}", str(seed), 0.5, "CLIP", "a fox", "flux", "random", 5.0 + seed, b"jpeg") for seed in range(count)]
-        book.executemany("INSERT INTO noises (recipe, seed, score, judge, prompt, model, how, made, picture) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        book.execute(
+            "CREATE TABLE noises (id INTEGER PRIMARY KEY AUTOINCREMENT, recipe TEXT NOT NULL UNIQUE, seed TEXT, score"
+            " REAL, judge TEXT NOT NULL, prompt TEXT NOT NULL, model TEXT NOT NULL, how TEXT NOT NULL, made REAL NOT"
+            " NULL, picture BLOB)"
+        )
+        rows = [
+            (
+                RECIPE % seed if sound or seed % 2 else f"no recipe {seed}",
+                str(seed),
+                0.5,
+                "CLIP",
+                "a fox",
+                "flux",
+                "random",
+                5.0 + seed,
+                b"jpeg",
+            )
+            for seed in range(count)
+        ]
+        book.executemany(
+            "INSERT INTO noises (recipe, seed, score, judge, prompt, model, how, made, picture) VALUES (?, ?, ?, ?, ?,"
+            " ?, ?, ?, ?)",
+            rows,
+        )
 
 
 def test_the_book_of_an_earlier_version_is_taken_over_once(own_book, tmp_path):
@@ -304,7 +353,10 @@ def test_the_book_of_an_earlier_version_is_taken_over_once(own_book, tmp_path):
     found, count = own_book.listed()
     assert count == 12 and [noise["seed"] for noise in found] == [str(seed) for seed in reversed(range(12))]
     assert (found[0]["prompt"], found[0]["score"], own_book.picture(found[0]["id"])) == ("a fox", 0.5, b"jpeg")
-    assert not (tmp_path / "noise_search" / "seed_book.sqlite3").exists() and (tmp_path / "noise_search" / "seed_book.taken_over.sqlite3").exists()
+    assert (
+        not (tmp_path / "noise_search" / "seed_book.sqlite3").exists()
+        and (tmp_path / "noise_search" / "seed_book.taken_over.sqlite3").exists()
+    )
     own_book.forget(found[0]["id"])
     assert own_book.listed()[1] == 11, "it does not come back"
 
@@ -329,9 +381,11 @@ def test_two_hundred_that_are_kept_at_once_are_all_there(own_book):
     assert len({one.number for one in kept}) == own_book.listed()[1] == 200
 
 
-def test_no_limit_of_the_store_takes_kept_noises_away_and_the_book_works_with_the_store_off(host, own_book, monkeypatch):
+def test_no_limit_of_the_store_takes_kept_noises_away_and_the_book_works_with_the_store_off(
+    host, own_book, monkeypatch
+):
     own_book.keep(entries(own_book, 5))
-    store = host.part("nodes.host.store")
+    store = host.part("nodes.host.store.records")
     with closing(store.Store(own_book.path(), 20_000)) as small:
         for number in range(50):
             small.keep_latents("setup", {str(number): store.Sampled(0.0, 1, 1, b"x" * 5000)})
@@ -342,7 +396,7 @@ def test_no_limit_of_the_store_takes_kept_noises_away_and_the_book_works_with_th
 
 @pytest.mark.parametrize("hurt", ["the beginning", "the middle"])
 def test_of_a_damaged_database_the_kept_noises_that_can_be_read_are_saved(host, own_book, hurt):
-    database = host.part("nodes.host.database")
+    database = host.part("nodes.host.store.database")
     own_book.keep(entries(own_book, 2000))
     path = own_book.path()
     with closing(sqlite3.connect(path)) as book:
@@ -388,4 +442,6 @@ def test_each_user_has_a_book_of_its_own(tmp_path_factory):
 def ask(running, path, body=None, user="", method=None):
     headers = {"Content-Type": "application/json", **({"comfy-user": user} if user else {})}
     data = None if body is None else json.dumps(body).encode()
-    return urllib.request.urlopen(urllib.request.Request(running.url + path, data=data, headers=headers, method=method), timeout=60).read()
+    return urllib.request.urlopen(
+        urllib.request.Request(running.url + path, data=data, headers=headers, method=method), timeout=60
+    ).read()

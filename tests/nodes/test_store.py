@@ -81,11 +81,15 @@ def test_another_judge_needs_no_new_samples(host, sampled):
     searched(host, Counting(), "trace", search="random")
     sampled.clear()
     judge = Counting()
-    host.run({**drop_in(verifier=["v", 0], prompt="another text", search="random"), **put(host, judge), **kept("2", "trace")})
+    host.run(
+        {**drop_in(verifier=["v", 0], prompt="another text", search="random"), **put(host, judge), **kept("2", "trace")}
+    )
     assert sampled == [] and judge.judged == 6
 
 
-@pytest.mark.parametrize("change", [{"steps": 3}, {"cfg": 2.0}, {"sampler_name": "heun"}, {"scheduler": "normal"}, {"denoise": 0.5}])
+@pytest.mark.parametrize(
+    "change", [{"steps": 3}, {"cfg": 2.0}, {"sampler_name": "heun"}, {"scheduler": "normal"}, {"denoise": 0.5}]
+)
 def test_another_setup_never_uses_it(host, sampled, change):
     searched(host, Counting(), "trace", search="random")
     sampled.clear()
@@ -94,7 +98,9 @@ def test_another_setup_never_uses_it(host, sampled, change):
 
 
 def test_a_walk_goes_on_from_states_of_the_run_before(host, sampled):
-    """Auto search drafts, finishes drafts and refines: all of it must come from the journal, states within the path too."""
+    """Auto search drafts, finishes drafts and refines: all of it must come from the journal, states within the path
+    too.
+    """
     first = searched(host, Counting(), "latent", "recipe", "trace", steps=16, pictures=8)
     sampled.clear()
     again = searched(host, Counting(), "latent", "recipe", "trace", steps=16, pictures=8)
@@ -114,20 +120,24 @@ def test_one_lost_record_is_paid_for_again_and_nothing_else(host, sampled, store
 
 
 def test_a_disk_that_gives_back_other_bytes_is_not_believed(host, sampled, stored):
-    """SQLite does not look at what it gives back; a latent with one flipped bit would be another picture without a word."""
+    """SQLite does not look at what it gives back; a latent with one flipped bit would be another picture without a
+    word.
+    """
     first = searched(host, Counting(), "latent", "score", search="random")
     (data,) = changed(stored, "SELECT data FROM latents WHERE rowid = 1")[0]
     changed(stored, "UPDATE latents SET data = ? WHERE rowid = 1", data[:-3] + bytes([data[-3] ^ 1]) + data[-2:])
     changed(stored, "UPDATE measured SET row = replace(row, '0', '1')")
     sampled.clear()
     again = searched(host, Counting(), "latent", "score", search="random")
-    assert sum(sampled) == 1 and torch.allclose(again.kept["latent"][0]["samples"], first.kept["latent"][0]["samples"], atol=1e-5)
+    assert sum(sampled) == 1 and torch.allclose(
+        again.kept["latent"][0]["samples"], first.kept["latent"][0]["samples"], atol=1e-5
+    )
     assert again.kept["score"] == pytest.approx(first.kept["score"], abs=1e-5)
 
 
 def test_switched_off_nothing_is_written_and_no_identity_is_made(host, monkeypatch, stored):
     monkeypatch.setenv("NOISE_SEARCH_STORE", "off")
-    monkeypatch.setattr(host.part("nodes.host.job"), "identity_of", None)
+    monkeypatch.setattr(host.part("nodes.runner"), "identity_of", None)
     assert not searched(host, Counting(), "trace").error and not stored.parent.exists()
 
 
@@ -139,7 +149,7 @@ def test_a_switch_that_says_nothing_is_refused_under_either_name(host, monkeypat
 
 
 def test_a_full_disk_costs_the_memory_only_and_says_so(host, monkeypatch, sampled):
-    monkeypatch.setattr(host.part("nodes.host.store"), "SPARE", 1 << 62)
+    monkeypatch.setattr(host.part("nodes.host.store.records"), "SPARE", 1 << 62)
     result = searched(host, Counting(), "trace")
     assert not result.error and "Not kept for another run" in result.outputs["2"]["text"][0]
 
@@ -148,7 +158,10 @@ def test_twelve_searches_into_a_store_for_five_leave_the_newest_five(host, sampl
     """Before, the oldest two stayed and ten were never kept."""
     monkeypatch.setenv("NOISE_SEARCH_STORE", str(5.5 * 6 * 4700 / 1e9))  # a picture takes about 4.6 kB here
     for seed in range(12):
-        assert "Not kept" not in searched(host, Counting(), "trace", search="random", seed=1000 * seed).outputs["2"]["text"][0]
+        assert (
+            "Not kept"
+            not in searched(host, Counting(), "trace", search="random", seed=1000 * seed).outputs["2"]["text"][0]
+        )
     paid = []
     for seed in reversed(range(12)):
         sampled.clear()
@@ -185,9 +198,10 @@ def test_what_was_not_used_for_a_month_goes(host, stored):
 
 def test_a_hostile_store_is_data_only(host, stored, sampled):
     """Whatever its records say, nothing is run, and what cannot be a latent of this setup is sampled instead."""
-    mark = host.part("nodes.host.store").mark
+    mark = host.part("nodes.host.store.records").mark
     searched(host, Counting(), "trace", search="random")
-    pickle = b"\x80\x04\x95\x1e\x00\x00\x00\x00\x00\x00\x00\x8c\x08builtins\x94\x8c\x05print\x94\x93\x94\x8c\x01S\x94\x85\x94R\x94."
+    pickle = b"\x80\x04\x95\x1e\x00\x00\x00\x00\x00\x00\x00\x8c\x08builtins\x94\x8c\x05print\x94\x93\x94\x8c\x01S"
+    pickle += b"\x94\x85\x94R\x94."
     for number, data in enumerate([b"", b"AAAA", pickle, b"\x08\0\0\0\0\0\0\0{}      "], 1):
         changed(stored, "UPDATE latents SET data = ?, mark = ? WHERE rowid = ?", data, mark(data), number)
     changed(stored, "UPDATE latents SET seed = '-1' WHERE rowid = 5")
@@ -207,7 +221,11 @@ def test_a_store_of_a_newer_version_is_left_as_it_is(host, stored, sampled):
     before = stored.read_bytes()
     sampled.clear()
     result = searched(host, Counting(), "trace", search="random")
-    assert sum(sampled) == 6 and "made by a newer version" in result.outputs["2"]["text"][0] and stored.read_bytes() == before
+    assert (
+        sum(sampled) == 6
+        and "made by a newer version" in result.outputs["2"]["text"][0]
+        and stored.read_bytes() == before
+    )
 
 
 def test_a_damaged_store_is_set_aside_and_costs_only_itself(host, stored, sampled):
@@ -215,7 +233,9 @@ def test_a_damaged_store_is_set_aside_and_costs_only_itself(host, stored, sample
     damaged = stored.read_bytes()[:100] + b"x" * 20_000
     stored.write_bytes(damaged)
     result = searched(host, Counting(), "latent", search="random")
-    assert "set aside" in result.outputs["2"]["text"][0] and torch.equal(result.kept["latent"][0]["samples"], first.kept["latent"][0]["samples"])
+    assert "set aside" in result.outputs["2"]["text"][0] and torch.equal(
+        result.kept["latent"][0]["samples"], first.kept["latent"][0]["samples"]
+    )
     assert [path.read_bytes()[:200] for path in stored.parent.glob("*.damaged-*.sqlite3")] == [damaged[:200]]
     sampled.clear()
     searched(host, Counting(), "latent", search="random")
@@ -238,13 +258,13 @@ def test_the_own_folder_is_the_hosts_user_folder(host, stored):
 
 def steering(host, act, after=1):
     """Acts on the search that tells of its candidates for the `after`th time."""
-    live, told = host.part("nodes.host.live"), []
+    live, told = host.part("nodes.host.page.live"), []
 
     def on_event(name, data):
         if name == "noise_search.update" and data.get("candidates"):
             told.append(data)
             if len(told) == after:
-                act(live.find(data["search"]))
+                act(live.find_search(data["search"]))
 
     return on_event
 
@@ -268,7 +288,7 @@ def test_a_search_that_was_finished_by_hand_gives_the_same_result_again_until_so
 def test_what_was_pinned_is_pinned_when_the_search_runs_again(host):
     found = []
     watched(host, lambda live: (live.pin(3, True), live.pin(5, True), live.pin(3, False), found.append(live)))
-    host.part("nodes.host.live")._known.clear()
+    host.part("nodes.host.page.live")._known.clear()
     watched(host, found.append, after=1)
     assert found[0] is not found[1] and found[1].pinned == [5]
 
@@ -297,16 +317,18 @@ def test_a_disk_that_cannot_be_read_costs_the_memory_only(host, monkeypatch):
     def broken(self, setup, key):
         raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(host.part("nodes.host.store").Store, "latent", broken)
+    monkeypatch.setattr(host.part("nodes.host.store.records").Store, "latent", broken)
     result = searched(host, Counting(), "trace", search="random")
     assert not result.error and "Input/output error" in result.outputs["2"]["text"][0]
 
 
 def test_a_pin_that_cannot_be_written_costs_the_pin_and_not_the_store(host, sampled, monkeypatch):
     """It comes on a thread of the server, while the search writes its pictures."""
-    store = host.part("nodes.host.store").Store
+    store = host.part("nodes.host.store.records").Store
     with monkeypatch.context() as patch:
-        patch.setattr(store, "note", lambda *rest: (_ for _ in ()).throw(sqlite3.OperationalError("database is locked")))
+        patch.setattr(
+            store, "note", lambda *rest: (_ for _ in ()).throw(sqlite3.OperationalError("database is locked"))
+        )
         result = watched(host, lambda live: live.pin(2, True), pictures=12)
     assert result.ok and "Not kept" not in result.outputs["2"]["text"][0]
     sampled.clear()
@@ -318,8 +340,8 @@ def test_a_search_finished_by_hand_ends_at_the_same_picture_whatever_fits_into_m
     """Before, it ended with a round, and rounds are larger or smaller."""
     first = watched(host, lambda live: live.steer("finish"), pictures=24)
     trials = len(first.kept["trace"][0].trials)
-    measurer = host.part("nodes.host.measuring").Measurer
-    monkeypatch.setattr(measurer, "group", property(lambda self: 5))
+    evaluator = host.part("nodes.host.engine.evaluator").LocalEvaluator
+    monkeypatch.setattr(evaluator, "group", property(lambda self: 5))
     sampled.clear()
     again = watched(host, lambda live: None, pictures=24)
     assert len(again.kept["trace"][0].trials) == trials and sampled == [] and again.kept["trace"][0].stopped == "you"

@@ -51,7 +51,7 @@ def score(*outputs, **inputs):
 
 
 def entries(host):
-    return host.call(lambda: host.part("nodes.host.weights").choices())
+    return host.call(lambda: host.part("nodes.host.judges.model_files").choices())
 
 
 def expected_scores(folder, name, batch, prompt="a red cube"):
@@ -87,7 +87,14 @@ def test_a_choice_saved_while_the_file_was_missing_works_when_it_has_arrived(hos
     saved = next(entry for entry in entries(host) if entry.startswith(OPENAI))
     prompt = {**load(saved), **keep("load", 0, "verifier")}
     refused = host.run(prompt)
-    for part in (OPENAI, "open_clip_model.safetensors", "1.7 GB", "Apache-2.0", "https://huggingface.co/timm/", str(folder)):
+    for part in (
+        OPENAI,
+        "open_clip_model.safetensors",
+        "1.7 GB",
+        "Apache-2.0",
+        "https://huggingface.co/timm/",
+        str(folder),
+    ):
         assert part in refused.error
     write_folder(folder / OPENAI, clip)
     result = host.run(prompt)
@@ -140,7 +147,11 @@ def test_a_broken_file_is_an_error_and_no_random_network(host, folder, clip):
 
 def test_clip_vision_is_refused_where_it_would_not_be_used(host, folder, clip):
     write_folder(folder / "tiny", clip)
-    prompt = {**value(host, "vision", object()), **load("tiny", clip_vision=["vision", 0]), **keep("load", 0, "verifier")}
+    prompt = {
+        **value(host, "vision", object()),
+        **load("tiny", clip_vision=["vision", 0]),
+        **keep("load", 0, "verifier"),
+    }
     assert "clip_vision must be left unconnected" in host.run(prompt).error
 
 
@@ -181,7 +192,7 @@ def test_an_aesthetic_head_sits_on_the_hosts_clip_vision(host, folder):
 
 
 def test_clip_vision_sees_pictures_cropped_by_our_own_pixel_path(host, folder, clip):
-    trunk = host.part("nodes.host.verifiers").ClipVisionTrunk
+    trunk = host.part("nodes.host.judges.host_verifier").ClipVisionTrunk
     vision, batch = host.call(tiny_clip_vision), pictures(size=(64, 96)).movedim(-1, 1)
     seen = []
     vision.encode_image = lambda image, crop: seen.append(image) or {"image_embeds": torch.zeros(len(image), 16)}
@@ -208,7 +219,11 @@ def tiny_clip_vision():
         path = Path(place) / "config.json"
         path.write_text(json.dumps(config))
         vision = ClipVisionModel(str(path))
-    weights = {key: torch.randn_like(value, dtype=torch.float32) * 0.2 for key, value in vision.get_sd().items() if value.is_floating_point()}
+    weights = {
+        key: torch.randn_like(value, dtype=torch.float32) * 0.2
+        for key, value in vision.get_sd().items()
+        if value.is_floating_point()
+    }
     vision.load_sd({**vision.get_sd(), **weights})
     return vision
 
@@ -252,7 +267,10 @@ def ensemble(host, *verifiers, **inputs):
 
 def test_an_ensemble_of_the_host_ranks_the_pool(host):
     batch = torch.zeros(3, 8, 8, 3)
-    batch[:, :, :, 0], batch[:, :, :, 1] = torch.tensor([0.1, 0.2, 0.3])[:, None, None], torch.tensor([0.3, 0.9, 0.2])[:, None, None]
+    batch[:, :, :, 0], batch[:, :, :, 1] = (
+        torch.tensor([0.1, 0.2, 0.3])[:, None, None],
+        torch.tensor([0.3, 0.9, 0.2])[:, None, None],
+    )
     prompt = {**ensemble(host, Toy(0), Toy(1)), **value(host, "images", batch)}
     prompt |= score("images", "scores", images=["images", 0], verifier=["ensemble", 0])
     result = host.run(prompt)
@@ -264,7 +282,10 @@ def test_an_ensemble_of_the_host_ranks_the_pool(host):
 
 
 def test_weights_are_written_as_numbers_in_the_order_of_the_sockets(host):
-    prompt = {**ensemble(host, Toy(0), Toy(1), combination="weighted sum", weights="2; -0.5"), **keep("ensemble", 0, "verifier")}
+    prompt = {
+        **ensemble(host, Toy(0), Toy(1), combination="weighted sum", weights="2; -0.5"),
+        **keep("ensemble", 0, "verifier"),
+    }
     result = host.run(prompt)
     assert result.ok, result.error
     assert result.kept["verifier"][0].combine(torch.tensor([[1.0, 2.0]])).tolist() == [1.0]
@@ -272,7 +293,11 @@ def test_weights_are_written_as_numbers_in_the_order_of_the_sockets(host):
 
 @pytest.mark.parametrize(
     ("weights", "problem"),
-    [("1, much", "must be numbers separated by commas, got '1, much'"), ("1", "one number per verifier, 2 in all, got 1"), ("0 0", "not all 0")],
+    [
+        ("1, much", "must be numbers separated by commas, got '1, much'"),
+        ("1", "one number per verifier, 2 in all, got 1"),
+        ("0 0", "not all 0"),
+    ],
 )
 def test_weights_that_do_not_fit_are_refused(host, weights, problem):
     prompt = {**ensemble(host, Toy(0), Toy(1), weights=weights), **keep("ensemble", 0, "verifier")}
@@ -302,7 +327,7 @@ def bright(*levels, size=(8, 8)):
 
 
 def noise_for(host, count):
-    build = host.part("nodes.host.noise").CandidateNoise
+    build = host.part("nodes.host.setup.noise").CandidateNoise
     fresh = host.part("search.noise").fresh
     return build([fresh(100 + index) for index in range(count)])
 
@@ -310,7 +335,11 @@ def noise_for(host, count):
 def test_a_batch_leaves_as_a_batch_with_everything_sorted_along(host):
     latent = {"samples": torch.arange(3.0)[:, None, None, None].expand(3, 4, 2, 2), "batch_index": [5, 6, 7],
               "noise_mask": torch.arange(3.0)[:, None, None, None].expand(3, 1, 2, 2)}  # fmt: skip
-    prompt = {**value(host, "toy", Toy(0)), **value(host, "images", bright(0.2, 0.9, 0.5)), **value(host, "latent", latent)}
+    prompt = {
+        **value(host, "toy", Toy(0)),
+        **value(host, "images", bright(0.2, 0.9, 0.5)),
+        **value(host, "latent", latent),
+    }
     prompt |= {**value(host, "noise", noise_for(host, 3)), **value(host, "seeds", [100, 101, 102])}
     links = {"latents": ["latent", 0], "noises": ["noise", 0], "seeds": ["seeds", 1]}
     result = host.run(prompt | score(*SCORE_OUTPUTS, images=["images", 0], verifier=["toy", 0], **links))
@@ -333,12 +362,25 @@ def test_a_list_of_different_sizes_leaves_as_a_list(host):
     images = [bright(0.2, size=(8, 8)), bright(0.9, 0.1, size=(16, 8)), bright(0.5, size=(8, 8))]
     latents = [{"samples": torch.full((1, 4, 1, 1), float(index))} for index in range(4)]
     noises = [noise_for(host, 1) for _ in range(4)]
-    prompt = {**value(host, "toy", Toy(0)), **value(host, "images", images), **value(host, "latents", latents), **value(host, "noises", noises)}
+    prompt = {
+        **value(host, "toy", Toy(0)),
+        **value(host, "images", images),
+        **value(host, "latents", latents),
+        **value(host, "noises", noises),
+    }
     links = {"latents": ["latents", 1], "noises": ["noises", 1]}
     result = host.run(prompt | score("images", "latents", "noises", images=["images", 1], verifier=["toy", 0], **links))
     assert result.ok, result.error
-    assert [tuple(image.shape) for image in result.kept["images"]] == [(1, 16, 8, 3), (1, 8, 8, 3), (1, 8, 8, 3), (1, 16, 8, 3)]
-    assert [latent["samples"].item() if latent["samples"].numel() == 1 else latent["samples"][0, 0, 0, 0].item() for latent in result.kept["latents"]] == [1.0, 3.0, 0.0, 2.0]
+    assert [tuple(image.shape) for image in result.kept["images"]] == [
+        (1, 16, 8, 3),
+        (1, 8, 8, 3),
+        (1, 8, 8, 3),
+        (1, 16, 8, 3),
+    ]
+    assert [
+        latent["samples"].item() if latent["samples"].numel() == 1 else latent["samples"][0, 0, 0, 0].item()
+        for latent in result.kept["latents"]
+    ] == [1.0, 3.0, 0.0, 2.0]
     assert result.kept["noises"] == [noises[1], noises[3], noises[0], noises[2]]
 
 
@@ -360,11 +402,17 @@ def test_grey_and_transparent_pictures_are_judged(host, folder, clip, channels):
     result = host.run(prompt | score("scores", images=["images", 0], verifier=["load", 0]))
     assert result.ok, result.error
     expected = expected_scores(folder, "tiny", batch.expand(-1, -1, -1, 3) if channels == 1 else batch[..., :3])
-    torch.testing.assert_close(torch.tensor(result.kept["scores"]), expected.sort(descending=True).values, rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        torch.tensor(result.kept["scores"]), expected.sort(descending=True).values, rtol=0, atol=1e-4
+    )
 
 
 def test_equal_pictures_keep_their_order(host):
-    prompt = {**value(host, "toy", Toy(0)), **value(host, "images", bright(0.5, 0.5, 0.9)), **value(host, "seeds", [1, 2, 3])}
+    prompt = {
+        **value(host, "toy", Toy(0)),
+        **value(host, "images", bright(0.5, 0.5, 0.9)),
+        **value(host, "seeds", [1, 2, 3]),
+    }
     result = host.run(prompt | score("seeds", images=["images", 0], verifier=["toy", 0], seeds=["seeds", 1]))
     assert result.ok, result.error
     assert result.kept["seeds"] == [3, 1, 2]
@@ -399,15 +447,33 @@ def test_what_is_not_connected_is_not_missed_until_it_is_used(host):
         ({"verifier": "reader", "prompt": " "}, "prompt must be given, because channel 1 reads it"),
         ({"verifier": "reader", "prompt": "<lora:only:1>"}, "prompt must be given, because channel 1 reads it"),
         ({"verifier": "broken"}, "channel 0 must give finite values, got NaN or infinity for picture 2 of 2"),
-        ({"verifier": "whole", "images": "blank"}, "channel 0 must see finite pixels, got NaN or infinite ones in picture 1 of 2"),
+        (
+            {"verifier": "whole", "images": "blank"},
+            "channel 0 must see finite pixels, got NaN or infinite ones in picture 1 of 2",
+        ),
     ],
 )
 def test_bad_input_is_an_error_that_says_what_and_where(host, inputs, problem):
-    wrap = host.part("nodes.host.verifiers").HostVerifier
-    nodes = {**value(host, "images", bright(0.1, 0.2)), **value(host, "toy", Toy(0)), **value(host, "floats", [0.5, 7.0, -1.0])}
-    nodes |= {**value(host, "nans", [0.5, float("nan")]), **value(host, "seeds", [1, 2, 3]), **value(host, "noise", noise_for(host, 3))}
-    nodes |= {**value(host, "latent", {"samples": torch.zeros(3, 4, 2, 2)}), **value(host, "reader", wrap(Inner(1, prompt=True)))}
-    nodes |= {**value(host, "broken", wrap(Broken(0))), **value(host, "whole", wrap(Inner(0))), **value(host, "blank", bright(float("nan"), 0.5))}
+    wrap = host.part("nodes.host.judges.host_verifier").HostVerifier
+    nodes = {
+        **value(host, "images", bright(0.1, 0.2)),
+        **value(host, "toy", Toy(0)),
+        **value(host, "floats", [0.5, 7.0, -1.0]),
+    }
+    nodes |= {
+        **value(host, "nans", [0.5, float("nan")]),
+        **value(host, "seeds", [1, 2, 3]),
+        **value(host, "noise", noise_for(host, 3)),
+    }
+    nodes |= {
+        **value(host, "latent", {"samples": torch.zeros(3, 4, 2, 2)}),
+        **value(host, "reader", wrap(Inner(1, prompt=True))),
+    }
+    nodes |= {
+        **value(host, "broken", wrap(Broken(0))),
+        **value(host, "whole", wrap(Inner(0))),
+        **value(host, "blank", bright(float("nan"), 0.5)),
+    }
     links = {name: [source, int(name in ("scores", "seeds"))] for name, source in inputs.items() if name != "prompt"}
     text = {"prompt": inputs["prompt"]} if "prompt" in inputs else {}
     result = host.run(nodes | score("scores", **{"images": ["images", 0], **links, **text}))
@@ -440,13 +506,22 @@ def test_what_only_comfyui_understands_does_not_reach_the_verifier(host, folder,
     write_folder(folder / "tiny", clip)
     batch = pictures(1)
     prompt = {**load("tiny"), **value(host, "images", batch)}
-    result = host.run(prompt | score("best", images=["images", 0], verifier=["load", 0], prompt="a (red:1.2) cube <lora:x:1>"))
+    result = host.run(
+        prompt | score("best", images=["images", 0], verifier=["load", 0], prompt="a (red:1.2) cube <lora:x:1>")
+    )
     assert result.ok, result.error
     assert result.kept["best"] == pytest.approx(expected_scores(folder, "tiny", batch).tolist(), abs=1e-4)
 
 
 @pytest.mark.parametrize(
-    "written", ["a (red:1.3) cat", "((masterpiece)), (a (blue:0.8) bird:1.1)", r"(pikachu \(pokemon\):1.2)", "(a:1.1) (b:c)", "(16:9)"]
+    "written",
+    [
+        "a (red:1.3) cat",
+        "((masterpiece)), (a (blue:0.8) bird:1.1)",
+        r"(pikachu \(pokemon\):1.2)",
+        "(a:1.1) (b:c)",
+        "(16:9)",
+    ],
 )
 def test_parentheses_are_read_as_the_host_reads_them(host, written):
     from comfy import sd1_clip
@@ -474,14 +549,18 @@ class Hungry(Inner):
 
 
 def test_out_of_memory_halves_the_batch_and_goes_on(host):
-    wrap, hungry, levels = host.part("nodes.host.verifiers").HostVerifier, Hungry(), [0.1, 0.9, 0.3, 0.4, 0.5, 0.6, 0.7]
+    wrap, hungry, levels = (
+        host.part("nodes.host.judges.host_verifier").HostVerifier,
+        Hungry(),
+        [0.1, 0.9, 0.3, 0.4, 0.5, 0.6, 0.7],
+    )
     values = host.call(lambda: wrap(hungry).measure(bright(*levels), ""))
     assert values[:, 0].tolist() == pytest.approx(levels)
     assert hungry.batches == [7, 3, 1, 1, 1, 1, 1, 1, 1]
 
 
 def test_another_error_is_not_taken_for_out_of_memory(host):
-    wrap, hungry = host.part("nodes.host.verifiers").HostVerifier, Hungry()
+    wrap, hungry = host.part("nodes.host.judges.host_verifier").HostVerifier, Hungry()
     hungry.measure = lambda images, prompt: torch.ones(2, 3) @ torch.ones(2, 3)
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         host.call(lambda: wrap(hungry).measure(bright(0.1, 0.2), ""))
@@ -490,7 +569,7 @@ def test_another_error_is_not_taken_for_out_of_memory(host):
 def test_weights_are_in_the_hosts_hands_and_come_back_after_it_unloaded_them(host):
     import comfy.model_management as memory
 
-    wrap, hungry = host.part("nodes.host.verifiers").HostVerifier, Hungry()
+    wrap, hungry = host.part("nodes.host.judges.host_verifier").HostVerifier, Hungry()
     verifier = host.call(lambda: wrap(hungry, "cpu"))
     host.call(lambda: verifier.measure(bright(0.1), ""))
     assert any(loaded.model is verifier.patcher for loaded in memory.current_loaded_models)
@@ -500,7 +579,7 @@ def test_weights_are_in_the_hosts_hands_and_come_back_after_it_unloaded_them(hos
 
 
 def test_weights_stay_in_single_precision_on_the_cpu(host):
-    wrap, hungry = host.part("nodes.host.verifiers").HostVerifier, Hungry()
+    wrap, hungry = host.part("nodes.host.judges.host_verifier").HostVerifier, Hungry()
     host.call(lambda: wrap(hungry))
     assert hungry.module.weight.dtype == torch.float32
 
@@ -525,11 +604,28 @@ def test_an_empty_prompt_is_read_from_the_sampler_that_made_the_pictures(host):
             return None
 
     read = []
-    search = {"model": ["m", 0], "positive": ["text", 0], "negative": ["m", 2], "latent_image": ["m", 3], "vae": ["m", 4], "seed": 1, "steps": 1,
-              "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0, "pictures": 1, "minutes": 0.0, "keep": 1}  # fmt: skip
+    search = {
+        "model": ["m", 0],
+        "positive": ["text", 0],
+        "negative": ["m", 2],
+        "latent_image": ["m", 3],
+        "vae": ["m", 4],
+        "seed": 1,
+        "steps": 1,
+        "cfg": 1.0,
+        "sampler_name": "euler",
+        "scheduler": "simple",
+        "denoise": 1.0,
+        "pictures": 1,
+        "minutes": 0.0,
+        "keep": 1,
+    }
     prompt = {
         "m": {"class_type": "ToyModel", "inputs": {"family": "sd3", "batch": 1}},
-        "text": {"class_type": "ToyConditioning", "inputs": {"family": "sd3", "seed": 1, "batch": 1, "text": "a red fox"}},
+        "text": {
+            "class_type": "ToyConditioning",
+            "inputs": {"family": "sd3", "seed": 1, "batch": 1, "text": "a red fox"},
+        },
         "search": {"class_type": "NoiseSearch", "inputs": search},
         **value(host, "reader", Reading()),
         **score("best", images=["search", 1], verifier=["reader", 0], prompt=""),

@@ -9,7 +9,10 @@ def settings(host, verifier, name="settings", **inputs):
     """A node of settings for a verifier, and that verifier."""
     plain = {"weight": 1.0, "gate": False, "floor": 0.0, "prompt": ""}
     nodes = value(host, f"judge of {name}", verifier)
-    return {**nodes, name: {"class_type": "VerifierSettings", "inputs": {"verifier": [f"judge of {name}", 0], **plain, **inputs}}}
+    return {
+        **nodes,
+        name: {"class_type": "VerifierSettings", "inputs": {"verifier": [f"judge of {name}", 0], **plain, **inputs}},
+    }
 
 
 def card(host, name, prompt=False, limit=None):
@@ -41,7 +44,9 @@ def test_a_gate_puts_pictures_below_the_floor_last_and_says_how_many(host, toy):
     result = host.run(nodes | score("images", images=["images", 0], verifier=["ensemble", 0]))
     assert result.ok, result.error
     assert torch.equal(result.kept["images"][0], batch[[3, 1, 2, 0]])
-    assert result.outputs["score"]["text"][0].splitlines()[0] == "2 of 4 pictures miss a floor and rank behind all others."
+    assert (
+        result.outputs["score"]["text"][0].splitlines()[0] == "2 of 4 pictures miss a floor and rank behind all others."
+    )
 
 
 def test_a_floor_counts_only_while_the_gate_is_on(host, toy):
@@ -74,7 +79,11 @@ def test_only_what_the_mask_covers_is_judged(host, toy):
     ("another shape", torch.ones(1, 8, 16), "mask must have the aspect ratio of the pictures, 8 x 8, got 16 x 8"),
 ])  # fmt: skip
 def test_a_mask_that_does_not_fit_is_refused(host, toy, name, mask, problem):
-    nodes = {**settings(host, toy(0), mask=["mask", 0]), **value(host, "mask", mask), **value(host, "images", bright(0.5))}
+    nodes = {
+        **settings(host, toy(0), mask=["mask", 0]),
+        **value(host, "mask", mask),
+        **value(host, "images", bright(0.5)),
+    }
     assert problem in host.run(nodes | score("best", images=["images", 0], verifier=["settings", 0])).error
 
 
@@ -88,15 +97,20 @@ class Reading(Inner):
 def test_an_own_prompt_is_read_as_the_common_one_is_without_comfyui_extras(host):
     reading = Reading(0, prompt=True)
     reading.card = card(host, "reader", prompt=True, limit=2)
-    wrapped = host.part("nodes.host.verifiers").HostVerifier(reading)
-    nodes = {**settings(host, wrapped, prompt="(five:1.2) long fingers <lora:x:1>"), **value(host, "images", bright(0.5))}
+    wrapped = host.part("nodes.host.judges.host_verifier").HostVerifier(reading)
+    nodes = {
+        **settings(host, wrapped, prompt="(five:1.2) long fingers <lora:x:1>"),
+        **value(host, "images", bright(0.5)),
+    }
     result = host.run(nodes | score("scores", images=["images", 0], verifier=["settings", 0], prompt=""))
     assert result.ok, result.error
     assert result.kept["scores"] == [len("five long fingers")]
     assert result.outputs["score"]["text"][0].splitlines()[0] == "reader reads the first 2 of the prompt's 3 tokens."
 
 
-@pytest.mark.parametrize(("inputs", "problem"), [({"weight": 0.0}, "not 0 without a gate, got 0"), ({"weight": 1000.0}, "bigger than max")])
+@pytest.mark.parametrize(
+    ("inputs", "problem"), [({"weight": 0.0}, "not 0 without a gate, got 0"), ({"weight": 1000.0}, "bigger than max")]
+)
 def test_settings_that_mean_nothing_are_refused(host, toy, inputs, problem):
     assert problem in host.run({**settings(host, toy(0), **inputs), **keep("settings", 0, "verifier")}).error
 
@@ -113,7 +127,7 @@ def test_the_order_of_widgets_is_what_saved_workflows_rely_on(host):
 
 
 def held_out(host, *arguments):
-    return host.call(lambda: host.part("nodes.host.judging").held_out(*arguments))
+    return host.call(lambda: host.part("nodes.host.judges.judging").held_out(*arguments))
 
 
 def test_a_held_out_judge_compares_the_winner_with_the_own_seed(host, toy):
@@ -125,7 +139,10 @@ def test_a_held_out_judge_compares_the_winner_with_the_own_seed(host, toy):
 
 def test_a_held_out_judge_that_likes_the_own_seed_better_says_so(host, toy):
     _, notes = held_out(host, toy(0), list(bright(0.25)), bright(0.5)[0], "")
-    assert notes == ["held out: channel 0 0.25 (own seed 0.5, -0.25)", "channel 0, which was not searched on, likes the own seed better."]
+    assert notes == [
+        "held out: channel 0 0.25 (own seed 0.5, -0.25)",
+        "channel 0, which was not searched on, likes the own seed better.",
+    ]
 
 
 def test_without_the_own_seeds_picture_only_the_winners_are_shown(host, toy):
@@ -141,5 +158,11 @@ def test_pictures_of_several_sizes_and_videos_are_held_out_as_well(host, toy):
 def test_what_of_the_prompt_a_held_out_judge_does_not_read_is_said(host):
     reading = Reading(0, prompt=True)
     reading.card = card(host, "reader", prompt=True, limit=2)
-    _, notes = held_out(host, host.part("nodes.host.verifiers").HostVerifier(reading), list(bright(0.5)), None, "one two three")
+    _, notes = held_out(
+        host,
+        host.part("nodes.host.judges.host_verifier").HostVerifier(reading),
+        list(bright(0.5)),
+        None,
+        "one two three",
+    )
     assert notes[0] == "reader reads the first 2 of the prompt's 3 tokens."

@@ -1,4 +1,6 @@
-"""Vision-language models that judge, in the real host: from a folder, behind a server, and two pictures against each other."""
+"""Vision-language models that judge, in the real host: from a folder, behind a server, and two pictures against each
+other.
+"""
 
 import threading
 import time
@@ -6,7 +8,16 @@ import time
 import pytest
 import torch
 from noise_search.tests.nodes.test_verifier_nodes import Toy, bright, keep, pictures, score, value
-from noise_search.tests.verifiers.fake_server import Answer, brightness, likely, pictures_of, rubric, says, serving, text_of
+from noise_search.tests.verifiers.fake_server import (
+    Answer,
+    brightness,
+    likely,
+    pictures_of,
+    rubric,
+    says,
+    serving,
+    text_of,
+)
 from noise_search.tests.verifiers.tiny_vlm import write_vlm
 from noise_search.verifiers.vlm import VlmScore
 from noise_search.verifiers.vlm_local import LocalChat
@@ -15,8 +26,22 @@ SERVER = "server (base_url)"
 
 
 def vlm(name="load", **inputs):
-    settings = {"mode": "yes or no", "model": SERVER, "text": "", "base_url": "http://127.0.0.1:9/v1", "model_name": "tiny", "path": ""}
-    advanced = {"picture_size": 768, "parallel": 4, "timeout": 20.0, "retries": 0, "max_requests": 100, "device": "auto"}
+    settings = {
+        "mode": "yes or no",
+        "model": SERVER,
+        "text": "",
+        "base_url": "http://127.0.0.1:9/v1",
+        "model_name": "tiny",
+        "path": "",
+    }
+    advanced = {
+        "picture_size": 768,
+        "parallel": 4,
+        "timeout": 20.0,
+        "retries": 0,
+        "max_requests": 100,
+        "device": "auto",
+    }
     return {name: {"class_type": "VLMVerifier", "inputs": {**settings, **advanced, **inputs}}}
 
 
@@ -33,11 +58,13 @@ def by_brightness(body, number):
 def test_a_model_from_the_folder_judges_as_it_does_outside_the_host(host, folder):
     write_vlm(folder / "tiny vlm")
     batch = pictures()
-    assert "tiny vlm" in host.call(lambda: host.part("nodes.host.vlm").choices())
+    assert "tiny vlm" in host.call(lambda: host.part("nodes.host.judges.vlm").choices())
     result = host.run(judged(host, batch, model="tiny vlm"))
     assert result.ok, result.error
     expected = VlmScore(LocalChat.load(folder / "tiny vlm")).measure(batch.movedim(-1, 1), "a red cube")[:, 0]
-    torch.testing.assert_close(torch.tensor(result.kept["scores"]), expected.sort(descending=True).values, rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        torch.tensor(result.kept["scores"]), expected.sort(descending=True).values, rtol=0, atol=1e-4
+    )
     moved = host.run(judged(host, batch, path=str(folder / "tiny vlm")))
     assert moved.ok and moved.kept["scores"] == result.kept["scores"]
 
@@ -61,7 +88,10 @@ def test_a_missing_model_says_where_to_get_it(host, folder):
 
 @pytest.mark.parametrize(
     ("inputs", "problem"),
-    [({"base_url": "nonsense"}, "base_url must be an address"), ({"path": "relative/folder"}, "path must be a complete one")],
+    [
+        ({"base_url": "nonsense"}, "base_url must be an address"),
+        ({"path": "relative/folder"}, "path must be a complete one"),
+    ],
 )
 def test_an_address_or_path_that_cannot_be_is_refused_before_the_run(host, inputs, problem):
     result = host.run(judged(host, pictures(), **inputs))
@@ -105,9 +135,13 @@ def test_cancel_does_not_wait_for_the_server(host):
 def test_requests_are_counted_per_run(host):
     with serving(by_brightness) as server:
         for level in (0.3, 0.6):  # the same verifier from the host's cache, other pictures
-            result = host.run(judged(host, bright(level, level, level), base_url=server.url, max_requests=3), keep_cache=True)
+            result = host.run(
+                judged(host, bright(level, level, level), base_url=server.url, max_requests=3), keep_cache=True
+            )
             assert result.ok, result.error
-        refused = host.run(judged(host, bright(0.1, 0.2, 0.3, 0.4), base_url=server.url, max_requests=3), keep_cache=True)
+        refused = host.run(
+            judged(host, bright(0.1, 0.2, 0.3, 0.4), base_url=server.url, max_requests=3), keep_cache=True
+        )
     assert "has made its 3 requests" in refused.error
 
 
@@ -152,9 +186,18 @@ def test_a_judge_that_cannot_compare_is_refused(host):
 
 
 BEHIND = {
-    "EnsembleVerifier": ({"verifiers.verifier0": ["final", 0], "combination": "mean rank", "weights": ""}, "an ensemble"),
-    "VerifierSettings": ({"verifier": ["final", 0], "weight": 1.0, "gate": False, "floor": 0.0, "prompt": ""}, "settings or final"),
-    "PairwiseFinal": ({"verifier": ["final", 0], "judge": ["judge", 0], "finalists": 2, "question": ""}, "settings or final"),
+    "EnsembleVerifier": (
+        {"verifiers.verifier0": ["final", 0], "combination": "mean rank", "weights": ""},
+        "an ensemble",
+    ),
+    "VerifierSettings": (
+        {"verifier": ["final", 0], "weight": 1.0, "gate": False, "floor": 0.0, "prompt": ""},
+        "settings or final",
+    ),
+    "PairwiseFinal": (
+        {"verifier": ["final", 0], "judge": ["judge", 0], "finalists": 2, "question": ""},
+        "settings or final",
+    ),
 }
 
 
@@ -165,3 +208,65 @@ def test_a_node_behind_it_would_lose_the_final_and_is_refused(host, kind):
     error = host.run(nodes | keep("behind", 0, "verifier")).error
     assert "a pairwise final must come last, right before the search, got channel 0, final by VLM yes or no" in error
     assert within in error
+
+
+# the picture before
+
+
+def changed_by_order(body, number):
+    """Finds the order carried out where the second picture is brighter, and the rest kept where it is not white."""
+    before, after = (brightness(picture) for picture in pictures_of(body))
+    return likely(0.9 if "carried out" in text_of(body) and after > before else 0.9 - after / 2)
+
+
+def edit(host, url, *outputs, **inputs):
+    """An editing model's picture, judged; its prompt is an order."""
+    before = value(host, "before", bright(0.1, size=(48, 32)))
+    nodes = judged(host, bright(0.2, 0.9, size=(32, 32)), *outputs, base_url=url, **inputs) | before
+    nodes["score"]["inputs"] |= {"images": ["sampler", 0], "prompt": ""}
+    encoder = {"prompt": "Make the kettle blue.", "clip": ["images", 0], "image": ["before", 0]}
+    sampler = {"value": ["images", 0], "positive": ["encoder", 0]}
+    nodes["encoder"] = {"class_type": "TextEncodeQwenImageEdit", "inputs": encoder}
+    return nodes | {"sampler": {"class_type": "Passes", "inputs": sampler}}
+
+
+@pytest.fixture
+def passes(host, monkeypatch):
+    """A sampler of another pack, which gives what the test put there."""
+    import nodes
+
+    class Passes:
+        CATEGORY, FUNCTION, RETURN_TYPES = "tests", "give", ("IMAGE",)
+
+        @classmethod
+        def INPUT_TYPES(cls):
+            return {"required": {"value": ("IMAGE",)}, "optional": {"positive": ("CONDITIONING", {"lazy": True})}}
+
+        def give(self, value, positive=None):
+            return (value,)
+
+    host.load_all_nodes()
+    monkeypatch.setitem(nodes.NODE_CLASS_MAPPINGS, "Passes", Passes)
+
+
+def test_the_picture_before_is_shown_to_the_model_and_the_order_needs_no_other_words(host, passes):
+    with serving(changed_by_order) as server:
+        result = host.run(edit(host, server.url, picture_before=["before", 0]))
+    assert result.ok, result.error
+    assert len(server.requests) == 4
+    assert '"Make the kettle blue."' in text_of(server.bodies()[0])
+    assert "order to change a picture" not in result.outputs["score"]["text"][0]
+
+
+def test_a_judge_of_descriptions_says_once_that_the_prompt_is_an_order(host, passes):
+    with serving(by_brightness) as server:
+        result = host.run(edit(host, server.url))
+        assert result.ok, result.error
+        shown = result.outputs["score"]["text"][0]
+        assert shown.count("The prompt seems to be an order to change a picture") == 1
+        assert "type what the picture should show into prompt, or judge with VLM Verifier" in shown
+        typed = edit(host, server.url)
+        typed["score"]["inputs"]["prompt"] = "a blue kettle on a table"
+        result = host.run(typed)
+    assert result.ok, result.error
+    assert "order to change a picture" not in result.outputs["score"]["text"][0]

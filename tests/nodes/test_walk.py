@@ -1,4 +1,6 @@
-"""Walks along the path in the host: cut and resumed, re-noised, stirred, kept where they were masked, and the same again."""
+"""Walks along the path in the host: cut and resumed, re-noised, stirred, kept where they were masked, and the same
+again.
+"""
 
 import math
 
@@ -17,12 +19,16 @@ def walkers(host, tiny):
     """Builds a walker of a family; `host.part("search.path")` has what it walks."""
     from comfy_extras.nodes_differential_diffusion import DifferentialDiffusion
 
-    sampling, rollout, walk = (host.part(f"nodes.host.{name}") for name in ("sampling", "rollout", "walk"))
+    sampling, rollout, walk = (
+        host.part(f"nodes.host.{name}") for name in ("setup.sampling", "engine.rollout", "engine.walker")
+    )
 
     def build(family, sampler="euler", batch=0, latent=None, patch=None, **changes):
         parts, settings = tiny(family), {**SETTINGS, "steps": STEPS, "sampler_name": sampler, **changes}
         model = parts.model if patch is None else host.call(DifferentialDiffusion.execute, parts.model, patch)[0]
-        setup = sampling.from_ksampler(model, parts.positive, parts.negative, latent or parts.latent, parts.vae, batch=batch, **settings)
+        setup = sampling.from_ksampler(
+            model, parts.positive, parts.negative, latent or parts.latent, parts.vae, batch=batch, **settings
+        )
         return walk.Walker(rollout.Rollout(setup))
 
     return build
@@ -38,12 +44,12 @@ def fresh(host):
     return host.part("search.noise").fresh
 
 
-def ends(host, walker, tried):
+def ends(host, walker, proposed):
     """Latents where they end, `(n, …)`, in the order that was asked for."""
 
     def collected():
-        rows = {row: latent for found in walker.reached(tried) for row, latent in zip(found.rows, found.latents)}
-        return torch.stack([rows[row] for row in range(len(tried))])
+        rows = {row: latent for found in walker.reached(proposed) for row, latent in zip(found.rows, found.latents)}
+        return torch.stack([rows[row] for row in range(len(proposed))])
 
     return host.call(collected)
 
@@ -68,7 +74,9 @@ def test_a_walk_cut_twice_ends_where_the_uncut_one_does(host, walkers, paths, fr
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("patch", PATCHES)
 @pytest.mark.parametrize("mask", MASKS)
-def test_a_walk_under_any_mask_that_is_cut_ends_where_the_uncut_one_does(host, tiny, walkers, paths, fresh, family, patch, mask):
+def test_a_walk_under_any_mask_that_is_cut_ends_where_the_uncut_one_does(
+    host, tiny, walkers, paths, fresh, family, patch, mask
+):
     latent = masked(tiny(family).shape, mask)
     walker = walkers(family, latent=latent, patch=PATCHES[patch])
     uncut = ends(host, walkers(family, latent=latent, patch=PATCHES[patch]), [fresh(SEEDS[0])])
@@ -78,7 +86,9 @@ def test_a_walk_under_any_mask_that_is_cut_ends_where_the_uncut_one_does(host, t
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("patch", PATCHES)
-def test_a_walk_under_a_mask_that_is_noised_again_and_cut_ends_where_the_uncut_one_does(host, tiny, walkers, paths, fresh, family, patch):
+def test_a_walk_under_a_mask_that_is_noised_again_and_cut_ends_where_the_uncut_one_does(
+    host, tiny, walkers, paths, fresh, family, patch
+):
     walker = walkers(family, latent=masked(tiny(family).shape, "gradient"), batch=2, patch=PATCHES[patch])
     again = [paths.renoise(paths.Path(fresh(seed), walker.levels), walker.levels[2:], seed=5) for seed in SEEDS[:2]]
     cut = [paths.Path(paths.Path(one.parent, walker.levels[2:4], one.seed), walker.levels[3:]) for one in again]
@@ -89,12 +99,16 @@ def test_noise_that_is_added_again_is_on_what_the_mask_keeps_too(host, tiny, wal
     """Two noises that do not belong together, mixed where the mask is grey, would be less noise than the level has."""
     walker = walkers("sd15", latent=masked(tiny("sd15").shape, "grey"))
     again = paths.renoise(paths.Path(fresh(SEEDS[0]), walker.levels[:5]), walker.levels[2:], seed=5)
-    state, start = (host.call(part, given) for part, given in ((walker.state_of, again.parent), (walker.start, [again])))
+    state, start = (
+        host.call(part, given) for part, given in ((walker.state_of, again.parent), (walker.start, [again]))
+    )
     assert torch.equal(start.anchor, start.eps) and far(start.anchor, state.anchor) > 0.1
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_where_a_mask_is_grey_a_picture_stays_near_the_original_however_often_it_is_noised_again(host, tiny, walkers, paths, fresh, family):
+def test_where_a_mask_is_grey_a_picture_stays_near_the_original_however_often_it_is_noised_again(
+    host, tiny, walkers, paths, fresh, family
+):
     latent = masked(tiny(family).shape, "grey")
     walker = walkers(family, latent=latent)
     first = walk = paths.Path(fresh(SEEDS[0]), walker.levels)
@@ -106,20 +120,31 @@ def test_where_a_mask_is_grey_a_picture_stays_near_the_original_however_often_it
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_cut_walk_under_a_mask_goes_on_from_what_the_store_kept(host, tiny, walkers, paths, fresh, family):
-    memo = host.part("nodes.host.memo")
+    memo = host.part("nodes.host.store.memo")
     walker = walkers(family, latent=masked(tiny(family).shape, "gradient"))
     parent = paths.renoise(paths.Path(fresh(SEEDS[0]), walker.levels), walker.levels[1:4], seed=5)
     expected = ends(host, walker, [paths.Path(parent, walker.levels[3:])])
     kept = host.call(walker.state_of, parent)
-    walker.states = {parent.key: memo.particles(memo.record(kept, 1))[0]}
+    walker.states = {parent.key: memo.particles(memo.record(*memo.tensors_of(kept), 1))[0]}
     assert far(ends(host, walker, [paths.Path(parent, walker.levels[3:])]), expected) < 1e-5
 
 
 def test_a_pair_of_models_under_a_mask_is_not_cut(host, tiny):
-    parts, sampling = tiny("sd15"), host.part("nodes.host.sampling")
+    parts, sampling = tiny("sd15"), host.part("nodes.host.setup.sampling")
     conditions = [(parts.positive, parts.negative)] * 2
-    setup = host.call(lambda: sampling.from_pair([parts.model] * 2, conditions, masked(parts.shape), parts.vae, steps=STEPS, switch=3, cfgs=[3.0, 3.0],
-                                                 sampler_name="euler", scheduler="simple"))  # fmt: skip
+    setup = host.call(
+        lambda: sampling.from_pair(
+            [parts.model] * 2,
+            conditions,
+            masked(parts.shape),
+            parts.vae,
+            steps=STEPS,
+            switch=3,
+            cfgs=[3.0, 3.0],
+            sampler_name="euler",
+            scheduler="simple",
+        )
+    )
     with pytest.raises(ValueError, match="two models without an inpainting mask"):
         _ = setup.schedule
 
@@ -132,7 +157,11 @@ def test_what_a_mask_keeps_stays_when_a_picture_is_noised_again(host, tiny, walk
     child = paths.renoise(paths.Path(None, (0.0,)), walker.levels[2:], seed=5, eta=eta)
     found = ends(host, walker, [child])
     kept = latent["noise_mask"][:, None] == 0  # (1, 1, h, w), broadcast over channels and frames
-    kept = torch.nn.functional.interpolate(kept.float(), size=found.shape[-2:]).bool().expand(found[0].shape[-3], -1, -1, -1)
+    kept = (
+        torch.nn.functional.interpolate(kept.float(), size=found.shape[-2:])
+        .bool()
+        .expand(found[0].shape[-3], -1, -1, -1)
+    )
     before = latent["samples"]
     inside = kept[0, 0].expand(found.shape)
     assert (found - before)[inside].abs().max() < 1e-3 * before.abs().max()
@@ -141,7 +170,9 @@ def test_what_a_mask_keeps_stays_when_a_picture_is_noised_again(host, tiny, walk
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_noise_that_is_added_gives_the_state_the_law_of_its_new_level(host, walkers, paths, fresh, family):
-    """From t up to s, the noise is that of s: a variance of one, and as much of the old noise in it as the levels say."""
+    """From t up to s, the noise is that of s: a variance of one, and as much of the old noise in it as the levels
+    say.
+    """
     walker = walkers(family)
     low, high = walker.levels[4], walker.levels[2]
     parent = paths.Path(fresh(SEEDS[0]), walker.levels[:5])
@@ -151,7 +182,9 @@ def test_noise_that_is_added_gives_the_state_the_law_of_its_new_level(host, walk
     old, new = rolled.eps.flatten(), up.eps.flatten()
     ratio = walker.noise_to_signal(low) / walker.noise_to_signal(high)
     assert up.sigma == high and torch.equal(up.x0, rolled.x0)
-    assert abs(new.std() - 1) < 5 / math.sqrt(2 * len(new)) and abs(torch.corrcoef(torch.stack([old, new]))[0, 1] - ratio) < 5 / math.sqrt(len(new))
+    assert abs(new.std() - 1) < 5 / math.sqrt(2 * len(new)) and abs(
+        torch.corrcoef(torch.stack([old, new]))[0, 1] - ratio
+    ) < 5 / math.sqrt(len(new))
 
 
 def test_a_flow_state_noised_again_is_the_markov_kernel_of_the_flow(host, walkers, paths, fresh):
@@ -179,7 +212,7 @@ def test_a_stirred_walk_does_not_depend_on_its_batch_and_repeats_from_its_seed(h
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_stirred_walk_without_stirring_is_the_ode(host, walkers, paths, fresh, family):
-    walker, module = walkers(family), host.part("nodes.host.walk")
+    walker, module = walkers(family), host.part("nodes.host.engine.walker")
     start = host.call(walker.rollout.start, [fresh(1)])
     sigmas = walker.rollout.sampling.sigmas
     stirred = host.call(walker.rollout.advance, start, sigmas, module.stirred(0.0, [1], walker.rollout.sampling))
@@ -206,7 +239,10 @@ def test_a_sampler_that_cannot_be_cut_is_replaced_where_it_is_cut_and_only_there
     assert torch.equal(whole, ends(host, walkers("sd3", sampler), [fresh(1)])) and not walker.replaced
     refined = ends(host, walker, [paths.renoise(paths.Path(fresh(1), walker.levels), walker.levels[3:], seed=2)])
     assert refined.isfinite().all() and not walker.replaced
-    assert far(ends(host, walker, [cut_at(paths, fresh(1), walker.levels, 3)]), ends(host, walkers("sd3"), [fresh(1)])) < 1e-5
+    assert (
+        far(ends(host, walker, [cut_at(paths, fresh(1), walker.levels, 3)]), ends(host, walkers("sd3"), [fresh(1)]))
+        < 1e-5
+    )
     assert walker.replaced
 
 
@@ -225,7 +261,13 @@ def test_states_are_kept_only_as_long_as_they_are_needed_and_made_again_where_th
 
 def test_walks_that_differ_are_measured_in_one_round_in_the_order_of_asking(host, walkers, paths, fresh):
     walker = walkers("sd3", batch=2)
-    asked = [fresh(1), paths.draft(fresh(2), walker.levels[::3]), fresh(3), paths.Path(fresh(4), walker.levels[:4]), fresh(5)]
+    asked = [
+        fresh(1),
+        paths.draft(fresh(2), walker.levels[::3]),
+        fresh(3),
+        paths.Path(fresh(4), walker.levels[:4]),
+        fresh(5),
+    ]
     found = ends(host, walker, asked)
     single = torch.cat([ends(host, walkers("sd3"), [one]) for one in asked])
     assert far(found, single) < 1e-5
@@ -261,35 +303,72 @@ def controlled(host, tiny, strength=0.8):
 
 
 def controlled_walker(host, tiny, batch, **changes):
-    parts, sampling = tiny("sd15"), host.part("nodes.host.sampling")
+    parts, sampling = tiny("sd15"), host.part("nodes.host.setup.sampling")
     positive, negative = controlled(host, tiny, **changes)
-    setup = sampling.from_ksampler(parts.model, positive, negative, parts.latent, parts.vae, batch=batch,
-                                   **{**SETTINGS, "steps": STEPS, "sampler_name": "euler"})
-    return host.part("nodes.host.walk").Walker(host.part("nodes.host.rollout").Rollout(setup))
+    setup = sampling.from_ksampler(
+        parts.model,
+        positive,
+        negative,
+        parts.latent,
+        parts.vae,
+        batch=batch,
+        **{**SETTINGS, "steps": STEPS, "sampler_name": "euler"},
+    )
+    return host.part("nodes.host.engine.walker").Walker(host.part("nodes.host.engine.rollout").Rollout(setup))
 
 
-def test_under_a_controlnet_a_batch_equals_the_stock_ksampler_and_a_cut_walk_the_uncut_one(host, tiny, walkers, paths, fresh):
+def test_under_a_controlnet_a_batch_equals_the_stock_ksampler_and_a_cut_walk_the_uncut_one(
+    host, tiny, walkers, paths, fresh
+):
     import nodes
 
     parts = tiny("sd15")
     positive, negative = controlled(host, tiny)
-    stock = [host.call(nodes.KSampler().sample, parts.model, seed, STEPS, 3.0, "euler", "simple", positive, negative, parts.latent, 1.0)[0]["samples"]
-             for seed in SEEDS[:2]]  # fmt: skip
+    stock = [
+        host.call(
+            nodes.KSampler().sample,
+            parts.model,
+            seed,
+            STEPS,
+            3.0,
+            "euler",
+            "simple",
+            positive,
+            negative,
+            parts.latent,
+            1.0,
+        )[0]["samples"]
+        for seed in SEEDS[:2]
+    ]
     candidates, walker = [fresh(seed) for seed in SEEDS[:2]], controlled_walker(host, tiny, batch=2)
     whole = ends(host, walker, candidates)
     assert far(whole, torch.cat(stock)) < 1e-5
-    assert far(ends(host, walker, [cut_at(paths, candidate, walker.levels, 2, 4) for candidate in candidates]), whole) < 1e-5
+    assert (
+        far(ends(host, walker, [cut_at(paths, candidate, walker.levels, 2, 4) for candidate in candidates]), whole)
+        < 1e-5
+    )
     assert far(whole, ends(host, walkers("sd15"), candidates)) > 1e-3  # the ControlNet does something
 
 
 def test_a_model_that_predicts_v_is_cut_and_noised_again_like_the_others(host, tiny, paths, fresh):
     from comfy_extras.nodes_model_advanced import ModelSamplingDiscrete
 
-    parts, sampling = tiny("sd15"), host.part("nodes.host.sampling")
+    parts, sampling = tiny("sd15"), host.part("nodes.host.setup.sampling")
     model = host.call(ModelSamplingDiscrete().patch, parts.model, "v_prediction", False)[0]
-    setup = sampling.from_ksampler(model, parts.positive, parts.negative, parts.latent, parts.vae, batch=2,
-                                   **{**SETTINGS, "steps": STEPS, "sampler_name": "euler"})
-    walker = host.part("nodes.host.walk").Walker(host.part("nodes.host.rollout").Rollout(setup))
+    setup = sampling.from_ksampler(
+        model,
+        parts.positive,
+        parts.negative,
+        parts.latent,
+        parts.vae,
+        batch=2,
+        **{**SETTINGS, "steps": STEPS, "sampler_name": "euler"},
+    )
+    walker = host.part("nodes.host.engine.walker").Walker(host.part("nodes.host.engine.rollout").Rollout(setup))
     cut = cut_at(paths, fresh(1), walker.levels, 2, 4)
     assert far(ends(host, walker, [cut]), ends(host, walker, [fresh(1)])) < 1e-5
-    assert ends(host, walker, [paths.renoise(paths.Path(fresh(1), walker.levels), walker.levels[3:], seed=2)]).isfinite().all()
+    assert (
+        ends(host, walker, [paths.renoise(paths.Path(fresh(1), walker.levels), walker.levels[3:], seed=2)])
+        .isfinite()
+        .all()
+    )

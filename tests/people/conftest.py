@@ -1,4 +1,6 @@
-"""What people do with ComfyUI, with the pack as they have it: what was sampled is kept, in a fresh folder for every test."""
+"""What people do with ComfyUI, with the pack as they have it: what was sampled is kept, in a fresh folder for every
+test.
+"""
 
 import pytest
 from noise_search.tests.people.nodes import NODES

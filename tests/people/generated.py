@@ -1,4 +1,6 @@
-"""Graphs of stock nodes by chance, and changes to them: what the identity of a setup must tell apart, and what it must not."""
+"""Graphs of stock nodes by chance, and changes to them: what the identity of a setup must tell apart, and what it must
+not.
+"""
 
 import copy
 import random
@@ -7,21 +9,41 @@ import random
 PATCHES = {
     "shift": ("ModelSamplingSD3", {"shift": 3.0}, {"shift": [1.5, 5.0]}),
     "gain": ("GainPatch", {"gain": 1.0}, {"gain": [0.5, 0.9]}),
-    "loader": ("PowerLoader", {"spec": {"lora": "style.safetensors", "on": True}, "name": "style.safetensors"}, {"name": ["other.safetensors"]}),
+    "loader": (
+        "PowerLoader",
+        {"spec": {"lora": "style.safetensors", "on": True}, "name": "style.safetensors"},
+        {"name": ["other.safetensors"]},
+    ),
 }
 TEXTS = {
     "range": ("ConditioningSetTimestepRange", {"start": 0.0, "end": 0.5}, {"start": [0.25], "end": [1.0]}),
-    "area": ("ConditioningSetAreaPercentage", {"width": 0.5, "height": 1.0, "x": 0.0, "y": 0.0, "strength": 1.0},
-             {"width": [0.75], "x": [0.5], "strength": [0.3]}),
+    "area": (
+        "ConditioningSetAreaPercentage",
+        {"width": 0.5, "height": 1.0, "x": 0.0, "y": 0.0, "strength": 1.0},
+        {"width": [0.75], "x": [0.5], "strength": [0.3]},
+    ),
 }
 LATENTS = {
     "up": ("LatentUpscaleBy", {"upscale_method": "nearest-exact", "scale_by": 1.25}, {"scale_by": [1.5]}),
     "flip": ("LatentFlip", {"flip_method": "x-axis: vertically"}, {"flip_method": ["y-axis: horizontally"]}),
 }
-SETTINGS = {"steps": [3, 4], "cfg": [2.0, 5.5], "sampler_name": ["heun", "euler_ancestral", "dpmpp_2m"], "scheduler": ["normal", "karras"],
-            "denoise": [0.4, 0.6]}  # fmt: skip
+SETTINGS = {
+    "steps": [3, 4],
+    "cfg": [2.0, 5.5],
+    "sampler_name": ["heun", "euler_ancestral", "dpmpp_2m"],
+    "scheduler": ["normal", "karras"],
+    "denoise": [0.4, 0.6],
+}
 CHAINS = (("model", PATCHES, "model"), ("positive", TEXTS, "conditioning"), ("latent_image", LATENTS, "samples"))
-NEUTRAL = {"pictures": 2, "minutes": 9.0, "patience": 3, "save_found": False, "keep_different": True, "prompt": "some text", "target": 50.0}
+NEUTRAL = {
+    "pictures": 2,
+    "minutes": 9.0,
+    "patience": 3,
+    "save_found": False,
+    "keep_different": True,
+    "prompt": "some text",
+    "target": 50.0,
+}
 
 
 class Generated:
@@ -41,11 +63,20 @@ class Generated:
         for name, kinds, carrier in CHAINS:
             for kind in self.chance.sample(list(kinds), self.chance.randint(0, min(2, len(kinds)))):
                 self.put(name, kind, kinds, carrier)
-        self.settings = {"steps": 2, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": self.chance.choice([1.0, 0.5])}
+        self.settings = {
+            "steps": 2,
+            "cfg": 3.0,
+            "sampler_name": "euler",
+            "scheduler": "simple",
+            "denoise": self.chance.choice([1.0, 0.5]),
+        }
 
     def put(self, end, kind, kinds, carrier):
         name = f"{end}{len(self.graph)}"
-        self.graph[name] = {"class_type": kinds[kind][0], "inputs": {carrier: self.ends[end], **copy.deepcopy(kinds[kind][1])}}
+        self.graph[name] = {
+            "class_type": kinds[kind][0],
+            "inputs": {carrier: self.ends[end], **copy.deepcopy(kinds[kind][1])},
+        }
         self.ends[end] = [name, 0]
 
     def prompt(self, **search):
@@ -56,7 +87,9 @@ class Generated:
 
     def change(self):
         """Changes one thing, whatever it may be; what was changed."""
-        what = self.chance.choice([self.setting, self.typed, self.typed, self.node, self.source, self.text, self.file, self.picture])
+        what = self.chance.choice(
+            [self.setting, self.typed, self.typed, self.node, self.source, self.text, self.file, self.picture]
+        )
         return what() or self.setting()
 
     def setting(self):
@@ -72,7 +105,9 @@ class Generated:
             return ""
         name, key = self.chance.choice(places)
         inputs = self.graph[name]["inputs"]
-        inputs[key] = self.chance.choice([value for value in kinds[self.graph[name]["class_type"]][key] if value != inputs[key]] or [inputs[key]])
+        inputs[key] = self.chance.choice(
+            [value for value in kinds[self.graph[name]["class_type"]][key] if value != inputs[key]] or [inputs[key]]
+        )
         return f"{name}.{key} = {inputs[key]}"
 
     def node(self):
@@ -110,7 +145,10 @@ class Generated:
         if what == "names":
             return what, renamed(prompt, lambda name: name if name in ("own", "stock") else f"sub:{name}")
         if what == "order":
-            return what, {name: {**entry, "inputs": dict(reversed(entry["inputs"].items()))} for name, entry in reversed(prompt.items())}
+            return what, {
+                name: {**entry, "inputs": dict(reversed(entry["inputs"].items()))}
+                for name, entry in reversed(prompt.items())
+            }
         if what == "beside":
             prompt["x"] = {"class_type": "GainPatch", "inputs": {"model": ["1", 0], "gain": 0.3}}
         elif what == "titles":
@@ -125,4 +163,7 @@ def renamed(prompt, name_of):
     def moved(value):
         return [name_of(value[0]), value[1]] if isinstance(value, list) else value
 
-    return {name_of(name): {**entry, "inputs": {key: moved(value) for key, value in entry["inputs"].items()}} for name, entry in prompt.items()}
+    return {
+        name_of(name): {**entry, "inputs": {key: moved(value) for key, value in entry["inputs"].items()}}
+        for name, entry in prompt.items()
+    }

@@ -24,9 +24,10 @@ class Generating:
 
     def __enter__(self):
         import folder_paths
+
         import nodes
 
-        job = self.host.part("nodes.host.job")
+        job = self.host.part("nodes.runner")
         identity_of, loras = job.identity_of, self.folder / "loras"
         loras.mkdir(parents=True, exist_ok=True)
 

@@ -67,28 +67,44 @@ class Times:
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"model": ("MODEL", {"rawLink": True}), "positive": ("CONDITIONING", {"rawLink": True}),
-                             "negative": ("CONDITIONING", {"rawLink": True}), "latent_image": ("LATENT", {"rawLink": True}),
-                             "vae": ("VAE", {"rawLink": True}), "verifier": ("*", {"rawLink": True}), "cfgs": ("STRING", {})}}  # fmt: skip
+        return {
+            "required": {
+                "model": ("MODEL", {"rawLink": True}),
+                "positive": ("CONDITIONING", {"rawLink": True}),
+                "negative": ("CONDITIONING", {"rawLink": True}),
+                "latent_image": ("LATENT", {"rawLink": True}),
+                "vae": ("VAE", {"rawLink": True}),
+                "verifier": ("*", {"rawLink": True}),
+                "cfgs": ("STRING", {}),
+            }
+        }
 
     def run(self, cfgs, **links):
         from comfy_execution.graph_utils import GraphBuilder
 
         graph = GraphBuilder()
         turns = [graph.node("NoiseSearch", **self.SEARCH, **links, cfg=float(cfg)) for cfg in cfgs.split()]
-        made = graph.node("Listed", **{f"latent{place}": turn.out(0) for place, turn in enumerate(turns)},
-                          **{f"score{place}": turn.out(3) for place, turn in enumerate(turns)})
+        made = graph.node(
+            "Listed",
+            **{f"latent{place}": turn.out(0) for place, turn in enumerate(turns)},
+            **{f"score{place}": turn.out(3) for place, turn in enumerate(turns)},
+        )
         return {"result": (made.out(0), made.out(1)), "expand": graph.finalize()}
 
 
 class Loop:
-    """Runs the search behind it once for every seed, by copies that show on it, and saves each picture where it is made; hands on the last."""
+    """Runs the search behind it once for every seed, by copies that show on it, and saves each picture where it is
+    made; hands on the last.
+    """
 
     RETURN_TYPES, FUNCTION, CATEGORY = ("IMAGE",), "run", "tests"
 
     @classmethod
     def INPUT_TYPES(cls):
-        return {"required": {"image": ("IMAGE", {"rawLink": True}), "seeds": ("STRING", {})}, "hidden": {"dynprompt": "DYNPROMPT"}}
+        return {
+            "required": {"image": ("IMAGE", {"rawLink": True}), "seeds": ("STRING", {})},
+            "hidden": {"dynprompt": "DYNPROMPT"},
+        }
 
     def run(self, image, seeds, dynprompt):
         from comfy_execution.graph_utils import GraphBuilder
@@ -125,7 +141,9 @@ class Listed:
         return {"required": {}, "optional": many}
 
     def run(self, **given):
-        return [given[name] for name in sorted(given) if name[0] == "l"], [given[name] for name in sorted(given) if name[0] == "s"]
+        return [given[name] for name in sorted(given) if name[0] == "l"], [
+            given[name] for name in sorted(given) if name[0] == "s"
+        ]
 
 
 class Hidden:

@@ -1,4 +1,6 @@
-"""Same seed, same picture: every picture of a search is the one that a KSampler makes of its seed, whatever is put on the model."""
+"""Same seed, same picture: every picture of a search is the one that a KSampler makes of its seed, whatever is put on
+the model.
+"""
 
 import pytest
 import torch
@@ -58,7 +60,9 @@ BY_ROW = {
     "APG": execute("nodes_apg", "APG", 0.5, 5.0, 0.0),
     "FreSca": execute("nodes_fresca", "FreSca", 1.0, 1.25, 3),
     "NAG": execute("nodes_nag", "NAGuidance", 5.0, 0.5, 1.5),
-    "Deep Shrink": execute("nodes_model_downscale", "PatchModelAddDownscale", 1, 2.0, 0.0, 0.5, True, "bicubic", "bicubic"),
+    "Deep Shrink": execute(
+        "nodes_model_downscale", "PatchModelAddDownscale", 1, 2.0, 0.0, 0.5, True, "bicubic", "bicubic"
+    ),
     "Differential Diffusion": execute("nodes_differential_diffusion", "DifferentialDiffusion"),
     "CFG Override": execute("nodes_custom_sampler", "CFGOverride", 2.0, 0.0, 0.5),
 }
@@ -130,6 +134,7 @@ def test_another_pack_may_say_that_its_patch_works_by_row(host, together):
 
 def test_what_draws_from_the_global_generator_repeats_in_a_batch_too(host, together):
     """Whatever a patch draws that says of itself that it works by row: a run at least repeats."""
+
     def noisy(found):
         return found["denoised"] + torch.rand_like(found["denoised"])
 
@@ -143,47 +148,74 @@ def test_what_draws_from_the_global_generator_repeats_in_a_batch_too(host, toget
 def test_a_perp_neg_guider_is_sampled_one_by_one(host):
     """It projects the whole batch at once."""
     import comfy_extras.nodes_perpneg as perpneg
-
     from comfy_extras.nodes_custom_sampler import Guider_Basic
 
-    alone = host.part("nodes.host.rowwise").alone
-    sampling, samplers = host.part("nodes.host.sampling"), __import__("comfy.samplers").samplers
+    alone = host.part("nodes.host.setup.rowwise").alone
+    sampling, samplers = host.part("nodes.host.setup.sampling"), __import__("comfy.samplers").samplers
     for kind, expected in ((Guider_Basic, False), (perpneg.Guider_PerpNeg, True)):
         guider = kind(host.toys.model("sd3"))
         texts = [host.toys.conditioning("sd3", seed) for seed in (1, 2, 3)]
         guider.set_conds(*texts[: 1 if kind is Guider_Basic else 3])
-        setup = host.call(sampling.prepared, guider, samplers.sampler_object("euler"), torch.tensor([1.0, 0.5, 0.0]), host.toys.latent("sd3"),
-                          host.toys.vae(16))  # fmt: skip
+        setup = host.call(
+            sampling.prepared,
+            guider,
+            samplers.sampler_object("euler"),
+            torch.tensor([1.0, 0.5, 0.0]),
+            host.toys.latent("sd3"),
+            host.toys.vae(16),
+        )
         assert bool(alone(setup)) is expected, kind
 
 
 @pytest.mark.parametrize("sampler", ["euler", "euler_ancestral", "dpmpp_2m_sde", "lcm"])
 def test_the_noises_of_a_search_give_its_pictures_in_a_custom_sampler(host, sampler):
-    """NOISE of three, a latent batch of three: with an ancestral or SDE sampler, only the first one was the search's picture."""
+    """NOISE of three, a latent batch of three: with an ancestral or SDE sampler, only the first one was the search's
+    picture.
+    """
     family = "sd3"
     host.toys.VALUES["l"] = host.toys.latent(family, 3)
     node = drop_in(**{**BUDGET, "pictures": 3, "keep": 3}, search="random", sampler_name=sampler)
     custom = {
         "b": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": sampler}},
         "r": {"class_type": "SamplerPerRow", "inputs": {"sampler": ["b", 0], "noise": ["2", 4]}},
-        "g": {"class_type": "CFGGuider", "inputs": {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "cfg": KSAMPLER["cfg"]}},
-        "i": {"class_type": "BasicScheduler", "inputs": {"model": ["1", 0], "scheduler": "simple", "steps": KSAMPLER["steps"], "denoise": 1.0}},
-        "c": {"class_type": "SamplerCustomAdvanced", "inputs": {"noise": ["2", 4], "guider": ["g", 0], "sampler": ["r", 0], "sigmas": ["i", 0],
-                                                                "latent_image": ["l", 0]}},
+        "g": {
+            "class_type": "CFGGuider",
+            "inputs": {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "cfg": KSAMPLER["cfg"]},
+        },
+        "i": {
+            "class_type": "BasicScheduler",
+            "inputs": {"model": ["1", 0], "scheduler": "simple", "steps": KSAMPLER["steps"], "denoise": 1.0},
+        },
+        "c": {
+            "class_type": "SamplerCustomAdvanced",
+            "inputs": {
+                "noise": ["2", 4],
+                "guider": ["g", 0],
+                "sampler": ["r", 0],
+                "sigmas": ["i", 0],
+                "latent_image": ["l", 0],
+            },
+        },
         "k": {"class_type": "ToyKeep", "inputs": {"value": ["c", 0], "name": "custom"}},
-    }  # fmt: skip
+    }
     result = host.run({**node, **value("l"), **custom, **kept("2", "latent")})
     assert result.ok, result.error
     found, wanted = result.kept["custom"][0]["samples"], result.kept["latent"][0]["samples"]
     assert float((found - wanted).abs().max() / wanted.abs().max()) < SAME
 
 
-@pytest.mark.parametrize(("sampler", "noise", "said"), [("dpm_adaptive", ["2", 4], "rows do not depend"), ("euler", ["f", 0], "candidates have seeds")])
+@pytest.mark.parametrize(
+    ("sampler", "noise", "said"),
+    [("dpm_adaptive", ["2", 4], "rows do not depend"), ("euler", ["f", 0], "candidates have seeds")],
+)
 def test_a_sampler_per_row_refuses_what_it_cannot_promise(host, sampler, noise, said):
-    graph = {**drop_in(**{**BUDGET, "pictures": 2}, search="random"), "f": {"class_type": "RandomNoise", "inputs": {"noise_seed": 3}},
-             "b": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": sampler}},
-             "r": {"class_type": "SamplerPerRow", "inputs": {"sampler": ["b", 0], "noise": noise}},
-             "k": {"class_type": "ToyKeep", "inputs": {"value": ["r", 0], "name": "x"}}}  # fmt: skip
+    graph = {
+        **drop_in(**{**BUDGET, "pictures": 2}, search="random"),
+        "f": {"class_type": "RandomNoise", "inputs": {"noise_seed": 3}},
+        "b": {"class_type": "KSamplerSelect", "inputs": {"sampler_name": sampler}},
+        "r": {"class_type": "SamplerPerRow", "inputs": {"sampler": ["b", 0], "noise": noise}},
+        "k": {"class_type": "ToyKeep", "inputs": {"value": ["r", 0], "name": "x"}},
+    }
     assert said in host.run(graph).error
 
 
@@ -194,7 +226,7 @@ def test_every_sampler_of_the_host_that_draws_without_a_noise_sampler_is_sampled
     import comfy.k_diffusion.sampling as sampling
     import comfy.samplers
 
-    rowwise = host.part("nodes.host.rowwise")
+    rowwise = host.part("nodes.host.setup.rowwise")
     for name in comfy.samplers.KSampler.SAMPLERS:
         function = comfy.samplers.sampler_object(name).sampler_function
         source, named = inspect.getsource(function), inspect.signature(function).parameters

@@ -1,5 +1,7 @@
 """Something behind a search is changed, and what was kept is used again exactly where that changes nothing."""
 
+from functools import partial
+
 import pytest
 import torch
 from noise_search.tests.nodes.graphs import Brightness, drop_in, kept, searched
@@ -31,7 +33,9 @@ def loras(monkeypatch, tmp_path):
 
 
 def loader(spec):
-    return {"l": {"class_type": "PowerLoader", "inputs": {"model": ["1", 0], "spec": spec, "name": "style.safetensors"}}}
+    return {
+        "l": {"class_type": "PowerLoader", "inputs": {"model": ["1", 0], "spec": spec, "name": "style.safetensors"}}
+    }
 
 
 SPECS = {
@@ -72,7 +76,9 @@ def test_an_updated_node_pack_is_sampled_anew(host, sampled, monkeypatch):
     assert sum(sampled) == 3 and not torch.equal(before[0]["samples"], after[0]["samples"])
 
 
-def test_a_file_that_only_is_changed_knows_of_counts_with_and_without_the_hosts_cache(host, sampled, monkeypatch, tmp_path):
+def test_a_file_that_only_is_changed_knows_of_counts_with_and_without_the_hosts_cache(
+    host, sampled, monkeypatch, tmp_path
+):
     monkeypatch.setattr(others.ByFile, "PATH", tmp_path / "gain.txt")
     patch = {"p": {"class_type": "ByFile", "inputs": {"model": ["1", 0]}}}
     for cache in ("classic", "none", "lru"):
@@ -97,11 +103,18 @@ def test_a_node_that_always_changes_is_never_taken_for_the_same(host, sampled, m
 
 
 def test_knobs_and_kinds_of_searches_pay_for_nothing_that_is_there(host, sampled):
-    """Go on with another search, other knobs, another batch size, a setup of its own instead of the drop-in: the noises are the same."""
+    """Go on with another search, other knobs, another batch size, a setup of its own instead of the drop-in: the noises
+    are the same.
+    """
     run(host, drop_in(**SETTINGS, patience=0))
     paid = []
-    for graph in (drop_in(**SETTINGS, patience=5), drop_in(**SETTINGS, keep=2), searched(batch=3, pictures=3, verifier=["v", 0]),
-                  searched(batch=1, pictures=3, verifier=["v", 0]), searched("ZeroOrderSearch", pictures=3, neighbors=2, verifier=["v", 0])):
+    for graph in (
+        drop_in(**SETTINGS, patience=5),
+        drop_in(**SETTINGS, keep=2),
+        searched(batch=3, pictures=3, verifier=["v", 0]),
+        searched(batch=1, pictures=3, verifier=["v", 0]),
+        searched("ZeroOrderSearch", pictures=3, neighbors=2, verifier=["v", 0]),
+    ):
         sampled.clear()
         run(host, graph)
         paid.append(sum(sampled))
@@ -111,7 +124,9 @@ def test_knobs_and_kinds_of_searches_pay_for_nothing_that_is_there(host, sampled
 def test_two_loops_that_differ_in_one_number_each_give_their_own_and_are_kept(host, sampled, nothing_kept, monkeypatch):
     """Nodes that run as copies of themselves: loops and expansions of other packs."""
     node = drop_in(**SETTINGS)["2"]["inputs"]
-    monkeypatch.setattr(others.Times, "SEARCH", {name: one for name, one in node.items() if not isinstance(one, list) and name != "cfg"})
+    monkeypatch.setattr(
+        others.Times, "SEARCH", {name: one for name, one in node.items() if not isinstance(one, list) and name != "cfg"}
+    )
     links = {name: node[name] for name in ("model", "positive", "negative", "latent_image", "vae", "verifier")}
     loop = {"1": drop_in()["1"], "2": {"class_type": "Times", "inputs": {**links, "cfgs": "1.5 3 6"}}}
     keep = {"kl": {"class_type": "ToyKeep", "inputs": {"value": ["2", 0], "name": "latents"}}}
@@ -127,7 +142,7 @@ def test_two_loops_that_differ_in_one_number_each_give_their_own_and_are_kept(ho
     sampled.clear()
     assert all(map(torch.equal, first, looped())) and sampled == []
     for cfg, latent in zip((1.5, 3.0, 6.0), first, strict=True):
-        alone, _ = nothing_kept(lambda: run(host, drop_in(**{**SETTINGS, "cfg": cfg})))
+        alone, _ = nothing_kept(partial(run, host, drop_in(**{**SETTINGS, "cfg": cfg})))
         assert torch.equal(latent, alone[0]["samples"])
 
 
@@ -148,10 +163,30 @@ def test_a_mask_of_the_verifier_that_a_node_moved_is_judged_anew(host, sampled):
         mask = torch.zeros(1, 128, 128)
         mask[:, side, side] = 1
         host.toys.VALUES["mask"] = mask
-        settings = {"w": {"class_type": "VerifierSettings", "inputs": {
-            "verifier": ["sharp", 0], "mask": ["mask", 0], "weight": 1.0, "gate": False, "floor": 0.0, "prompt": ""}}}
+        settings = {
+            "w": {
+                "class_type": "VerifierSettings",
+                "inputs": {
+                    "verifier": ["sharp", 0],
+                    "mask": ["mask", 0],
+                    "weight": 1.0,
+                    "gate": False,
+                    "floor": 0.0,
+                    "prompt": "",
+                },
+            }
+        }
         sharp = {"sharp": {"class_type": "LoadVerifier", "inputs": {"verifier": "sharpness", "device": "auto"}}}
-        scores.append(run(host, drop_in(**{**SETTINGS, "verifier": ["w", 0], "latent_image": ["large", 0]}), value("large"), value("mask"), sharp, settings)[1][0])
+        scores.append(
+            run(
+                host,
+                drop_in(**{**SETTINGS, "verifier": ["w", 0], "latent_image": ["large", 0]}),
+                value("large"),
+                value("mask"),
+                sharp,
+                settings,
+            )[1][0]
+        )
     assert scores[0] != scores[1] and sum(sampled) == 3
 
 
@@ -189,7 +224,9 @@ def test_another_scale_of_the_preview_or_the_vae_is_judged_anew_and_not_sampled(
     other = copy.copy(vae)
     other.patcher = vae.patcher.clone()
     name = next(iter(vae.first_stage_model.state_dict()))
-    other.patcher.add_patches({name: ("diff", (torch.ones_like(vae.first_stage_model.state_dict()[name]) * 0.05,))}, 1.0)
+    other.patcher.add_patches(
+        {name: ("diff", (torch.ones_like(vae.first_stage_model.state_dict()[name]) * 0.05,))}, 1.0
+    )
     counts = []
     for one in (vae, other, vae):
         host.toys.VALUES["vae"] = one
@@ -226,12 +263,21 @@ class Duel(Counted):
 
 
 def test_a_final_that_was_held_is_not_held_again_and_its_winner_stays(host, sampled):
-    """Whatever mood its judge is in by now. Before, resumed runs paid for it anew, and the winner changed with the judge."""
-    final = {"f": {"class_type": "PairwiseFinal", "inputs": {"verifier": ["sharp", 0], "judge": ["duel", 0], "finalists": 3, "question": ""}},
-             "sharp": {"class_type": "LoadVerifier", "inputs": {"verifier": "sharpness", "device": "auto"}}}  # fmt: skip
+    """Whatever mood its judge is in by now. Before, resumed runs paid for it anew, and the winner changed with the
+    judge.
+    """
+    final = {
+        "f": {
+            "class_type": "PairwiseFinal",
+            "inputs": {"verifier": ["sharp", 0], "judge": ["duel", 0], "finalists": 3, "question": ""},
+        },
+        "sharp": {"class_type": "LoadVerifier", "inputs": {"verifier": "sharpness", "device": "auto"}},
+    }
     scores, compared = [], []
     for mood in (1, -1):
         host.toys.VALUES["duel"] = Duel(mood)
-        scores.append(run(host, drop_in(**{**SETTINGS, "verifier": ["f", 0]}, prompt="a cat"), value("duel"), final)[1][0])
+        scores.append(
+            run(host, drop_in(**{**SETTINGS, "verifier": ["f", 0]}, prompt="a cat"), value("duel"), final)[1][0]
+        )
         compared.append(host.toys.VALUES["duel"].compared)
     assert scores[0] == scores[1] and compared[0] > 0 and compared[1] == 0 and sum(sampled) == 3

@@ -1,4 +1,8 @@
-"""X/Y tables: a search that ComfyUI runs once for every item of a list gives for each what it gives for that item alone."""
+"""X/Y tables: a search that ComfyUI runs once for every item of a list gives for each what it gives for that item
+alone.
+"""
+
+from functools import partial
 
 import pytest
 import torch
@@ -44,7 +48,10 @@ def guided(host, guidance):
 
 def controlled(host, strength):
     net = host.toys.controlnet().copy().set_cond_hint(torch.ones(1, 3, 64, 64) * 0.5, strength, (0.0, 1.0))
-    return [[tensor, {**extra, "control": net, "control_apply_to_uncond": True}] for tensor, extra in host.toys.conditioning("sd15", 1)]
+    return [
+        [tensor, {**extra, "control": net, "control_apply_to_uncond": True}]
+        for tensor, extra in host.toys.conditioning("sd15", 1)
+    ]
 
 
 def masked(host, share):
@@ -60,11 +67,19 @@ LISTS = {
     "denoise": ("sd3", "denoise", lambda host: [1.0, 0.5]),
     "LoRA strength": ("sd3", "model", lambda host: [lora(host, strength) for strength in (0.25, 0.5, 1.0)]),
     "model": ("sd3", "model", lambda host: [host.toys.model("sd3"), lora(host, 1.0)]),
-    "a model whose difference nobody can see": ("sd3", "model", lambda host: [scaled(host.toys.model("sd3"), gain) for gain in (1.0, 0.5)]),
+    "a model whose difference nobody can see": (
+        "sd3",
+        "model",
+        lambda host: [scaled(host.toys.model("sd3"), gain) for gain in (1.0, 0.5)],
+    ),
     "prompt": ("sd3", "positive", lambda host: [host.toys.conditioning("sd3", seed) for seed in (1, 4, 9)]),
     "guidance": ("flux", "positive", lambda host: [guided(host, guidance) for guidance in (1.0, 8.0)]),
     "ControlNet strength": ("sd15", "positive", lambda host: [controlled(host, strength) for strength in (0.2, 1.0)]),
-    "image": ("sd3", "latent_image", lambda host: [{"samples": torch.full((1, 16, 8, 8), level)} for level in (0.2, -0.4)]),
+    "image": (
+        "sd3",
+        "latent_image",
+        lambda host: [{"samples": torch.full((1, 16, 8, 8), level)} for level in (0.2, -0.4)],
+    ),
     "mask": ("sd3", "latent_image", lambda host: [masked(host, share) for share in (0.25, 0.75)]),
 }
 
@@ -77,9 +92,11 @@ def test_a_list_gives_for_each_item_what_the_item_gives_alone(host, sampled, not
     latents, scores = run(host, node, model, listed(host, "x", *items))
     assert sum(sampled) >= 3 * len(items)
     for item, latent, score in zip(items, latents, scores, strict=True):
-        alone, its_score = nothing_kept(lambda: run(host, node, model, listed(host, "x", item)))
+        alone, its_score = nothing_kept(partial(run, host, node, model, listed(host, "x", item)))
         assert torch.equal(latent["samples"], alone[0]["samples"]) and score == its_score[0]
-    assert len({float(latent["samples"].double().sum()) for latent in latents}) == len(items), "each item must give another picture"
+    assert len({float(latent["samples"].double().sum()) for latent in latents}) == len(items), (
+        "each item must give another picture"
+    )
 
 
 def test_a_list_queued_again_pays_nothing_and_gives_the_same(host, sampled):
@@ -87,7 +104,11 @@ def test_a_list_queued_again_pays_nothing_and_gives_the_same(host, sampled):
     first = run(host, node, listed(host, "x", 1.5, 3.0, 6.0))
     sampled.clear()
     again = run(host, node, listed(host, "x", 1.5, 3.0, 6.0))
-    assert sampled == [] and all(torch.equal(a["samples"], b["samples"]) for a, b in zip(first[0], again[0])) and first[1] == again[1]
+    assert (
+        sampled == []
+        and all(torch.equal(a["samples"], b["samples"]) for a, b in zip(first[0], again[0]))
+        and first[1] == again[1]
+    )
 
 
 def test_x_and_y_lists_together_give_each_pair_its_own(host, nothing_kept):
@@ -97,7 +118,7 @@ def test_x_and_y_lists_together_give_each_pair_its_own(host, nothing_kept):
     latents, _ = run(host, node, listed(host, "x", *cfgs), listed(host, "y", *models))
     for place, latent in enumerate(latents):
         pair = listed(host, "x", cfgs[place]), listed(host, "y", models[min(place, 1)])
-        alone = nothing_kept(lambda: run(host, node, *pair))[0][0]
+        alone = nothing_kept(partial(run, host, node, *pair))[0][0]
         assert torch.equal(latent["samples"], alone["samples"]), place
 
 
@@ -107,5 +128,5 @@ def test_a_list_over_a_setup_of_its_own_node_gives_each_item_its_own(host, nothi
     models = [lora(host, 0.25), lora(host, 1.0)]
     latents, _ = run(host, graph, listed(host, "x", *models))
     for model, latent in zip(models, latents, strict=True):
-        alone = nothing_kept(lambda: run(host, graph, listed(host, "x", model)))[0][0]
+        alone = nothing_kept(partial(run, host, graph, listed(host, "x", model)))[0][0]
         assert torch.equal(latent["samples"], alone["samples"])

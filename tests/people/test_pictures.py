@@ -27,7 +27,9 @@ def files(host, monkeypatch, tmp_path):
 
     def run(*parts, **options):
         before = set(Path(tmp_path / "output").glob("*"))
-        result = host.run({name: node for part in parts for name, node in part.items()}, workflow=MINE["workflow"], **options)
+        result = host.run(
+            {name: node for part in parts for name, node in part.items()}, workflow=MINE["workflow"], **options
+        )
         assert result.ok, result.error
         return [opened(path) for path in sorted(set(Path(tmp_path / "output").glob("*")) - before)]
 
@@ -43,30 +45,52 @@ def opened(path):
 
 def made_with(files, recipe, **changes):
     """The picture of a recipe, searched for nothing."""
-    ((pixels, _),) = files(drop_in(**{**SETTINGS, "recipe": recipe, "seed": 77, **changes}), {"1": MODEL, "9": saver("2", 1)})
+    ((pixels, _),) = files(
+        drop_in(**{**SETTINGS, "recipe": recipe, "seed": 77, **changes}), {"1": MODEL, "9": saver("2", 1)}
+    )
     return pixels
 
 
 def test_three_prompts_through_one_search_give_three_files_with_three_recipes(host, files):
     cfgs = [1.5, 3.0, 6.0]
     seeds = [5, 6, 7]
-    found = files(drop_in(**{**SETTINGS, "cfg": ["x", 1], "seed": ["y", 1]}), {"1": MODEL, "9": saver("2", 1)}, listed(host, "x", *cfgs), listed(host, "y", *seeds))
+    found = files(
+        drop_in(**{**SETTINGS, "cfg": ["x", 1], "seed": ["y", 1]}),
+        {"1": MODEL, "9": saver("2", 1)},
+        listed(host, "x", *cfgs),
+        listed(host, "y", *seeds),
+    )
     assert len(found) == len({recipes["2"] for _, recipes in found}) == 3
     for (pixels, recipes), cfg in zip(found, cfgs):
         assert abs(made_with(files, recipes["2"], cfg=cfg) - pixels).max() <= 1
 
 
 def test_a_list_behind_a_node_that_works_item_by_item_keeps_its_order(host, files):
-    between = {"8": {"class_type": "ImageScaleBy", "inputs": {"image": ["2", 1], "upscale_method": "area", "scale_by": ["z", 1]}}, "9": saver("8", 0)}
+    between = {
+        "8": {
+            "class_type": "ImageScaleBy",
+            "inputs": {"image": ["2", 1], "upscale_method": "area", "scale_by": ["z", 1]},
+        },
+        "9": saver("8", 0),
+    }
     direct = {"7": saver("2", 1, prefix="direct")}
-    found = files(drop_in(**{**SETTINGS, "seed": ["y", 1]}), {"1": MODEL, **between, **direct}, listed(host, "y", 5, 6), listed(host, "z", 1.0, 1.0, 1.0))
+    found = files(
+        drop_in(**{**SETTINGS, "seed": ["y", 1]}),
+        {"1": MODEL, **between, **direct},
+        listed(host, "y", 5, 6),
+        listed(host, "z", 1.0, 1.0, 1.0),
+    )
     straight, scaled = found[:2], found[2:]
     assert [recipes["2"] for _, recipes in scaled] == [straight[place][1]["2"] for place in (0, 1, 1)]
     assert [pixels.sum() for pixels, _ in scaled] == [straight[place][0].sum() for place in (0, 1, 1)]
 
 
 def test_where_a_list_became_one_batch_the_files_carry_all_of_it_for_the_page_to_ask(host, files):
-    batched = {"8": {"class_type": "RebatchImages", "inputs": {"images": ["2", 1], "batch_size": 4}}, "9": saver("8", 0), "7": saver("2", 1, prefix="direct")}
+    batched = {
+        "8": {"class_type": "RebatchImages", "inputs": {"images": ["2", 1], "batch_size": 4}},
+        "9": saver("8", 0),
+        "7": saver("2", 1, prefix="direct"),
+    }
     found = files(drop_in(**{**SETTINGS, "seed": ["y", 1]}), {"1": MODEL, **batched}, listed(host, "y", 5, 6))
     direct, together = found[:2], found[2:]
     assert [recipes["2"] for _, recipes in together] == [[recipes["2"] for _, recipes in direct]] * 2
@@ -86,7 +110,10 @@ def test_two_searches_in_one_prompt_each_have_their_own(host, files):
 
 
 def loop(seeds):
-    return {"8": {"class_type": "Loop", "inputs": {"image": ["2", 1], "seeds": seeds}}, "9": saver("8", 0, prefix="z after")}
+    return {
+        "8": {"class_type": "Loop", "inputs": {"image": ["2", 1], "seeds": seeds}},
+        "9": saver("8", 0, prefix="z after"),
+    }
 
 
 def test_a_loop_saves_with_each_turn_what_that_turn_found(host, files):

@@ -30,7 +30,11 @@ def found(server, seed):
     """Pixels of the winner, its recipe, and what the node says."""
     client = server.client()
     try:
-        graph = {**drop_in(search="random", pictures=3, seed=seed), "1": MODEL, "9": {"class_type": "SaveImage", "inputs": {"images": ["2", 1], "filename_prefix": "s"}}}
+        graph = {
+            **drop_in(search="random", pictures=3, seed=seed),
+            "1": MODEL,
+            "9": {"class_type": "SaveImage", "inputs": {"images": ["2", 1], "filename_prefix": "s"}},
+        }
         result = client.run(graph)
         assert result.ok, result.error
         (entry,) = result.outputs["9"]["images"]

@@ -1,7 +1,9 @@
-"""Models whose every expectation is known: mixtures of Gaussians with their exact denoiser, and searches that walk on them.
+"""Models whose every expectation is known: mixtures of Gaussians with their exact denoiser, and searches that walk on
+them.
 
-`hierarchy` is the bench of the path methods: coarse modes are chosen early on the path, fine ones later, details last, as composition,
-objects and texture are. `gaussian` is one mode, where every walk is an affine map and every law a normal one.
+`hierarchy` is the bench of the path methods: coarse modes are chosen early on the path, fine ones later, details last,
+as composition, objects and texture are. `gaussian` is one mode, where every walk is an affine map and every law a
+normal one.
 """
 
 from __future__ import annotations
@@ -13,7 +15,19 @@ from functools import cached_property
 from itertools import pairwise
 
 import torch
-from noise_search.search import Budget, Measured, Path, RandomSearch, Schedule, SeedStream, Trace, Tried, finish, fresh, run
+from noise_search.search import (
+    Budget,
+    Measured,
+    Path,
+    Proposal,
+    RandomSearch,
+    Schedule,
+    SeedStream,
+    Trace,
+    finish,
+    fresh,
+    run,
+)
 from noise_search.tests.search.walker import Walker
 from torch import Tensor
 
@@ -57,7 +71,8 @@ class Mixture:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """A mixture of mixtures with a score in standard deviations over the data: of a mode, of one within it, and of details.
+    """A mixture of mixtures with a score in standard deviations over the data: of a mode, of one within it, and of
+    details.
 
     Args:
         data: Its `coarse * fine` modes, those of one coarse mode in a row.
@@ -76,7 +91,9 @@ class Hierarchy:
         details = (clean - self.data.means[mode]) @ self.direction / self.data.deviation
         typical = self.data.deviation * math.sqrt(self.data.size)
         off = (distances.min(1).values / typical - 1.2).clamp(min=0)
-        return (self.values[mode] + 0.4 * 2 * (details / 2).tanh() - off) / math.sqrt(self.values.var(correction=0).item() + 0.4**2)
+        return (self.values[mode] + 0.4 * 2 * (details / 2).tanh() - off) / math.sqrt(
+            self.values.var(correction=0).item() + 0.4**2
+        )
 
 
 def hierarchy(seed: int, size: int = 48, coarse: int = 6, fine: int = 6, flow: bool = True) -> Hierarchy:
@@ -106,16 +123,21 @@ def flow_schedule(steps: int, shift: float = 1.0) -> Schedule:
 
 def eps_schedule(steps: int, highest: float = 14.6, lowest: float = 0.03) -> Schedule:
     """Levels of a model that predicts eps, even in their seventh root, and then 0."""
-    roots = [highest ** (1 / 7) + index / max(steps - 1, 1) * (lowest ** (1 / 7) - highest ** (1 / 7)) for index in range(steps)]
+    roots = [
+        highest ** (1 / 7) + index / max(steps - 1, 1) * (lowest ** (1 / 7) - highest ** (1 / 7))
+        for index in range(steps)
+    ]
     return Schedule((*(root**7 for root in roots), 0.0), flow=False)
 
 
 class Together(Walker):
-    """Walks that take the same levels go as one batch: what a `Walker` finds, up to rounding, in a fraction of the time."""
+    """Walks that take the same levels go as one batch: what a `Walker` finds, up to rounding, in a fraction of the
+    time.
+    """
 
-    def measure(self, candidates: Sequence[Tried]) -> Measured:
+    def measure(self, candidates: Sequence[Proposal]) -> Measured:
         alike: dict[tuple[tuple[float, ...], float], list[Path]] = {}
-        for walk in dict.fromkeys(finish(tried, self.schedule) for tried in candidates):
+        for walk in dict.fromkeys(finish(proposed, self.schedule) for proposed in candidates):
             if walk not in self.states:
                 alike.setdefault((walk.levels, walk.eta), []).append(walk)
         for walks in alike.values():
@@ -144,7 +166,7 @@ class Together(Walker):
 Make = Callable[..., object]  # (start, seeds, *, schedule, pictures) to a search
 
 
-def best_of_n(start: Tried, seeds: SeedStream, *, schedule: Schedule, pictures: int) -> RandomSearch:
+def best_of_n(start: Proposal, seeds: SeedStream, *, schedule: Schedule, pictures: int) -> RandomSearch:
     """The search that every other one is compared with."""
     return RandomSearch(start, seeds)
 
@@ -154,19 +176,28 @@ def first_column(pool: Tensor) -> Tensor:
 
 
 def searched(
-    make: Make, walker: Walker, pictures: int, seed: int, group: int = 64, combine: Callable[[Tensor], Tensor] = first_column
+    make: Make,
+    walker: Walker,
+    pictures: int,
+    seed: int,
+    group: int = 64,
+    combine: Callable[[Tensor], Tensor] = first_column,
 ) -> Trace:
     """Run a search from a fresh noise on a model and return its trace; the own seed is the same for all searches."""
     start, trace, schedule = fresh(SeedStream(seed).at(1, 0)), Trace(("score",)), walker.schedule
     search = make(start, SeedStream(seed), schedule=schedule, pictures=pictures)
     first = [(start, "own seed")]
-    for _ in run(search, walker.measure, combine, Budget(pictures), group=group, trace=trace, first=first, cost=schedule.cost):
+    for _ in run(
+        search, walker.measure, combine, Budget(pictures), group=group, trace=trace, first=first, cost=schedule.cost
+    ):
         pass
     return trace
 
 
 def bests(make: Make, schedule: Schedule, pictures: int, runs: int) -> Tensor:
-    """Best score of a search on each of so many hierarchies, `(runs,)`: paired over searches, as own seed and model are the same."""
+    """Best score of a search on each of so many hierarchies, `(runs,)`: paired over searches, as own seed and model are
+    the same.
+    """
     found = []
     for seed in range(runs):
         model = hierarchy(seed, flow=schedule.flow)

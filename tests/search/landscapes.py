@@ -18,9 +18,11 @@ def linear(noise: Tensor) -> float:
 
 
 class RandomField:
-    """A Gaussian field on the sphere of noises, correlated by `exp(-roughness (1 - cosine))`, drawn exactly where it is looked at.
+    """A Gaussian field on the sphere of noises, correlated by `exp(-roughness (1 - cosine))`, drawn exactly where it is
+    looked at.
 
-    Roughness 2 is smooth, 15 is like the tiny text-to-image model (facts of its pass rates around good noises), 40 is rough.
+    Roughness 2 is smooth, 15 is like the tiny text-to-image model (facts of its pass rates around good noises), 40 is
+    rough.
     """
 
     def __init__(self, roughness: float, seed: int):
@@ -66,7 +68,15 @@ def searched(make, score, pictures: int, seed: int, group: int = 8) -> Trace:
     """Run a search from a fresh noise and return its trace."""
     seeds = SeedStream(seed)
     start, trace = fresh(seeds.at(1, 0)), Trace(("score",))
-    for _ in run(make(start, seeds), measured_by(score), single, Budget(pictures), group=group, trace=trace, first=[(start, "own seed")]):
+    for _ in run(
+        make(start, seeds),
+        measured_by(score),
+        single,
+        Budget(pictures),
+        group=group,
+        trace=trace,
+        first=[(start, "own seed")],
+    ):
         pass
     return trace
 

@@ -12,7 +12,9 @@ def is_standard_normal(noise: Tensor) -> bool:
 
 
 def complaints(noise: Tensor, law: float = 1.63) -> list[str]:
-    """Name what is wrong; `law` is the limit of the Kolmogorov-Smirnov statistic, 1.63 for p > 0.01, 2.3 for p > 0.00005."""
+    """Name what is wrong; `law` is the limit of the Kolmogorov-Smirnov statistic, 1.63 for p > 0.01, 2.3 for p >
+    0.00005.
+    """
     count = noise.numel()
     values = noise.double().flatten()
     findings = {

@@ -1,10 +1,12 @@
-"""A world of numbers: what a draft promises and what the picture is worth are normal, correlated by a known number, and cost nothing."""
+"""A world of numbers: what a draft promises and what the picture is worth are normal, correlated by a known number, and
+cost nothing.
+"""
 
 import math
 import random
 from collections.abc import Sequence
 
-from noise_search.search import Budget, Candidate, Measured, Path, Schedule, SeedStream, Trace, Tried, fresh, run
+from noise_search.search import Budget, Candidate, Measured, Path, Proposal, Schedule, SeedStream, Trace, fresh, run
 from noise_search.tests.search.flows import first_column, flow_schedule
 
 TWENTY = flow_schedule(20)
@@ -15,33 +17,47 @@ class Promises:
 
     Args:
         rho: Of drafts with the pictures of the same noises, in [-1, 1].
-        kept: Share of its parent's worth that a re-noised picture keeps when half of the steps are taken again; the rest is fresh.
+        kept: Share of its parent's worth that a re-noised picture keeps when half of the steps are taken again; the
+            rest is fresh.
         harm: What is lost in a picture that goes on from a draft.
         wear: What is lost whenever noise is put back.
     """
 
-    def __init__(self, rho: float, kept: float = 0.8, harm: float = 0.0, wear: float = 0.0, schedule: Schedule = TWENTY):
+    def __init__(
+        self, rho: float, kept: float = 0.8, harm: float = 0.0, wear: float = 0.0, schedule: Schedule = TWENTY
+    ):
         self.rho, self.kept, self.schedule = rho, kept, schedule
         self.harm, self.wear = harm, wear
 
-    def measure(self, candidates: Sequence[Tried]) -> Measured:
-        return Measured(tuple((self.worth(tried),) for tried in candidates))
+    def measure(self, candidates: Sequence[Proposal]) -> Measured:
+        return Measured(tuple((self.worth(proposed),) for proposed in candidates))
 
-    def worth(self, tried: Tried) -> float:
-        if isinstance(tried, Candidate):
-            return drawn(tried)
-        if isinstance(tried.parent, Candidate):
-            return self.rho * drawn(tried.parent) + math.sqrt(1 - self.rho**2) * drawn(tried) if tried.draft else drawn(tried.parent)
-        kept = self.kept ** (2 * tried.steps / self.schedule.steps)
-        return kept * self.worth(tried.parent) + math.sqrt(1 - kept * kept) * drawn(tried) - self.harm * tried.parent.draft - self.wear
+    def worth(self, proposed: Proposal) -> float:
+        if isinstance(proposed, Candidate):
+            return drawn(proposed)
+        if isinstance(proposed.parent, Candidate):
+            return (
+                self.rho * drawn(proposed.parent) + math.sqrt(1 - self.rho**2) * drawn(proposed)
+                if proposed.draft
+                else drawn(proposed.parent)
+            )
+        kept = self.kept ** (2 * proposed.steps / self.schedule.steps)
+        return (
+            kept * self.worth(proposed.parent)
+            + math.sqrt(1 - kept * kept) * drawn(proposed)
+            - self.harm * proposed.parent.draft
+            - self.wear
+        )
 
 
-def drawn(tried: Tried) -> float:
+def drawn(proposed: Proposal) -> float:
     """The standard normal number that belongs to a candidate or a walk."""
-    return random.Random(tried.key).gauss(0, 1)
+    return random.Random(proposed.key).gauss(0, 1)
 
 
-def spent(make, world: Promises, pictures: int, seed: int, group: int = 8, combine=first_column) -> tuple[Trace, object]:
+def spent(
+    make, world: Promises, pictures: int, seed: int, group: int = 8, combine=first_column
+) -> tuple[Trace, object]:
     """Run a search from a fresh noise and return its trace and itself."""
     start, trace = fresh(SeedStream(seed).at(1, 0)), Trace(("worth",))
     search = make(start, SeedStream(seed), schedule=world.schedule, pictures=pictures)

@@ -1,4 +1,6 @@
-"""Automatic search: never below best of N, above it where drafts foretell or pictures can be refined, and it says what it did."""
+"""Automatic search: never below best of N, above it where drafts foretell or pictures can be refined, and it says what
+it did.
+"""
 
 import statistics
 from functools import partial
@@ -9,11 +11,24 @@ from noise_search.search import Path, SeedStream, draft, fresh, mix
 from noise_search.search.auto_search import AutoSearch
 from noise_search.search.draft_search import DraftSearch
 from noise_search.search.stages import Stage, Stages
-from noise_search.tests.search.flows import best_of_n, bests, eps_schedule, first_column, flow_schedule, hierarchy, interval, searched
+from noise_search.tests.search.flows import (
+    best_of_n,
+    bests,
+    eps_schedule,
+    first_column,
+    flow_schedule,
+    hierarchy,
+    interval,
+    searched,
+)
 from noise_search.tests.search.promises import Promises, mean_best, spent, walks
 from noise_search.tests.search.walker import Walker
 
-SCHEDULES = {"20 steps of a flow": flow_schedule(20, 3.0), "20 steps of eps": eps_schedule(20), "4 steps": flow_schedule(4)}
+SCHEDULES = {
+    "20 steps of a flow": flow_schedule(20, 3.0),
+    "20 steps of eps": eps_schedule(20),
+    "4 steps": flow_schedule(4),
+}
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
@@ -58,7 +73,10 @@ def test_it_uses_the_budget_to_the_last_step(pictures, steps):
 
 
 def test_the_group_size_changes_nothing():
-    found = [[trial.candidate for trial in spent(AutoSearch, Promises(0.7), 16, seed=2, group=group)[0].trials] for group in (1, 3, 8)]
+    found = [
+        [trial.candidate for trial in spent(AutoSearch, Promises(0.7), 16, seed=2, group=group)[0].trials]
+        for group in (1, 3, 8)
+    ]
     assert found[0] == found[1] == found[2]
 
 
@@ -110,15 +128,23 @@ def test_even_drafts_that_lead_astray_cost_less_than_a_quarter_of_the_pictures()
 def test_with_few_steps_it_does_without_drafts_and_below_four_pictures_is_best_of_n():
     few = Promises(0.9, schedule=flow_schedule(4))
     trace, search = spent(AutoSearch, few, 3, seed=1)
-    assert [trial.how for trial in trace.trials] == ["own seed", "random", "random"] and search.explain().startswith("3 in full")
+    assert [trial.how for trial in trace.trials] == ["own seed", "random", "random"] and search.explain().startswith(
+        "3 in full"
+    )
     trace, search = spent(AutoSearch, few, 12, seed=1)
-    assert {trial.how for trial in trace.trials} == {"own seed", "random", "refined"} and "drafts" not in search.explain()
+    assert {trial.how for trial in trace.trials} == {
+        "own seed",
+        "random",
+        "refined",
+    } and "drafts" not in search.explain()
 
 
 def test_where_refinement_fails_it_goes_on_with_fresh_noises():
     randoms = {}
     for wear in (0.0, 9.0):
-        traces = [spent(AutoSearch, Promises(0.9, wear=wear, schedule=flow_schedule(4)), 24, seed)[0] for seed in range(20)]
+        traces = [
+            spent(AutoSearch, Promises(0.9, wear=wear, schedule=flow_schedule(4)), 24, seed)[0] for seed in range(20)
+        ]
         randoms[wear] = sum(trial.how == "random" for trace in traces for trial in trace.trials)
     assert randoms[0.0] == 20 * 11 and randoms[9.0] > 1.1 * 20 * 11
 
@@ -147,8 +173,12 @@ def test_it_says_what_it_did():
     counts = {how: sum(trial.how == how for trial in trace.trials) for how in ("draft", "refined")}
     made = sum(1 for path in walks(trace) if isinstance(path.parent, Path) and path.parent.draft)
     text = search.explain()
-    assert text.startswith(f"{counts['draft']} drafts of 5 steps, {made} of them finished (the drafts foretell them: rank correlation 0.")
-    assert f", the own seed in full, {counts['refined'] - made} refinements, " in text and text.endswith(" of them better.")
+    assert text.startswith(
+        f"{counts['draft']} drafts of 5 steps, {made} of them finished (the drafts foretell them: rank correlation 0."
+    )
+    assert f", the own seed in full, {counts['refined'] - made} refinements, " in text and text.endswith(
+        " of them better."
+    )
 
 
 def test_other_levels_can_be_drafted_with_or_none():
@@ -190,7 +220,7 @@ def test_it_stops_when_more_is_not_worth_it_and_loses_nothing_by_that():
 
 def test_pictures_that_all_score_the_same_are_not_worth_many():
     class Flat(Promises):
-        def worth(self, tried):
+        def worth(self, proposed):
             return 1.0
 
     trace, _ = spent(AutoSearch, Flat(0.7), 100, seed=1)
@@ -207,14 +237,23 @@ def test_the_second_wave_finishes_the_most_promising_drafts_of_both():
     search = AutoSearch(fresh(1), SeedStream(3), schedule=flow_schedule(20), pictures=40)
     drafts, pictures = [], []
     while (stage := search.ask(1000)) and len(pictures) < 2:
-        new = [tried for tried in stage if getattr(tried, "draft", False)]
+        new = [proposed for proposed in stage if getattr(proposed, "draft", False)]
         if new:
             drafts.append(new)
-        elif not any(tried == fresh(1) for tried in stage):
+        elif not any(proposed == fresh(1) for proposed in stage):
             pictures.append(stage)
         first = set(drafts[0]) if drafts else set()
-        told = list(dict.fromkeys([*search.held, *stage]))
-        search.tell(told, [(100.0 if tried in first else 1.0) if getattr(tried, "draft", False) else 0.0 if tried == fresh(1) else 5.0 for tried in told])
+        search.tell(
+            stage,
+            {
+                proposed: (100.0 if proposed in first else 1.0)
+                if getattr(proposed, "draft", False)
+                else 0.0
+                if proposed == fresh(1)
+                else 5.0
+                for proposed in [*search.held, *stage]
+            },
+        )
     assert len(drafts) == 2 and len(pictures) == 2 and all(pictures)
     assert set(search.made.values()) <= set(drafts[0]), "those of the first wave were the more promising ones"
 
@@ -222,6 +261,8 @@ def test_the_second_wave_finishes_the_most_promising_drafts_of_both():
 def test_the_depth_stays_where_one_refinement_of_ten_is_better():
     search = AutoSearch(fresh(1), SeedStream(3), schedule=flow_schedule(20), pictures=40)
     search.depth, children = 8.0, [mix(fresh(1), seed, 0.9) for seed in range(2, 12)]
-    search._schedule = type("Priced", (), {"cost": lambda self, tried: 0.4, "steps": 20})()
-    search._move(children, {search.best: 0.0, **{child: float(place == 3) - 0.5 for place, child in enumerate(children)}})
+    search._schedule = type("Priced", (), {"cost": lambda self, proposed: 0.4, "steps": 20})()
+    search._move(
+        children, {search.best: 0.0, **{child: float(place == 3) - 0.5 for place, child in enumerate(children)}}
+    )
     assert search.depth == pytest.approx(8.0)

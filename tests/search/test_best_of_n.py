@@ -10,10 +10,14 @@ from noise_search.tests.search.landscapes import linear, searched
 
 @pytest.mark.parametrize(("count", "nats"), {2: 0.193, 4: 0.636, 8: 1.204, 16: 1.835}.items())
 def test_the_winners_diverge_from_chance_by_log_n_less_n_minus_1_over_n(count, nats):
-    """KL(best of N || all), from the mean of log N u^(N - 1) over the winners' quantiles u: the density of the largest of N."""
+    """KL(best of N || all), from the mean of log N u^(N - 1) over the winners' quantiles u: the density of the largest
+    of N.
+    """
     assert math.log(count) - (count - 1) / count == pytest.approx(nats, abs=5e-4)
     runs = 300
-    winners = torch.tensor([max(searched(RandomSearch, linear, count, seed).scores) for seed in range(runs)], dtype=torch.float64)
+    winners = torch.tensor(
+        [max(searched(RandomSearch, linear, count, seed).scores) for seed in range(runs)], dtype=torch.float64
+    )
     quantiles = torch.special.ndtr(winners)
     assert (math.log(count) + (count - 1) * quantiles.log()).mean().item() == pytest.approx(nats, abs=4 / runs**0.5)
     counted = torch.histc(quantiles, bins=8, min=0, max=1) / runs

@@ -4,7 +4,17 @@ from functools import partial
 
 import pytest
 import torch
-from noise_search.search import Budget, LocalSearch, RandomSearch, SeedStream, Trace, ZeroOrderSearch, fresh, materialize, run
+from noise_search.search import (
+    Budget,
+    LocalSearch,
+    RandomSearch,
+    SeedStream,
+    Trace,
+    ZeroOrderSearch,
+    fresh,
+    materialize,
+    run,
+)
 from noise_search.tests.search.landscapes import SHAPES, RandomField, linear, measured_by, searched, single
 from noise_search.tests.search.normality import complaints
 
@@ -16,7 +26,9 @@ SEARCHES = {
     "ZeroOrderSearch with one neighbor": partial(ZeroOrderSearch, neighbors=1, warmup=1),
     "LocalSearch": partial(LocalSearch, pictures=32),
     "LocalSearch as evolution": partial(LocalSearch, pictures=32, preset="evolution"),
-    "LocalSearch with all moves": partial(LocalSearch, pictures=32, moves=("step", "span", "cross", "coarse", "fine"), centers=3),
+    "LocalSearch with all moves": partial(
+        LocalSearch, pictures=32, moves=("step", "span", "cross", "coarse", "fine"), centers=3
+    ),
 }
 every_search = pytest.mark.parametrize("make", SEARCHES.values(), ids=SEARCHES)
 
@@ -32,10 +44,11 @@ def test_it_asks_for_standard_normal_noise_over_twenty_rounds(make):
     for _ in range(20):
         asked = search.ask(8)
         assert len(asked) <= 8
-        for row in materialize(asked, [(8, 32, 32)])[0]:  # one by one: neighbors of one pivot are not independent of each other
+        # one by one: neighbors of one pivot are not independent of each other
+        for row in materialize(asked, [(8, 32, 32)])[0]:
             assert complaints(row[None], law=2.3) == []
-        told = [*search.held, *asked]
-        search.tell(told, torch.randn(len(told), generator=generator).tolist())
+        told = [*getattr(search, "held", ()), *asked]
+        search.tell(asked, dict(zip(told, torch.randn(len(told), generator=generator).tolist(), strict=True)))
         lasts.append(asked[-1])
     assert len(set(lasts)) == 20
 
@@ -52,7 +65,10 @@ def test_it_repeats_from_a_seed_and_only_from_it(make):
 @pytest.mark.parametrize("pictures", [1, 2, 5, 16, 33])
 def test_it_uses_the_budget_exactly_and_pays_for_nothing_twice(make, pictures):
     trace = searched(make, RandomField(10, seed=0), pictures, seed=1)
-    assert len(trace.trials) == pictures == len({trial.candidate for trial in trace.trials}) and trace.stopped == "pictures"
+    assert (
+        len(trace.trials) == pictures == len({trial.candidate for trial in trace.trials})
+        and trace.stopped == "pictures"
+    )
 
 
 @every_search
@@ -60,7 +76,15 @@ def test_it_uses_the_budget_exactly_and_pays_for_nothing_twice(make, pictures):
 def test_the_group_size_changes_nothing(make, combine):
     def found(group):
         trace, start = Trace(("score",)), fresh(9)
-        for _ in run(make(start, SeedStream(5)), measured_by(linear), combine, Budget(45), group=group, trace=trace, first=[(start, "own seed")]):
+        for _ in run(
+            make(start, SeedStream(5)),
+            measured_by(linear),
+            combine,
+            Budget(45),
+            group=group,
+            trace=trace,
+            first=[(start, "own seed")],
+        ):
             pass
         return [trial.candidate for trial in trace.trials], trace.best()[0].candidate
 

@@ -1,4 +1,6 @@
-"""Draft search: what two fidelities are worth in closed form, what it reports, and best of N beaten where drafts foretell."""
+"""Draft search: what two fidelities are worth in closed form, what it reports, and best of N beaten where drafts
+foretell.
+"""
 
 import statistics
 from functools import partial
@@ -13,7 +15,9 @@ from noise_search.tests.search.promises import Promises, mean_best, spent, walks
 
 @pytest.mark.parametrize(("rho", "expected"), [(0.0, 1.029), (0.4, 1.45), (0.6, 1.61), (0.8, 1.72), (1.0, 1.766)])
 def test_the_best_four_of_sixteen_drafts_are_worth_what_their_correlation_says(rho, expected):
-    """Closed form at 0 and 1 (best of 4, best of 16); the own seed is one of five that are kept here, which adds a little below 0.8."""
+    """Closed form at 0 and 1 (best of 4, best of 16); the own seed is one of five that are kept here, which adds a
+    little below 0.8.
+    """
     make = partial(DraftSearch, keep_share=5 / 9, steps=5)
     trace, search = spent(make, Promises(rho), pictures=9, seed=0)
     assert (search.count, search.kept) == (16, 5) and len(walks(trace)) == 16
@@ -23,7 +27,8 @@ def test_the_best_four_of_sixteen_drafts_are_worth_what_their_correlation_says(r
 
 def test_drafts_pay_from_a_correlation_of_about_a_half_at_a_quarter_of_the_steps():
     gains = {
-        rho: mean_best(DraftSearch, Promises(rho), 8, runs=400) - mean_best(best_of_n, Promises(rho), 8, runs=400) for rho in (0, 0.5, 0.9)
+        rho: mean_best(DraftSearch, Promises(rho), 8, runs=400) - mean_best(best_of_n, Promises(rho), 8, runs=400)
+        for rho in (0, 0.5, 0.9)
     }
     assert gains[0] < -0.2 and -0.1 < gains[0.5] < 0.15 and gains[0.9] > 0.2
 
@@ -56,13 +61,20 @@ def test_it_uses_the_budget_to_the_last_step(pictures, steps):
 
 
 def test_the_group_size_changes_nothing():
-    found = [[trial.candidate for trial in spent(DraftSearch, Promises(0.7), 12, seed=2, group=group)[0].trials] for group in (1, 3, 8)]
+    found = [
+        [trial.candidate for trial in spent(DraftSearch, Promises(0.7), 12, seed=2, group=group)[0].trials]
+        for group in (1, 3, 8)
+    ]
     assert found[0] == found[1] == found[2]
 
 
 def test_it_tells_how_well_the_drafts_foretold():
     texts = {rho: spent(DraftSearch, Promises(rho), pictures=40, seed=5)[1] for rho in (0.95, -0.8)}
-    assert texts[0.95].explain().startswith("96 drafts of 5 steps, 16 in full (the drafts foretell them: rank correlation 0.")
+    assert (
+        texts[0.95]
+        .explain()
+        .startswith("96 drafts of 5 steps, 16 in full (the drafts foretell them: rank correlation 0.")
+    )
     assert texts[0.95].correlation.pairs == 16 and "warning: the drafts do not foretell them" in texts[-0.8].explain()
 
 
@@ -74,17 +86,19 @@ def test_the_reported_correlation_is_that_over_all_drafts_and_not_only_the_best(
 
 def test_other_levels_can_be_drafted_with():
     search = DraftSearch(fresh(1), SeedStream(2), schedule=flow_schedule(20), pictures=8, drafts=(1.0, 0.7, 0.3, 0.0))
-    drafts = [tried for tried in search.ask(100) if isinstance(tried, Path)]
+    drafts = [proposed for proposed in search.ask(100) if isinstance(proposed, Path)]
     assert {path.levels for path in drafts} == {(1.0, 0.7, 0.3, 0.0)} and len(drafts) == 5 * 20 // 3
 
 
 def foresight(schedule, cheap):
-    """Mean rank correlation of a cheap walk with the picture of the same noise, over the noises of eight hierarchies."""
+    """Mean rank correlation of a cheap walk with the picture of the same noise, over the noises of eight
+    hierarchies.
+    """
     noises, found = [fresh(seed) for seed in range(48)], []
     for seed in range(8):
         model = hierarchy(seed)
         walker = Together(model.data.denoise, schedule, model.score, model.data.size)
-        walked, full = (walker.measure(tried).values for tried in ([cheap(noise) for noise in noises], noises))
+        walked, full = (walker.measure(proposed).values for proposed in ([cheap(noise) for noise in noises], noises))
         found.append(spearman([row[0] for row in walked], [row[0] for row in full]).value)
     return statistics.fmean(found)
 
@@ -97,7 +111,9 @@ def test_a_draft_foretells_more_the_more_steps_it_takes_and_far_more_than_an_ear
 
 
 def test_it_beats_best_of_n_on_a_flow():
-    low, _ = interval(bests(DraftSearch, flow_schedule(20, 3.0), 8, 40) - bests(best_of_n, flow_schedule(20, 3.0), 8, 40))
+    low, _ = interval(
+        bests(DraftSearch, flow_schedule(20, 3.0), 8, 40) - bests(best_of_n, flow_schedule(20, 3.0), 8, 40)
+    )
     assert low > 0
 
 

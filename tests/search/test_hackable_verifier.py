@@ -11,10 +11,13 @@ POOLS, JUDGES = 100, 3
 
 
 def pools():
-    """Gold `(pools, 1024)`, and values of judges `(pools, 1024, judges)`: 0.7 gold and, rarely, large praise for nothing, each for its own."""
+    """Gold `(pools, 1024)`, and values of judges `(pools, 1024, judges)`: 0.7 gold and, rarely, large praise for
+    nothing, each for its own.
+    """
     generator = torch.Generator().manual_seed(0)
     gold = torch.randn(POOLS, COUNTS[-1], generator=generator)
-    fooled = torch.rand(POOLS, COUNTS[-1], JUDGES, generator=generator).clamp(min=1e-6) ** (-1 / 1.5) - 1  # Pareto: no variance
+    # Pareto: no variance
+    fooled = torch.rand(POOLS, COUNTS[-1], JUDGES, generator=generator).clamp(min=1e-6) ** (-1 / 1.5) - 1
     noise = 0.4 * torch.randn(POOLS, COUNTS[-1], JUDGES, generator=generator)
     return gold, 0.7 * gold[..., None] + noise + 0.12 * fooled
 

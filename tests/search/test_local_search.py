@@ -14,8 +14,8 @@ from noise_search.search import (
     SeedStream,
     Trace,
     ZeroOrderSearch,
-    digest,
     fresh,
+    leaf_digest,
     materialize,
     run,
 )
@@ -41,8 +41,7 @@ def rounds(search, score, count):
     """Some exchanges; what was asked in the last one."""
     for _ in range(count):
         asked = search.ask(1000)
-        told = list(dict.fromkeys([*search.held, *asked]))
-        search.tell(told, [score(candidate) for candidate in told])
+        search.tell(asked, {candidate: score(candidate) for candidate in [*search.held, *asked]})
     return asked
 
 
@@ -69,7 +68,9 @@ def test_the_stride_settles_where_a_linear_score_gains_most():
 
 
 def test_directions_of_the_span_pass_what_steps_can_reach():
-    """Steps gain at most sqrt(0.405 n); the best direction of n noises has sqrt(n), of which 4 in a round leave some."""
+    """Steps gain at most sqrt(0.405 n); the best direction of n noises has sqrt(n), of which 4 in a round leave
+    some.
+    """
     found = mean_best(partial(LocalSearch, pictures=32), lambda seed: linear, 32, runs=6)
     assert 1.15 * math.sqrt(0.405 * 32) < found < math.sqrt(32) + 0.5
 
@@ -85,13 +86,16 @@ def test_the_adaptive_stride_is_within_15_percent_of_the_best_fixed_one(roughnes
 @pytest.mark.parametrize("roughness", [2, 15, 40])
 def test_with_32_pictures_it_beats_best_of_32_wherever_neighbors_are_alike(roughness):
     field = partial(RandomField, roughness)
-    local, best_of_n = (mean_best(make, field, pictures=32, runs=8) for make in (partial(LocalSearch, pictures=32), RandomSearch))
+    local, best_of_n = (
+        mean_best(make, field, pictures=32, runs=8) for make in (partial(LocalSearch, pictures=32), RandomSearch)
+    )
     assert local - best_of_n > 0.5
 
 
 def test_evolution_beats_best_of_n_in_a_linear_score():
     evolved, best_of_n = (
-        mean_best(make, lambda seed: linear, 48, runs=12) for make in (partial(LocalSearch, pictures=48, preset="evolution"), RandomSearch)
+        mean_best(make, lambda seed: linear, 48, runs=12)
+        for make in (partial(LocalSearch, pictures=48, preset="evolution"), RandomSearch)
     )
     assert evolved - best_of_n > 0.5
 
@@ -135,7 +139,7 @@ def test_a_move_that_succeeds_is_made_more_often():
 def test_inside_a_region_nothing_else_of_the_noise_changes():
     mask = (torch.zeros(1, *SHAPES[0]),)
     mask[0][:, :64] = 1
-    name, trace, start = digest(mask), Trace(("score",)), fresh(1)
+    name, trace, start = leaf_digest(mask), Trace(("score",)), fresh(1)
     search = LocalSearch(start, SeedStream(5), pictures=40, masks=(name,), preset="evolution")
     for _ in run(search, measured_by(linear, {name: mask}), single, Budget(40), group=8, trace=trace):
         pass
@@ -151,7 +155,9 @@ def test_two_regions_take_turns():
 
 
 def test_children_of_one_family_are_crossed_without_using_a_draw_twice():
-    trace = searched(partial(LocalSearch, pictures=60, preset="evolution", moves=("cross",), warmup=3), linear, pictures=60, seed=2)
+    trace = searched(
+        partial(LocalSearch, pictures=60, preset="evolution", moves=("cross",), warmup=3), linear, pictures=60, seed=2
+    )
     materialize([trial.candidate for trial in trace.trials], SHAPES)  # it refuses a draw that is used twice
     assert trace.best()[0].candidate.operation == "mix" and trace.best()[0].candidate.parents[0].operation == "span"
 
@@ -174,10 +180,16 @@ def test_bad_knobs_are_refused(knobs, message):
 
 
 def test_many_measurements_in_one_place_do_not_decide_what_is_expected_elsewhere():
-    """The mean of the process is that of generalized least squares: related scores count once, so that far from all of them it is near the middle."""
-    near = torch.nn.functional.normalize(torch.eye(12, dtype=torch.float64)[0] + 0.02 * torch.eye(12, dtype=torch.float64)[1:9])
+    """The mean of the process is that of generalized least squares: related scores count once, so that far from all of
+    them it is near the middle.
+    """
+    near = torch.nn.functional.normalize(
+        torch.eye(12, dtype=torch.float64)[0] + 0.02 * torch.eye(12, dtype=torch.float64)[1:9]
+    )
     points = torch.cat([near, torch.eye(12, dtype=torch.float64)[11:]])
     landscape = Landscape(points, torch.tensor([1.0, 1.01, 0.99, 1.02, 0.98, 1.0, 1.01, 0.99, 0.0]))
     expected, _ = landscape.fit.at(torch.zeros(9, dtype=torch.float64))
     low, high = landscape.scores.min().item(), landscape.scores.max().item()
-    assert expected == pytest.approx((low + high) / 2, abs=0.2 * (high - low)) and expected < -0.5, "the plain mean is 0"
+    assert expected == pytest.approx((low + high) / 2, abs=0.2 * (high - low)) and expected < -0.5, (
+        "the plain mean is 0"
+    )

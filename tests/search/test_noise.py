@@ -9,13 +9,24 @@ import subprocess
 import pytest
 import torch
 from noise_search.search.bands import in_band
-from noise_search.search.leaves import digest
-from noise_search.search.noise import SeedStream, ancestry, check_independent, draw, fresh, leaf, materialize, mix, span, unused
+from noise_search.search.leaves import leaf_digest
+from noise_search.search.noise import (
+    SeedStream,
+    ancestry,
+    check_independent,
+    draw,
+    fresh,
+    leaf,
+    materialize,
+    mix,
+    span,
+    unused,
+)
 from noise_search.tests.search.normality import complaints, is_standard_normal
 
 SHAPES = [(8, 32, 32)]
 SOFT_MASK = (torch.linspace(0, 1, 32)[None, None, None, :].expand(1, 1, 32, 32),)
-MASK = digest(SOFT_MASK)
+MASK = leaf_digest(SOFT_MASK)
 LEAVES = {MASK: SOFT_MASK}
 FROZEN_FRESH, FROZEN_MIX = "abf94878848189c650a06d7ebd070599", "18099f94f4a00609b24f657789d32250"
 FROZEN_SEED = 372975537868505
@@ -39,10 +50,16 @@ CHAINS = {
     "fresh": lambda seed: fresh(seed),
     "mix": lambda seed: chain(fresh(seed), lambda parent, new: mix(parent, new, 0.9), 40, seed + 100),
     "mix in a mask": lambda seed: chain(fresh(seed), lambda parent, new: mix(parent, new, 0.8, MASK), 40, seed + 100),
-    "mix in a band": lambda seed: chain(fresh(seed), lambda parent, new: mix(parent, new, 0.8, band=((0.0, 0.4), (0.3, 1.0))[new % 2]), 40, seed + 100),
+    "mix in a band": lambda seed: chain(
+        fresh(seed), lambda parent, new: mix(parent, new, 0.8, band=((0.0, 0.4), (0.3, 1.0))[new % 2]), 40, seed + 100
+    ),
     "span": lambda seed: span([0.6, -0.8], [fresh(seed), fresh(seed + 100)]),
-    "all": lambda seed: mix(span([0.6, 0, 0.8], [mix(fresh(seed), seed + 100, 0.5, MASK), fresh(seed + 200), fresh(seed + 300)]), seed + 400, 0.95),
-}  # fmt: skip
+    "all": lambda seed: mix(
+        span([0.6, 0, 0.8], [mix(fresh(seed), seed + 100, 0.5, MASK), fresh(seed + 200), fresh(seed + 300)]),
+        seed + 400,
+        0.95,
+    ),
+}
 
 
 @pytest.mark.parametrize("make", CHAINS.values(), ids=CHAINS)
@@ -95,7 +112,12 @@ def test_a_full_mask_is_no_mask():
 
 
 def test_every_column_of_a_soft_mask_keeps_variance_one():
-    noise = noise_of(*(chain(fresh(index), lambda parent, seed: mix(parent, seed, 0.5, MASK), 3, 1000 + 10 * index) for index in range(20)))
+    noise = noise_of(
+        *(
+            chain(fresh(index), lambda parent, seed: mix(parent, seed, 0.5, MASK), 3, 1000 + 10 * index)
+            for index in range(20)
+        )
+    )
     variances = noise.var(dim=(0, 1, 2))
     assert (variances - 1).abs().max() < 4.5 * math.sqrt(2 / (20 * 8 * 32))
 
@@ -117,12 +139,18 @@ def test_the_bands_of_a_sound_run_along_its_last_axis():
     sound = draw(1, [(8, 64)])[0]
     smooth = in_band(sound, (0.0, 0.1))
     assert smooth.diff(dim=-1).abs().mean() < 0.2 * sound.diff(dim=-1).abs().mean()
-    assert smooth.diff(dim=-2).square().mean() / smooth.square().mean() == pytest.approx(2, rel=0.4)  # channels stay unrelated
+    # channels stay unrelated
+    assert smooth.diff(dim=-2).square().mean() / smooth.square().mean() == pytest.approx(2, rel=0.4)
 
 
 def test_a_span_with_itself_is_refused_because_its_variance_would_not_be_one():
     related = span([0.6, 0.8], [mix(fresh(1), 2, 0.9), mix(fresh(1), 3, 0.9)])
-    for candidate in (related, mix(fresh(1), 1, 0.5), mix(mix(fresh(1), 2, 0.5), 2, 0.5), span([0.6, 0.8], [leaf("a", 0), leaf("a", 0)])):
+    for candidate in (
+        related,
+        mix(fresh(1), 1, 0.5),
+        mix(mix(fresh(1), 2, 0.5), 2, 0.5),
+        span([0.6, 0.8], [leaf("a", 0), leaf("a", 0)]),
+    ):
         with pytest.raises(ValueError, match="must use every draw once"):
             noise_of(candidate)
 
@@ -130,7 +158,10 @@ def test_a_span_with_itself_is_refused_because_its_variance_would_not_be_one():
 def test_a_fresh_candidate_is_what_the_host_draws_for_its_seed():
     for seed in (0, 42, 2**50 - 1, 2**64 - 1):
         generator = torch.manual_seed(seed)  # as the host's prepare_noise
-        stock = [torch.randn([1, *shape], dtype=torch.float32, generator=generator, device="cpu") for shape in [(16, 8, 8), (8, 3, 4)]]
+        stock = [
+            torch.randn([1, *shape], dtype=torch.float32, generator=generator, device="cpu")
+            for shape in [(16, 8, 8), (8, 3, 4)]
+        ]
         assert all(map(torch.equal, materialize([fresh(seed)], [(16, 8, 8), (8, 3, 4)]), stock))
 
 
@@ -142,7 +173,13 @@ def test_drawing_leaves_the_global_generator_alone():
 
 
 def test_a_row_does_not_depend_on_its_company():
-    candidates = [fresh(1), mix(fresh(1), 2, 0.9), mix(mix(fresh(1), 2, 0.9), 3, 0.9), span([0.6, 0.8], [fresh(1), fresh(9)]), fresh(1)]
+    candidates = [
+        fresh(1),
+        mix(fresh(1), 2, 0.9),
+        mix(mix(fresh(1), 2, 0.9), 3, 0.9),
+        span([0.6, 0.8], [fresh(1), fresh(9)]),
+        fresh(1),
+    ]
     together = noise_of(*candidates)
     assert together.shape == (5, *SHAPES[0]) and together.dtype == torch.float32
     for row, candidate in zip(together, candidates, strict=True):
@@ -152,7 +189,9 @@ def test_a_row_does_not_depend_on_its_company():
 def test_all_streams_of_a_nested_latent_are_made():
     first, second = materialize([mix(fresh(1), 2, 0.6), fresh(3)], [(4, 2, 8, 8), (8, 5)])
     assert first.shape == (2, 4, 2, 8, 8) and second.shape == (2, 8, 5)
-    assert torch.allclose(second[:1], 0.6 * draw(1, [(4, 2, 8, 8), (8, 5)])[1] + 0.8 * draw(2, [(4, 2, 8, 8), (8, 5)])[1], atol=1e-6)
+    assert torch.allclose(
+        second[:1], 0.6 * draw(1, [(4, 2, 8, 8), (8, 5)])[1] + 0.8 * draw(2, [(4, 2, 8, 8), (8, 5)])[1], atol=1e-6
+    )
 
 
 def test_no_candidates_make_an_empty_noise():
@@ -161,8 +200,8 @@ def test_no_candidates_make_an_empty_noise():
 
 def test_a_leaf_is_the_noise_that_came_in():
     tensors = (torch.randn(1, *SHAPES[0], dtype=torch.float64),)
-    candidate = leaf(digest(tensors), 5)
-    assert torch.equal(noise_of(candidate, leaves={digest(tensors): tensors}), tensors[0].float())
+    candidate = leaf(leaf_digest(tensors), 5)
+    assert torch.equal(noise_of(candidate, leaves={leaf_digest(tensors): tensors}), tensors[0].float())
     assert mix(candidate, 1, 0.9).sampler_seed == 5 and candidate.plain_seed is None
 
 
@@ -183,8 +222,8 @@ def test_a_missing_or_unfit_leaf_is_an_error_that_names_it():
 def test_the_digest_knows_values_shape_and_type():
     zeros = torch.zeros(1, 4, 8, 8)
     others = [(zeros + 1,), (zeros.reshape(1, 8, 4, 8),), (zeros.double(),), (zeros, zeros), (zeros.bfloat16(),)]
-    assert len({digest(streams) for streams in [(zeros,), *others]}) == 6
-    assert digest((zeros.permute(0, 1, 3, 2),)) == digest((zeros,)) and len(digest((zeros,))) == 32
+    assert len({leaf_digest(streams) for streams in [(zeros,), *others]}) == 6
+    assert leaf_digest((zeros.permute(0, 1, 3, 2),)) == leaf_digest((zeros,)) and len(leaf_digest((zeros,))) == 32
 
 
 @pytest.mark.parametrize(
@@ -218,9 +257,21 @@ def test_rounding_of_span_weights_is_repaired_once_for_all():
 
 def test_candidates_are_equal_when_their_expressions_are():
     assert mix(fresh(1), 2, 0.5) == mix(fresh(1), 2, 0.5) and len({fresh(1), fresh(1), fresh(2)}) == 2
-    different = [fresh(1), fresh(2), leaf("1", 1), leaf("", 1), mix(fresh(1), 2, 0.5), mix(fresh(1), 2, 0.6), mix(fresh(1), 3, 0.5),
-                 mix(fresh(2), 2, 0.5), mix(fresh(1), 2, 0.5, "m"), mix(fresh(1), 2, 0.5, band=(0, 0.5)), mix(fresh(1), 2, 0.5, band=(0, 0.6)),
-                 span([0.6, 0.8], [fresh(1), fresh(2)]), span([0.6, 0.8], [fresh(2), fresh(1)])]  # fmt: skip
+    different = [
+        fresh(1),
+        fresh(2),
+        leaf("1", 1),
+        leaf("", 1),
+        mix(fresh(1), 2, 0.5),
+        mix(fresh(1), 2, 0.6),
+        mix(fresh(1), 3, 0.5),
+        mix(fresh(2), 2, 0.5),
+        mix(fresh(1), 2, 0.5, "m"),
+        mix(fresh(1), 2, 0.5, band=(0, 0.5)),
+        mix(fresh(1), 2, 0.5, band=(0, 0.6)),
+        span([0.6, 0.8], [fresh(1), fresh(2)]),
+        span([0.6, 0.8], [fresh(2), fresh(1)]),
+    ]
     assert len({candidate.key for candidate in different}) == len(different)
     with pytest.raises(AttributeError):
         fresh(1).seed = 2
@@ -241,7 +292,12 @@ def test_thousands_of_moves_are_no_trouble():
     assert len(ancestry(end)) == 20_001 and end.sampler_seed == 0
     check_independent(end)
     assert end == copy.deepcopy(end) and "mix" in repr(end)
-    assert complaints(noise_of(chain(fresh(0), lambda parent, seed: mix(parent, seed, 0.99), 2_000, 1), shapes=[(4, 16, 16)])) == []
+    assert (
+        complaints(
+            noise_of(chain(fresh(0), lambda parent, seed: mix(parent, seed, 0.99), 2_000, 1), shapes=[(4, 16, 16)])
+        )
+        == []
+    )
 
 
 def test_seeds_are_the_same_everywhere_and_never_count_up():
@@ -259,7 +315,9 @@ def test_seeds_survive_a_number_of_a_browser():
     assert all(int(float(seed)) == seed for seed in drawn)
     if node := shutil.which("node"):
         script = "console.log(JSON.stringify(JSON.parse(process.argv[1]).map(Number)))"
-        answer = subprocess.run([node, "-e", script, json.dumps(drawn)], capture_output=True, text=True, check=True, timeout=60)
+        answer = subprocess.run(
+            [node, "-e", script, json.dumps(drawn)], capture_output=True, text=True, check=True, timeout=60
+        )
         assert json.loads(answer.stdout) == drawn
 
 

@@ -41,11 +41,14 @@ def worth(candidate: Candidate) -> float:
 
 
 @pytest.mark.parametrize(
-    ("error", "pictures", "expected"), [(0.5, 4, 0.921), (0.5, 16, 1.58), (1.0, 4, 0.728), (1.0, 16, 1.249), (1.0, 64, 1.657)]
+    ("error", "pictures", "expected"),
+    [(0.5, 4, 0.921), (0.5, 16, 1.58), (1.0, 4, 0.728), (1.0, 16, 1.249), (1.0, 64, 1.657)],
 )
 def test_the_winner_is_truly_worth_what_the_error_leaves_of_it(error, pictures, expected):
     """E[true score of the winner] = E[max of N] / sqrt(1 + error^2)."""
-    traces = [ranked(judged(error, 1, seed), [fresh(SeedStream(seed).at(1, 0))], pictures, seed) for seed in range(RUNS)]
+    traces = [
+        ranked(judged(error, 1, seed), [fresh(SeedStream(seed).at(1, 0))], pictures, seed) for seed in range(RUNS)
+    ]
     winners = [trace.best()[0].candidate for trace in traces]
     assert sum(map(worth, winners)) / RUNS == pytest.approx(expected, abs=4 * 0.9 / RUNS**0.5)
     believed = sum(trace.scores[trace.best()[0].id] for trace in traces) / RUNS
@@ -53,7 +56,9 @@ def test_the_winner_is_truly_worth_what_the_error_leaves_of_it(error, pictures, 
 
 
 def test_judging_the_best_few_again_gives_most_of_it_back():
-    """Of 16 judged once with an error of 1, the best 6 are judged sixteen times each: nearly what a judge without error finds."""
+    """Of 16 judged once with an error of 1, the best 6 are judged sixteen times each: nearly what a judge without error
+    finds.
+    """
     again = []
     for seed in range(RUNS):
         trace = ranked(judged(1.0, 1, seed), [fresh(SeedStream(seed).at(1, 0))], 16, seed)

@@ -44,7 +44,7 @@ OWN = fresh(SeedStream(1).at(1, 0))
 
 def by_chance(candidates):
     """Score by the key, of a tried thing's own steps; costs nothing."""
-    return Measured(tuple((int(tried.key[:8], 16) / 2**32,) for tried in candidates))
+    return Measured(tuple((int(proposed.key[:8], 16) / 2**32,) for proposed in candidates))
 
 
 def planned(make, schedule, pictures, start=OWN, group=64):
@@ -52,7 +52,14 @@ def planned(make, schedule, pictures, start=OWN, group=64):
     trace = Trace(("score",))
     search = make(start, SeedStream(1), schedule=schedule, pictures=pictures)
     rounds = run(
-        search, by_chance, first_column, Budget(4 * pictures), group=group, trace=trace, first=[(start, "own seed")], cost=schedule.cost
+        search,
+        by_chance,
+        first_column,
+        Budget(4 * pictures),
+        group=group,
+        trace=trace,
+        first=[(start, "own seed")],
+        cost=schedule.cost,
     )
     for _ in rounds:
         pass
@@ -68,7 +75,10 @@ def test_it_plans_for_the_pictures_that_it_is_given_and_uses_them(make, steps):
         except ValueError as error:  # the published numbers do not fit into a few pictures
             assert "pictures must be at least" in str(error) and pictures < 16
             continue
-        assert 0.95 * pictures <= trace.pictures <= pictures + 1e-6 and trace.stopped == "finished", (pictures, trace.pictures)
+        assert 0.95 * pictures <= trace.pictures <= pictures + 1e-6 and trace.stopped == "finished", (
+            pictures,
+            trace.pictures,
+        )
 
 
 @every_search

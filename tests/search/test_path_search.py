@@ -1,4 +1,6 @@
-"""Search over paths: the published rounds, what is kept, how the pictures are spent, and that it loses to best of N where they are few."""
+"""Search over paths: the published rounds, what is kept, how the pictures are spent, and that it loses to best of N
+where they are few.
+"""
 
 from functools import partial
 
@@ -16,8 +18,7 @@ def search(schedule=FLOW, pictures=64, **knobs):
 def exchange(search, score):
     """One stage: ask for all of it, and tell by a score of what was asked."""
     asked = search.ask(1000)
-    told = list(dict.fromkeys([*search.held, *asked]))
-    search.tell(told, [score(tried) for tried in told])
+    search.tell(asked, {proposed: score(proposed) for proposed in [*search.held, *asked]})
     return asked
 
 
@@ -38,7 +39,8 @@ def test_a_level_very_near_to_where_a_walk_starts_is_passed_over():
     starts = [levels[:2] for levels in search(flow_schedule(10)).rounds]
     assert starts[1][1] == pytest.approx(0.8) and starts[3][1] == pytest.approx(0.7)  # from 0.86 and 0.8
     assert search(flow_schedule(10), start_time=0.12).rounds[0][:2] == pytest.approx((0.9, 0.8))
-    assert search(flow_schedule(10), start_time=0.13).rounds[0][:2] == pytest.approx((0.91, 0.8))  # 0.9 is 0.1 of a step away
+    # 0.9 is 0.1 of a step away
+    assert search(flow_schedule(10), start_time=0.13).rounds[0][:2] == pytest.approx((0.91, 0.8))
 
 
 def test_a_way_down_takes_at_most_the_steps_that_it_is_given():
@@ -48,13 +50,15 @@ def test_a_way_down_takes_at_most_the_steps_that_it_is_given():
 
 def test_every_round_renoises_the_best_previews_of_the_last_one():
     paths = search(width=3, pictures=32)
-    own, *first = exchange(paths, lambda tried: 0.0)
+    own, *first = exchange(paths, lambda proposed: 0.0)
     assert own == fresh(1) and first[0].parent == fresh(1) and len({walk.parent for walk in first}) == 2
     last = first
     for levels in paths.rounds:
-        copies = exchange(paths, lambda tried: tried.seed % 1009)
+        copies = exchange(paths, lambda proposed: proposed.seed % 1009)
         assert [copy.levels for copy in copies] == [levels] * 6 and len({copy.seed for copy in copies}) == 6
-        assert {copy.parent for copy in copies} == set(sorted(last, key=lambda tried: tried.seed % 1009)[-2:] if last != first else first)
+        assert {copy.parent for copy in copies} == set(
+            sorted(last, key=lambda proposed: proposed.seed % 1009)[-2:] if last != first else first
+        )
         last = copies
     assert all(not copy.end for copy in last)
 
@@ -80,9 +84,13 @@ def test_too_few_pictures_are_refused_with_the_number_that_it_takes():
 
 def test_the_last_steps_bring_the_best_picture_down_once_more():
     paths = search(pictures=12, width=1)
-    asked = [exchange(paths, lambda tried: float(tried == fresh(1))) for _ in range(8)]
-    (last,) = [tried for stage in asked[6:] for tried in stage]
-    assert isinstance(last, Path) and last.parent == Path(fresh(1), FLOW.levels) and last.levels == FLOW.levels[-last.steps - 1 :]
+    asked = [exchange(paths, lambda proposed: float(proposed == fresh(1))) for _ in range(8)]
+    (last,) = [proposed for stage in asked[6:] for proposed in stage]
+    assert (
+        isinstance(last, Path)
+        and last.parent == Path(fresh(1), FLOW.levels)
+        and last.levels == FLOW.levels[-last.steps - 1 :]
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,14 @@ MEAN_OF_THE_BEST = {1: 0.0, 2: 0.5642, 3: 0.8463, 4: 1.0294, 5: 1.1630, 8: 1.423
 
 def test_the_best_of_n_gains_what_order_statistics_say():
     runs = 200
-    bests = [list(itertools.accumulate(searched(RandomSearch, linear, pictures=64, seed=seed).scores, max)) for seed in range(runs)]
+    bests = [
+        list(itertools.accumulate(searched(RandomSearch, linear, pictures=64, seed=seed).scores, max))
+        for seed in range(runs)
+    ]
     for n, expected in MEAN_OF_THE_BEST.items():
-        assert sum(best[n - 1] for best in bests) / runs == pytest.approx(expected, abs=4 / runs**0.5 * max(0.45, 1 / n))
+        assert sum(best[n - 1] for best in bests) / runs == pytest.approx(
+            expected, abs=4 / runs**0.5 * max(0.45, 1 / n)
+        )
 
 
 def test_it_asks_for_the_start_and_then_for_plain_seeds():

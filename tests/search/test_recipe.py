@@ -24,10 +24,21 @@ def with_noise(*entries):
 
 @pytest.mark.parametrize("candidate", CANDIDATES.values(), ids=CANDIDATES)
 def test_a_recipe_comes_back_byte_for_byte(candidate):
-    settings = {"steps": 20, "cfg": 3.5, "sampler": "euler", "prompt": "ein Häuschen 🏠\n", "nested": {"b": None, "a": [True, 0.1]}}
+    settings = {
+        "steps": 20,
+        "cfg": 3.5,
+        "sampler": "euler",
+        "prompt": "ein Häuschen 🏠\n",
+        "nested": {"b": None, "a": [True, 0.1]},
+    }
     text = dumps(candidate, [(16, 8, 8), (4, 3)], settings)
     recipe = loads(text)
-    assert recipe.candidate == candidate and recipe.shapes == ((16, 8, 8), (4, 3)) and recipe.settings == settings and recipe.version == 1
+    assert (
+        recipe.candidate == candidate
+        and recipe.shapes == ((16, 8, 8), (4, 3))
+        and recipe.settings == settings
+        and recipe.version == 1
+    )
     assert dumps(recipe.candidate, recipe.shapes, recipe.settings) == text
     assert text.isascii() and "\n" not in text
 
@@ -45,7 +56,8 @@ def test_the_format_is_frozen():
 
 
 def test_a_move_inside_a_band_is_of_version_2_and_comes_back():
-    text = '{"noise_search":2,"shapes":[[16,8,8]],"noise":[["fresh",1],["mix",0,2,0.5,[0.0,0.25]],["mix",1,3,0.9]],"settings":{}}'
+    moves = '["fresh",1],["mix",0,2,0.5,[0.0,0.25]],["mix",1,3,0.9]'
+    text = f'{{"noise_search":2,"shapes":[[16,8,8]],"noise":[{moves}],"settings":{{}}}}'
     candidate = mix(mix(fresh(1), 2, 0.5, band=(0.0, 0.25)), 3, 0.9)
     assert dumps(candidate, SHAPES, {}) == text and loads(text).candidate == candidate and loads(text).version == 2
     with pytest.raises(RecipeError, match="must be of version 2"):
@@ -79,11 +91,19 @@ BAD = {
     "newer": (json.dumps({**GOOD, "noise_search": 3}), "must be of version 1 or 2, got version 3"),
     "version as text": (json.dumps({**GOOD, "noise_search": "1"}), "must be of version 1 or 2, got version 1"),
     "version as truth": (json.dumps({**GOOD, "noise_search": True}), "must be of version 1 or 2, got version True"),
-    "more operations than any search makes": (json.dumps({**GOOD, "noise": [["fresh", 1], *(["mix", place, place + 2, 0.5] for place in range(4096))]}),
-                                              "must have at most 4096 operations, got 4097"),
-    "too long": (json.dumps({**GOOD, "settings": {"prompt": "x" * MAX_LENGTH}}), "must have at most 1000000 characters"),
+    "more operations than any search makes": (
+        json.dumps({**GOOD, "noise": [["fresh", 1], *(["mix", place, place + 2, 0.5] for place in range(4096))]}),
+        "must have at most 4096 operations, got 4097",
+    ),
+    "too long": (
+        json.dumps({**GOOD, "settings": {"prompt": "x" * MAX_LENGTH}}),
+        "must have at most 1000000 characters",
+    ),
     "no shapes": (json.dumps({**GOOD, "shapes": []}), "at least one shape"),
-    "missing shapes": (json.dumps({key: value for key, value in GOOD.items() if key != "shapes"}), "must have a list of shapes, got None"),
+    "missing shapes": (
+        json.dumps({key: value for key, value in GOOD.items() if key != "shapes"}),
+        "must have a list of shapes, got None",
+    ),
     "shape of zero": (json.dumps({**GOOD, "shapes": [[16, 0, 8]]}), "shapes of positive whole numbers, got"),
     "shape of truth": (json.dumps({**GOOD, "shapes": [[True]]}), "shapes of positive whole numbers"),
     "flat shapes": (json.dumps({**GOOD, "shapes": [16, 8, 8]}), "shapes of positive whole numbers, got 16"),

@@ -38,7 +38,9 @@ def test_the_variance_of_the_counts_is_ordered_from_rounding_to_chance_alone():
     part = (7 * share) % 1
     least, most = (part * (1 - part)).sum().item(), (7 * share * (1 - share)).sum().item()
     variances = {name: counts(name).var(0).sum().item() for name in RESAMPLERS}
-    assert [variances[name] for name in ("SSP", "systematic", "multinomial")] == pytest.approx([least, least, most], rel=0.1)
+    assert [variances[name] for name in ("SSP", "systematic", "multinomial")] == pytest.approx(
+        [least, least, most], rel=0.1
+    )
     assert 1.1 * least < variances["stratified"] < 0.9 * most
 
 
@@ -63,7 +65,11 @@ def test_ssp_keeps_its_promises_for_many_random_weights():
         weights = torch.rand(n, generator=generator, dtype=torch.float64) ** 4
         expected = n * weights / weights.sum()
         drawn = torch.bincount(srinivasan(weights, n, generator), minlength=n)
-        assert drawn.sum() == n and (drawn >= (expected - 1e-9).floor()).all() and (drawn <= (expected + 1e-9).ceil()).all()
+        assert (
+            drawn.sum() == n
+            and (drawn >= (expected - 1e-9).floor()).all()
+            and (drawn <= (expected + 1e-9).ceil()).all()
+        )
 
 
 @every_resampler

@@ -8,21 +8,17 @@ from noise_search.search import Budget, Measured, RandomSearch, SeedStream, Trac
 
 
 class Script:
-    """A search that asks from a list, holds its first candidate, and keeps what it was told."""
+    """A search that asks from a list, and keeps what it was told: what was measured, and all scores of then."""
 
-    def __init__(self, candidates, holds=True):
-        self.left, self.first, self.holds, self.heard = list(candidates), candidates[0], holds, []
-
-    @property
-    def held(self):
-        return (self.first,) if self.holds and self.heard else ()
+    def __init__(self, candidates):
+        self.left, self.heard = list(candidates), []
 
     def ask(self, limit):
         asked, self.left = self.left[:limit], self.left[limit:]
         return asked
 
-    def tell(self, candidates, scores):
-        self.heard.append((list(candidates), list(scores)))
+    def tell(self, measured, scores):
+        self.heard.append((list(measured), dict(scores)))
 
 
 class Clock:
@@ -80,7 +76,9 @@ def test_the_ledger_is_exact():
     ledger = trace.ledger
     assert (ledger.rollouts, ledger.nfe, ledger.decodes, ledger.scores) == (10, 400, 10, 10)
     assert (ledger.sampling_seconds, ledger.decoding_seconds, ledger.scoring_seconds) == (9.0, 6.0, 3.0)
-    assert sum(trial.seconds for trial in trace.trials) == pytest.approx(18) and {trial.nfe for trial in trace.trials} == {40}
+    assert sum(trial.seconds for trial in trace.trials) == pytest.approx(18) and {
+        trial.nfe for trial in trace.trials
+    } == {40}
 
 
 def test_the_users_own_noise_is_candidate_zero():
@@ -102,22 +100,35 @@ def test_noises_that_came_in_are_measured_first_and_counted():
 def test_no_candidate_is_paid_for_twice():
     judge, search = Judge(), Script(seeds(1, 2, 1, 2, 3, 3, 1, 4))
     _, trace = finished(search, judge, Budget(100))
-    assert [candidate.seed for call in judge.calls for candidate in call] == [1, 2, 3, 4] and trace.stopped == "finished"
+    assert [candidate.seed for call in judge.calls for candidate in call] == [
+        1,
+        2,
+        3,
+        4,
+    ] and trace.stopped == "finished"
     assert sorted({candidate.seed for told, _ in search.heard for candidate in told}) == [1, 2, 3, 4]
 
 
 def test_a_known_candidate_that_is_asked_again_is_told_without_a_picture():
-    judge, search = Judge(), Script(seeds(1, 2, 1), holds=False)
+    judge, search = Judge(), Script(seeds(1, 2, 1))
     rounds, _ = finished(search, judge, Budget(100), group=2)
-    assert [len(made.trials) for made in rounds] == [2, 0] and search.heard[1] == (seeds(1), [1.0])
+    assert [len(made.trials) for made in rounds] == [2, 0]
+    assert search.heard[1] == (seeds(1), {fresh(1): 1.0, fresh(2): 2.0})
 
 
-def test_the_whole_pool_is_ranked_anew_and_the_held_one_hears_its_new_score():
+def test_the_whole_pool_is_ranked_anew_and_a_search_hears_the_new_score_of_what_it_knew():
     search = Script(seeds(5, 9, 1, 2))
-    finished(search, Judge(), Budget(4), combine=mean_rank, group=1)
-    assert [told[0].seed for told, _ in search.heard] == [5, 5, 5, 5]
-    assert [scores[0] for _, scores in search.heard] == [-1.0, -2.0, -2.0, -2.0]  # alone; then beaten by 9; then 1 and 2 below it
-    assert [scores[-1] for _, scores in search.heard[1:]] == [-1.0, -3.0, -3.0]
+    rounds, _ = finished(search, Judge(), Budget(4), combine=mean_rank, group=1)
+    # alone; then beaten by 9; then 1 and 2 below it
+    assert [scores[fresh(5)] for _, scores in search.heard] == [-1.0, -2.0, -2.0, -2.0]
+    assert [scores[measured[0]] for measured, scores in search.heard] == [-1.0, -1.0, -3.0, -3.0]
+    assert [made.rescored for made in rounds] == [False, True, False, True], "1 is below 5 and 9, and moves neither"
+    assert [made.best.candidate.seed for made in rounds] == [5, 9, 9, 9]
+
+
+def test_where_no_older_score_changes_a_round_says_so():
+    rounds, trace = finished(Script(seeds(5, 9, 1, 2)), Judge(), Budget(4), group=1)
+    assert [made.rescored for made in rounds] == [False] * 4 and trace.scores == [5.0, 9.0, 1.0, 2.0]
 
 
 def test_minutes_start_no_group_that_would_pass_the_limit():
@@ -129,14 +140,18 @@ def test_minutes_start_no_group_that_would_pass_the_limit():
 
 def test_the_first_picture_runs_however_short_the_time_is():
     clock = Clock()
-    _, trace = finished(RandomSearch(fresh(1), SeedStream(0)), Judge(clock=clock, seconds=1000), Budget(100, minutes=1), clock=clock)
+    _, trace = finished(
+        RandomSearch(fresh(1), SeedStream(0)), Judge(clock=clock, seconds=1000), Budget(100, minutes=1), clock=clock
+    )
     assert len(trace.trials) == 1 and trace.stopped == "minutes"
 
 
 def test_time_that_passes_between_rounds_counts():
     clock, trace = Clock(), Trace(("score",))
     search = RandomSearch(fresh(1), SeedStream(0))
-    for _ in run(search, Judge(clock=clock, seconds=10), single, Budget(100, minutes=1), group=4, trace=trace, clock=clock):
+    for _ in run(
+        search, Judge(clock=clock, seconds=10), single, Budget(100, minutes=1), group=4, trace=trace, clock=clock
+    ):
         clock.now += 60
     assert len(trace.trials) == 1 and trace.stopped == "minutes"
 
@@ -181,12 +196,23 @@ def test_what_measuring_raises_passes_through_and_the_trace_stays(error):
     with pytest.raises(type(error)) as caught:
         for _ in run(Script(seeds(*range(1, 20))), Judge(value), single, Budget(16), group=4, trace=trace):
             pass
-    assert caught.value is error and trace.scores == [1.0, 2.0, 3.0, 4.0] and trace.ledger.rollouts == 4 and trace.stopped == ""
+    assert (
+        caught.value is error
+        and trace.scores == [1.0, 2.0, 3.0, 4.0]
+        and trace.ledger.rollouts == 4
+        and trace.stopped == ""
+    )
     assert trace.best()[0].candidate == fresh(4)
 
 
 def test_without_a_verifier_all_are_equal_and_the_first_is_the_best():
-    _, trace = finished(RandomSearch(fresh(7), SeedStream(0)), Judge(lambda seed: ()), Budget(5), columns=(), combine=lambda pool: pool.sum(1))
+    _, trace = finished(
+        RandomSearch(fresh(7), SeedStream(0)),
+        Judge(lambda seed: ()),
+        Budget(5),
+        columns=(),
+        combine=lambda pool: pool.sum(1),
+    )
     assert trace.best()[0].candidate == fresh(7) and trace.ledger.scores == 0 and trace.ledger.decodes == 5
 
 
@@ -198,7 +224,9 @@ def test_equal_scores_go_to_the_earlier_one():
 def test_trials_know_their_round_and_their_parents():
     script = Script([fresh(1), mix(fresh(1), 2, 0.5), mix(mix(fresh(1), 2, 0.5), 3, 0.5), mix(fresh(99), 4, 0.5)])
     _, trace = finished(script, Judge(), Budget(4), group=2)
-    assert [trial.parents for trial in trace.trials] == [(), (0,), (1,), ()] and [trial.round for trial in trace.trials] == [0, 0, 1, 1]
+    assert [trial.parents for trial in trace.trials] == [(), (0,), (1,), ()] and [
+        trial.round for trial in trace.trials
+    ] == [0, 0, 1, 1]
     assert [trial.how for trial in trace.trials] == ["random", "neighbor", "neighbor", "neighbor"]
 
 
@@ -211,7 +239,10 @@ def test_trials_know_their_round_and_their_parents():
         (lambda: Budget(1, minutes=math.inf), "minutes must be"),
         (lambda: Budget(1, target=math.nan), "target must be finite, got nan"),
         (lambda: Budget(1, patience=-1), "patience must be at least 0, got -1"),
-        (lambda: next(run(Script(seeds(1)), Judge(), single, Budget(1), group=0, trace=Trace())), "group must be at least 1, got 0"),
+        (
+            lambda: next(run(Script(seeds(1)), Judge(), single, Budget(1), group=0, trace=Trace())),
+            "group must be at least 1, got 0",
+        ),
     ],
 )
 def test_bad_limits_are_refused(make, message):

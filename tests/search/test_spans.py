@@ -26,7 +26,10 @@ def test_a_noise_is_the_sum_of_its_draws():
 
 
 def test_moves_in_a_mask_or_a_band_are_not_of_one_weight_everywhere():
-    assert draws_of(mix(fresh(1), 2, 0.5, "mask")) is None and draws_of(mix(mix(fresh(1), 2, 0.5, band=(0, 0.5)), 3, 0.9)) is None
+    assert (
+        draws_of(mix(fresh(1), 2, 0.5, "mask")) is None
+        and draws_of(mix(mix(fresh(1), 2, 0.5, band=(0, 0.5)), 3, 0.9)) is None
+    )
 
 
 def test_related_noises_combine_to_one_that_is_standard_normal():
@@ -35,7 +38,11 @@ def test_related_noises_combine_to_one_that_is_standard_normal():
     between = towards(points[1] + points[2] - 0.5 * points[0], columns)
     check_independent(between)
     for seed in range(3):
-        base = [fresh(1000 * seed), mix(fresh(1000 * seed), 1000 * seed + 1, 0.9), mix(fresh(1000 * seed), 1000 * seed + 2, 0.9)]
+        base = [
+            fresh(1000 * seed),
+            mix(fresh(1000 * seed), 1000 * seed + 1, 0.9),
+            mix(fresh(1000 * seed), 1000 * seed + 2, 0.9),
+        ]
         points, columns = vectors([draws_of(candidate) for candidate in base])
         assert complaints(materialize([towards(points.sum(0), columns)], SHAPES)[0], law=2.3) == []
 
@@ -55,9 +62,13 @@ def test_rounding_of_scores_makes_no_other_noise():
 
 @pytest.mark.parametrize("count", [8, 24])
 def test_uphill_in_a_linear_score_is_better_than_all_that_was_measured(count):
-    """Over draws that score r_i the best unit vector scores sqrt(sum r_i^2); known are one noise and a neighbor for every other draw."""
+    """Over draws that score r_i the best unit vector scores sqrt(sum r_i^2); known are one noise and a neighbor for
+    every other draw.
+    """
     scores = torch.randn(count, generator=torch.Generator().manual_seed(count), dtype=torch.float64)
-    points = math.sqrt(1 - 0.5**2) * torch.eye(count, dtype=torch.float64)[:1] + 0.5 * torch.eye(count, dtype=torch.float64)
+    points = math.sqrt(1 - 0.5**2) * torch.eye(count, dtype=torch.float64)[:1] + 0.5 * torch.eye(
+        count, dtype=torch.float64
+    )
     points[0] = torch.eye(count, dtype=torch.float64)[0]
     uphill = Landscape(points, points @ scores).climb(points[(points @ scores).argmax()])
     assert 1.2 * (points @ scores).max() < uphill @ scores <= scores.norm()
@@ -70,7 +81,9 @@ def test_it_learns_how_rough_a_score_is(roughness):
     for seed in range(8):
         field, base = RandomField(roughness, seed), torch.randn(192, generator=generator)
         noises = [base] + [
-            math.sqrt(1 - b * b) * base + b * torch.randn(192, generator=generator) for b in (0.2, 0.4, 0.6, 1.0) for _ in range(8)
+            math.sqrt(1 - b * b) * base + b * torch.randn(192, generator=generator)
+            for b in (0.2, 0.4, 0.6, 1.0)
+            for _ in range(8)
         ]
         points = torch.stack([(noise / noise.norm()).double() for noise in noises])
         found.append(Landscape(points, torch.tensor([field(noise) for noise in noises])).fit.roughness)

@@ -1,4 +1,6 @@
-"""Particle steering: the presets, where rungs lie, that copies part, exact evidence on Gaussian data, and what it wins over best of N."""
+"""Particle steering: the presets, where rungs lie, that copies part, exact evidence on Gaussian data, and what it wins
+over best of N.
+"""
 
 import math
 from collections import Counter
@@ -22,13 +24,12 @@ def stages(search, score):
     asked = []
     while stage := search.ask(1000):
         asked.append(stage)
-        told = list(dict.fromkeys([*search.held, *stage]))
-        search.tell(told, [score(tried) for tried in told])
+        search.tell(stage, {proposed: score(proposed) for proposed in [*search.held, *stage]})
     return asked
 
 
-def by_seed(tried):
-    return (tried.seed * 7919 + 13) % 1009
+def by_seed(proposed):
+    return (proposed.seed * 7919 + 13) % 1009
 
 
 def test_best_known_is_the_ode_at_both_ends_and_noisy_between():
@@ -65,12 +66,12 @@ def test_copies_differ_after_one_step_on_a_model():
 def test_it_says_how_well_the_previews_foretold_the_pictures():
     """Pictures that score what their previews did, and pictures that score what nobody foresaw."""
 
-    def by_origin(tried):
-        return by_seed(tried if not hasattr(tried, "noise") else tried.noise)
+    def by_origin(proposed):
+        return by_seed(proposed if not hasattr(proposed, "noise") else proposed.noise)
 
     faithful, fickle = search(pictures=21, strength=1e-6), search(pictures=21, strength=1e-6)
     stages(faithful, by_origin)
-    stages(fickle, lambda tried: by_origin(tried) if getattr(tried, "end", 0) else -by_origin(tried))
+    stages(fickle, lambda proposed: by_origin(proposed) if getattr(proposed, "end", 0) else -by_origin(proposed))
     assert "1.00" in faithful.explain() and "20 pairs) at noise 0.70" in faithful.explain()
     assert "-1.00" in fickle.explain()
     assert "No previews" in search(pictures=2).explain()
@@ -89,24 +90,33 @@ def test_rungs_lie_on_the_nearest_levels_of_the_schedule():
 
 
 def test_the_strength_rises_with_the_share_of_signal():
-    rising, constant = search(rungs=(0.8, 0.6), strength=2.0), search(rungs=(0.8, 0.6), strength=2.0, temperature="constant")
+    rising, constant = (
+        search(rungs=(0.8, 0.6), strength=2.0),
+        search(rungs=(0.8, 0.6), strength=2.0, temperature="constant"),
+    )
     assert [rising._strength(rung) for rung in range(2)] == pytest.approx([1.0, 2.0])
     assert [constant._strength(rung) for rung in range(2)] == [2.0, 2.0]
 
 
 def test_the_scale_of_the_verifier_does_not_matter():
     plain = stages(search(), by_seed)
-    assert plain == stages(search(), lambda tried: 1e-3 * by_seed(tried) + 7)
-    assert plain != stages(search(standardize=False), lambda tried: by_seed(tried) - 3.0 * (tried.seed % 2) * by_seed(tried))
+    assert plain == stages(search(), lambda proposed: 1e-3 * by_seed(proposed) + 7)
+    assert plain != stages(
+        search(standardize=False), lambda proposed: by_seed(proposed) - 3.0 * (proposed.seed % 2) * by_seed(proposed)
+    )
 
 
 def test_equal_previews_keep_every_particle():
-    for stage, before in zip((asked := stages(search(), lambda tried: 1.0 + tried.seed % 7 * 1e-8))[2:], asked[1:], strict=False):
+    for stage, before in zip(
+        (asked := stages(search(), lambda proposed: 1.0 + proposed.seed % 7 * 1e-8))[2:], asked[1:], strict=False
+    ):
         assert [walk.parent for walk in stage] == before
 
 
 class WithValues(Together):
-    """Tells of every preview what its picture will be worth: the exact log mean of exp(score) over what the walks to come make of it."""
+    """Tells of every preview what its picture will be worth: the exact log mean of exp(score) over what the walks to
+    come make of it.
+    """
 
     def __init__(self, data, schedule, walks):
         super().__init__(data.denoise, schedule, lambda clean: clean[:, 0], data.size)
@@ -126,9 +136,9 @@ class WithValues(Together):
 
     def measure(self, candidates):
         measured, values = super().measure(candidates), []
-        for tried, row in zip(candidates, measured.values, strict=True):
-            level = getattr(tried, "end", 0.0)
-            x0, eps = self.state(tried)
+        for proposed, row in zip(candidates, measured.values, strict=True):
+            level = getattr(proposed, "end", 0.0)
+            x0, eps = self.state(proposed)
             factor, variance = self.to_come(level)
             mean = self.data.means[0, 0]
             centred = (1 - level) * (x0[0, 0] - mean) + level * eps[0, 0]
@@ -141,7 +151,16 @@ def steered_by_values(seed, particles, **knobs):
 
     def make(start, seeds, **head):
         found.append(
-            SteeredSearch(start, seeds, **head, standardize=False, strength=1.0, potential="difference", temperature="constant", **knobs)
+            SteeredSearch(
+                start,
+                seeds,
+                **head,
+                standardize=False,
+                strength=1.0,
+                potential="difference",
+                temperature="constant",
+                **knobs,
+            )
         )
         return found[0]
 
@@ -153,7 +172,9 @@ def steered_by_values(seed, particles, **knobs):
     return found[0].log_evidence, 0.5 + (factor**2 + variance) / 2, pictures, factor**2 + variance
 
 
-@pytest.mark.parametrize("knobs", [{}, {"preset": "FK steering"}, {"least_ess": 0.5, "resampler": "systematic"}], ids=str)
+@pytest.mark.parametrize(
+    "knobs", [{}, {"preset": "FK steering"}, {"least_ess": 0.5, "resampler": "systematic"}], ids=str
+)
 def test_the_evidence_is_without_bias_where_values_are_exact(knobs):
     """Z = E[exp(score)] = exp(m + tau^2 / 2) over the pictures that the walks make of Gaussian data."""
     ratios = []
@@ -170,7 +191,9 @@ def test_the_pictures_follow_the_tilted_law():
     means = torch.tensor([sum(pictures) / len(pictures) for *_, pictures, _ in runs])
     variance = runs[0][3]
     walker = WithValues(
-        gaussian(0.5, 0.8, 2), flow_schedule(8), search(flow_schedule(8), preset="FK steering", rungs=(0.75, 0.5, 0.25)).walks
+        gaussian(0.5, 0.8, 2),
+        flow_schedule(8),
+        search(flow_schedule(8), preset="FK steering", rungs=(0.75, 0.5, 0.25)).walks,
     )
     shift = variance - walker.to_come(0.25)[1]
     assert means.mean().item() == pytest.approx(0.5 + shift, abs=3 * means.std().item() / 20**0.5 + 0.02)
@@ -208,10 +231,18 @@ def test_with_thirty_two_pictures_it_finds_more_than_best_of_thirty_two():
     assert interval(won)[0] > 0.1
 
 
-@pytest.mark.parametrize(("potential", "log_weights"), [("max", [3 * 8 + 3 * 8, 3 * 1 + 3 * 2]), ("current", [3 * 8, 3 * 1 + 3 * 2]), ("difference", [0.0, 3 * 2])])
+@pytest.mark.parametrize(
+    ("potential", "log_weights"),
+    [("max", [3 * 8 + 3 * 8, 3 * 1 + 3 * 2]), ("current", [3 * 8, 3 * 1 + 3 * 2]), ("difference", [0.0, 3 * 2])],
+)
 def test_a_particle_whose_previews_fall_is_weighed_by_its_potential(potential, log_weights):
-    """Previews of 8 and then 0 beside 1 and then 2, at strength 3: the best so far, the present one, or the present one less what was paid."""
-    steered, (one, other) = search(potential=potential, temperature="constant", strength=3.0, standardize=False), (fresh(11), fresh(12))
+    """Previews of 8 and then 0 beside 1 and then 2, at strength 3: the best so far, the present one, or the present one
+    less what was paid.
+    """
+    steered, (one, other) = (
+        search(potential=potential, temperature="constant", strength=3.0, standardize=False),
+        (fresh(11), fresh(12)),
+    )
     particles = steered._weighed([Particle(one), Particle(other)], {one: 8.0, other: 1.0}, 3.0)
     particles = steered._weighed(particles, {one: 0.0, other: 2.0}, 3.0)
     assert [particle.log_weight for particle in particles] == pytest.approx(log_weights)

@@ -1,4 +1,6 @@
-"""When one more draw is not worth it: Weitzman's level, its number of draws, and what is lost where mean and spread are unknown."""
+"""When one more draw is not worth it: Weitzman's level, its number of draws, and what is lost where mean and spread are
+unknown.
+"""
 
 import math
 import random
@@ -64,7 +66,9 @@ def test_a_draw_for_nothing_is_refused():
 
 @pytest.mark.parametrize("scores", [[0.0, 1.0, 2.5], [0.3, -1.0, 0.2, 1.9, 0.5]])
 def test_the_next_draw_is_as_uncertain_as_the_mean_of_so_few_is_as_well(scores):
-    """It follows t with n - 1 degrees of freedom, of scale s sqrt(1 + 1 / n) around the mean; worth it up to E[(v - best)+] / s."""
+    """It follows t with n - 1 degrees of freedom, of scale s sqrt(1 + 1 / n) around the mean; worth it up to E[(v -
+    best)+] / s.
+    """
     count, mean, spread = len(scores), statistics.fmean(scores), statistics.stdev(scores)
     law = scipy.stats.t(count - 1, mean, spread * math.sqrt(1 + 1 / count))
     gain = law.expect(lambda v: v - max(scores), lb=max(scores))

@@ -4,8 +4,8 @@ import json
 
 import pytest
 from noise_search.search import Trace, mix
-from noise_search.tests.search.landscapes import linear, searched
 from noise_search.search.zero_order import ZeroOrderSearch
+from noise_search.tests.search.landscapes import linear, searched
 
 
 def test_a_trace_comes_back_from_its_text():
@@ -18,7 +18,10 @@ def test_a_trace_comes_back_from_its_text():
 def test_a_trace_finds_the_trial_of_a_candidate():
     trace = Trace.from_json(searched(ZeroOrderSearch, linear, pictures=8, seed=3).to_json())
     assert [trace.id_of(trial.candidate) for trial in trace.trials] == list(range(8))
-    assert trace.id_of(mix(trace.trials[0].candidate, 1, 0.5)) is None and trace.score_of(trace.trials[5].candidate) == trace.scores[5]
+    assert (
+        trace.id_of(mix(trace.trials[0].candidate, 1, 0.5)) is None
+        and trace.score_of(trace.trials[5].candidate) == trace.scores[5]
+    )
 
 
 @pytest.mark.parametrize("version", [1, "2", None])

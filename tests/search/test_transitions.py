@@ -1,4 +1,6 @@
-"""The moves along the path on data whose laws are known: what a step keeps, what it loses, and that noise comes in and out by the book."""
+"""The moves along the path on data whose laws are known: what a step keeps, what it loses, and that noise comes in and
+out by the book.
+"""
 
 import math
 
@@ -31,7 +33,8 @@ def stepped(data: Mixture, schedule, start: float, end: float, eta: float) -> tu
 
 
 @pytest.mark.parametrize(
-    ("eta", "kept"), [(0.0, (0.90, 0.80, 0.80, 0.90)), (0.5, (0.90, 0.737, 0.737, 0.90)), (1.0, (0.90, 0.55, 0.55, 0.90))]
+    ("eta", "kept"),
+    [(0.0, (0.90, 0.80, 0.80, 0.90)), (0.5, (0.90, 0.737, 0.737, 0.90)), (1.0, (0.90, 0.55, 0.55, 0.90))],
 )
 def test_each_step_keeps_the_share_of_the_variance_that_is_known_for_gaussian_data(eta, kept):
     levels, data = flow_schedule(4).levels, gaussian(0.0, 1.0, MANY)
@@ -95,7 +98,9 @@ def test_noise_that_is_put_back_leads_to_the_law_of_the_higher_level(schedule):
     parent = Path(fresh(1), (schedule.levels[0], low))
     walker.states[parent] = (estimate.T, ((state - alpha * estimate) / low).T)
     up = noised(*walker.start(renoise(parent, (high, 0.0), 9)), high, schedule)[0]
-    direct = noised(data.draw(MANY, seed=3), torch.randn((MANY, 1), generator=torch.Generator().manual_seed(4)), high, schedule)[:, 0]
+    direct = noised(
+        data.draw(MANY, seed=3), torch.randn((MANY, 1), generator=torch.Generator().manual_seed(4)), high, schedule
+    )[:, 0]
     for power in (1, 2, 4):
         spread = math.sqrt(2 / MANY) * direct.pow(power).std().item()
         assert up.pow(power).mean().item() == pytest.approx(direct.pow(power).mean().item(), abs=4 * spread), power

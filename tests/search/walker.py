@@ -1,4 +1,6 @@
-"""The path engine on any denoiser in plain torch: what the host's engine promises, in thirty lines and with closed forms to check it by."""
+"""The path engine on any denoiser in plain torch: what the host's engine promises, in thirty lines and with closed
+forms to check it by.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +8,15 @@ import math
 from collections.abc import Callable, Sequence
 
 import torch
-from noise_search.search import Candidate, Measured, Path, Schedule, Tried, draw, finish, materialize
+from noise_search.search import Candidate, Measured, Path, Proposal, Schedule, draw, finish, materialize
 from torch import Tensor
 
 Denoiser = Callable[[Tensor, float], Tensor]  # noised states (n, d) and their level to expected clean ones (n, d)
 
 
 class Walker:
-    """Measures candidates and walks by Euler steps; keeps every state, so that whatever is gone on from costs its own steps only.
+    """Measures candidates and walks by Euler steps; keeps every state, so that whatever is gone on from costs its own
+    steps only.
 
     Args:
         denoise: The model.
@@ -22,20 +25,27 @@ class Walker:
         clean: The state that a walk without a parent starts from, `(1, d)`.
     """
 
-    def __init__(self, denoise: Denoiser, schedule: Schedule, score: Callable[[Tensor], Tensor], size: int, clean: Tensor | None = None):
+    def __init__(
+        self,
+        denoise: Denoiser,
+        schedule: Schedule,
+        score: Callable[[Tensor], Tensor],
+        size: int,
+        clean: Tensor | None = None,
+    ):
         self.denoise, self.schedule, self.score, self.size, self.clean = denoise, schedule, score, size, clean
-        self.states: dict[Tried, tuple[Tensor, Tensor]] = {}
+        self.states: dict[Proposal, tuple[Tensor, Tensor]] = {}
         self.nfe = 0
 
-    def measure(self, candidates: Sequence[Tried]) -> Measured:
-        states = [self.state(tried) for tried in candidates]
+    def measure(self, candidates: Sequence[Proposal]) -> Measured:
+        states = [self.state(proposed) for proposed in candidates]
         values = self.score(torch.cat([x0 for x0, _ in states]))
-        nfe = tuple(tried.steps if isinstance(tried, Path) else self.schedule.steps for tried in candidates)
+        nfe = tuple(proposed.steps if isinstance(proposed, Path) else self.schedule.steps for proposed in candidates)
         return Measured(tuple((value,) for value in values.tolist()), nfe)
 
-    def state(self, tried: Tried) -> tuple[Tensor, Tensor]:
+    def state(self, proposed: Proposal) -> tuple[Tensor, Tensor]:
         """Clean estimate and unit noise where a candidate's picture, or a walk, ends, both `(1, d)`."""
-        walk = finish(tried, self.schedule)
+        walk = finish(proposed, self.schedule)
         if walk not in self.states:
             self.states[walk] = self.walked(walk, *self.start(walk))
         return self.states[walk]

@@ -1,13 +1,20 @@
+import importlib
 import os
+import pkgutil
+from functools import wraps
 from pathlib import Path
 
 import pytest
 import torch
+from noise_search import verifiers
+from noise_search.tests.card import CARDS, DEVICE, VARIABLE, Card
 from noise_search.tests.verifiers.tiny_clip import make_clip
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "golden(*files): needs these real weights, below the folder that NOISE_SEARCH_WEIGHTS names")
+    config.addinivalue_line(
+        "markers", "golden(*files): needs these real weights, below the folder that NOISE_SEARCH_WEIGHTS names"
+    )
 
 
 def pytest_collection_modifyitems(config, items):
@@ -38,3 +45,33 @@ def checkpoint(reference, tmp_path_factory):
 @pytest.fixture
 def images():
     return torch.rand(5, 3, 40, 56, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture(autouse=True)
+def judging_on_the_card(monkeypatch):
+    """With `dev.py test --card`: the weights of every judge lie on the stand-in card when it measures."""
+    if not (name := os.environ.get(VARIABLE)):
+        yield
+        return
+    for kind in all_judges():
+        for measure in {"measure", "measure_clips", "knockout"} & set(vars(kind)):
+            monkeypatch.setattr(kind, measure, after_moving(vars(kind)[measure]))
+    with Card(CARDS[name]):
+        yield
+
+
+def all_judges():
+    """Classes of the library that judge with networks."""
+    for module in pkgutil.iter_modules(verifiers.__path__):
+        found = vars(importlib.import_module(f"{verifiers.__name__}.{module.name}")).values()
+        yield from (one for one in found if isinstance(one, type) and "measure" in vars(one))
+
+
+def after_moving(measure):
+    @wraps(measure)
+    def measured(self, *arguments, **named):
+        for module in self.modules:
+            module.to(DEVICE)
+        return measure(self, *arguments, **named)
+
+    return measured

@@ -79,7 +79,11 @@ class FakeServer:
                     return
                 data = answer.body if isinstance(answer.body, bytes) else json.dumps(answer.body).encode()
                 self.send_response(answer.status)
-                for name, value in {"Content-Type": answer.kind, "Content-Length": str(len(data)), **answer.headers}.items():
+                for name, value in {
+                    "Content-Type": answer.kind,
+                    "Content-Length": str(len(data)),
+                    **answer.headers,
+                }.items():
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(data)
@@ -111,7 +115,9 @@ def serving(script):
 
 
 def says(text, finish="stop", **message) -> Answer:
-    return Answer({"choices": [{"message": {"role": "assistant", "content": text, **message}, "finish_reason": finish}]})
+    return Answer(
+        {"choices": [{"message": {"role": "assistant", "content": text, **message}, "finish_reason": finish}]}
+    )
 
 
 def token(text, **others):

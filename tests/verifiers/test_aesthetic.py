@@ -17,7 +17,9 @@ class Unfolded(nn.Module):
         super().__init__()
         linear = [nn.Linear(a, b) for a, b in zip(widths, widths[1:])]
         dropout = [nn.Dropout(p) for p in (0.2, 0.2, 0.1)]
-        self.layers = nn.Sequential(linear[0], dropout[0], linear[1], dropout[1], linear[2], dropout[2], linear[3], linear[4])
+        self.layers = nn.Sequential(
+            linear[0], dropout[0], linear[1], dropout[1], linear[2], dropout[2], linear[3], linear[4]
+        )
 
     def forward(self, embeddings):
         return self.layers(embeddings)
@@ -60,7 +62,9 @@ def test_the_rating_is_the_head_on_the_unit_embedding(head, head_file, images):
 
 def test_an_embedding_of_length_zero_gives_the_bias(head_file, head):
     verifier = AestheticScore.load(head_file, lambda pictures: torch.zeros(len(pictures), 16))
-    assert verifier.measure(torch.rand(1, 3, 4, 4), "").item() == pytest.approx(head(torch.zeros(1, 16)).item(), abs=1e-6)
+    assert verifier.measure(torch.rand(1, 3, 4, 4), "").item() == pytest.approx(
+        head(torch.zeros(1, 16)).item(), abs=1e-6
+    )
 
 
 def test_it_sits_on_an_open_clip_trunk(head, head_file, checkpoint, reference, images):

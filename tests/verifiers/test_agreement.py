@@ -2,7 +2,15 @@ from itertools import permutations
 
 import pytest
 import torch
-from noise_search.verifiers.agreement import agreements, check_taste, ranks, read_ranking, suggest_weights, table, taste_of
+from noise_search.verifiers.agreement import (
+    agreements,
+    check_taste,
+    ranks,
+    read_ranking,
+    suggest_weights,
+    table,
+    taste_of,
+)
 from scipy.stats import spearmanr
 
 
@@ -46,7 +54,11 @@ def test_a_ranking_that_is_none_says_what_is_wrong(text, problem):
 
 @pytest.mark.parametrize(
     ("values", "problem"),
-    [([1.0, 2.0], "at least 3"), ([1.0, 1.0, 1.0], "got all of them equal"), ([1.0, 2.0, float("nan")], "must be finite")],
+    [
+        ([1.0, 2.0], "at least 3"),
+        ([1.0, 1.0, 1.0], "got all of them equal"),
+        ([1.0, 2.0, float("nan")], "must be finite"),
+    ],
 )
 def test_a_taste_that_says_nothing_is_refused(values, problem):
     with pytest.raises(ValueError, match=problem):
@@ -71,12 +83,16 @@ def test_tied_values_are_correlated_by_their_mean_ranks_as_scipy_does():
 
 
 def test_the_same_order_is_one_the_reverse_minus_one_and_no_order_zero():
-    found = agreements(columns([1.0, 2.0, 30.0, 31.0], [4.0, 3.0, 2.0, 1.0], [7.0, 7.0, 7.0, 7.0]), [1.0, 2.0, 3.0, 4.0])
+    found = agreements(
+        columns([1.0, 2.0, 30.0, 31.0], [4.0, 3.0, 2.0, 1.0], [7.0, 7.0, 7.0, 7.0]), [1.0, 2.0, 3.0, 4.0]
+    )
     assert [agreement.correlation for agreement in found] == pytest.approx([1.0, -1.0, 0.0])
 
 
 def test_few_pictures_are_doubted_by_counting_all_orders():
-    same, swapped, reverse = agreements(columns([1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]), [1.0, 2.0, 3.0, 4.0])
+    same, swapped, reverse = agreements(
+        columns([1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 3.0, 4.0], [4.0, 3.0, 2.0, 1.0]), [1.0, 2.0, 3.0, 4.0]
+    )
     assert same.chance == pytest.approx(1 / 24)
     assert swapped.chance == pytest.approx(4 / 24)  # itself, the other two swaps of neighbours, and the perfect order
     assert reverse.chance == 1.0 and reverse.interval is None

@@ -12,7 +12,10 @@ def column(*values):
 
 def test_ranks_run_from_one_mth_to_one():
     torch.testing.assert_close(
-        mean_rank(column(5.0, -1.0, 7.0, 6.0), ONE, ONE), torch.tensor([0.5, 0.25, 1.0, 0.75]).double(), rtol=0, atol=1e-6
+        mean_rank(column(5.0, -1.0, 7.0, 6.0), ONE, ONE),
+        torch.tensor([0.5, 0.25, 1.0, 0.75]).double(),
+        rtol=0,
+        atol=1e-6,
     )
 
 
@@ -114,7 +117,9 @@ def test_scores_are_finite_where_all_pictures_are_equal_or_there_is_one(combinat
 def test_scores_follow_their_pictures_when_these_change_places(combination):
     pool = torch.randn(7, 3, generator=torch.Generator().manual_seed(2))
     order, ones = torch.randperm(7), torch.ones(3)
-    torch.testing.assert_close(combination(pool[order], ones, ones), combination(pool, ones, ones)[order], rtol=0, atol=1e-12)
+    torch.testing.assert_close(
+        combination(pool[order], ones, ones), combination(pool, ones, ones)[order], rtol=0, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("combination", COMBINATIONS.values())

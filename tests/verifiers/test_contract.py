@@ -82,7 +82,9 @@ def write_dino(folder):
 
 
 def load_reference(folder):
-    return ReferenceScore(ImageEncoder.load(folder), torch.rand(2, 3, 40, 56, generator=torch.Generator().manual_seed(2)))
+    return ReferenceScore(
+        ImageEncoder.load(folder), torch.rand(2, 3, 40, 56, generator=torch.Generator().manual_seed(2))
+    )
 
 
 VERIFIERS = {

@@ -1,7 +1,8 @@
 """Published values, for those who have the weights: `python dev.py test --with-weights PATH`.
 
-PATH holds what `models/verifiers` would, under the names that Load Verifier lists, and for ImageReward the four pictures of its
-repository as `images/1.webp` to `4.webp`. Tests whose files are not there are deselected (conftest.py), not skipped.
+PATH holds what `models/verifiers` would, under the names that Load Verifier lists, and for ImageReward the four
+pictures of its repository as `images/1.webp` to `4.webp`. Tests whose files are not there are deselected (conftest.py),
+not skipped.
 """
 
 import os
@@ -17,9 +18,16 @@ from noise_search.verifiers.weights import read_tensors
 from PIL import Image
 
 PATH = Path(os.environ.get("NOISE_SEARCH_WEIGHTS", "") or ".")
-LAION_HEAD, V2_5_HEAD, CLIP_B = "sac+logos+ava1-l14-linearMSE.pth", "aesthetic_predictor_v2_5.pth", "clip-vit-base-patch16"
+LAION_HEAD, V2_5_HEAD, CLIP_B = (
+    "sac+logos+ava1-l14-linearMSE.pth",
+    "aesthetic_predictor_v2_5.pth",
+    "clip-vit-base-patch16",
+)
 PICTURES = tuple(f"images/{number}.webp" for number in range(1, 5))
-DEATHS = ("28-year-old chef found dead in San Francisco mall", "A 28-year-old chef who recently moved to San Francisco was found dead.")
+DEATHS = (
+    "28-year-old chef found dead in San Francisco mall",
+    "A 28-year-old chef who recently moved to San Francisco was found dead.",
+)
 
 
 def random_picture(seed):
@@ -55,8 +63,13 @@ def rating(weight, bias, entry):
 @pytest.mark.golden("ImageReward.pt", *PICTURES)
 def test_imagereward_gives_the_published_rewards_of_its_four_pictures():
     prompt = "a painting of an ocean with clouds and birds, day time, low depth field effect"
-    pictures = [torch.from_numpy(numpy.array(Image.open(PATH / name).convert("RGB"))).movedim(-1, 0)[None] / 255 for name in PICTURES]
-    rewards = torch.cat([ImageReward.load(PATH / "ImageReward.pt").measure(picture, prompt) for picture in pictures])[:, 0]
+    pictures = [
+        torch.from_numpy(numpy.array(Image.open(PATH / name).convert("RGB"))).movedim(-1, 0)[None] / 255
+        for name in PICTURES
+    ]
+    rewards = torch.cat([ImageReward.load(PATH / "ImageReward.pt").measure(picture, prompt) for picture in pictures])[
+        :, 0
+    ]
     published = torch.tensor([0.5811622738838196, 0.2745276093482971, -1.4131819009780884, -2.029569625854492])
     torch.testing.assert_close(rewards, published, rtol=0, atol=0.02)
 

@@ -43,7 +43,9 @@ def test_a_flicker_is_as_inconsistent_as_can_be():
 
 
 def test_an_edge_that_moves_on_is_half_way_and_a_disc_that_jumps_about_is_worse():
-    """The second difference of a moving edge has twice the energy of the first, that of unrelated places three times: 1/2 and 1/4."""
+    """The second difference of a moving edge has twice the energy of the first, that of unrelated places three times:
+    1/2 and 1/4.
+    """
     jumping = clip(*[disc(10 + 14 * (step % 4), 10 + 22 * ((step * 3) % 2)) for step in range(8)])
     assert value("temporal consistency", MOVING) == pytest.approx(0.5, abs=0.03)
     assert value("temporal consistency", jumping) < 0.3

@@ -23,6 +23,20 @@ from noise_search.verifiers.prompt import plain
         ("[a cat], {a|b}", "[a cat], {a|b}"),
         ("two\n\nlines,\n  and more", "two lines, and more"),
         ("a :) face", "a : face"),
+        ("You are an assistant designed to draw well. <Prompt Start> a (red:1.2) fox", "a red fox"),
+        ("You are a helpful assistant.make it night", "make it night"),
+        ("You are an assistant", ""),
+        ("a robot that says: You are an assistant now", "a robot that says: You are an assistant now"),
+        (
+            "<|im_start|>system\nDescribe it.<|im_end|>\n<|im_start|>user\n<|vision_start|><|image_pad|>"
+            "<|vision_end|>a fox<|im_end|>\n<|im_start|>assistant\n",
+            "a fox",
+        ),
+        (
+            "<|start_header_id|>system<|end_header_id|>\n\nDescribe.<|eot_id|><|start_header_id|>user"
+            "<|end_header_id|>\n\na fox<|eot_id|>",
+            "a fox",
+        ),
         ("", ""),
         ("<lora:only:1>", ""),
     ],

@@ -3,7 +3,14 @@ import json
 import pytest
 import torch
 from noise_search.tests.verifiers.tiny_clip import write_folder as write_open_clip
-from noise_search.tests.verifiers.tiny_dino import PROCESSOR, authors_names, make_dino, named_as_published, write_file, write_folder
+from noise_search.tests.verifiers.tiny_dino import (
+    PROCESSOR,
+    authors_names,
+    make_dino,
+    named_as_published,
+    write_file,
+    write_folder,
+)
 from noise_search.verifiers.clip_model import ClipModel
 from noise_search.verifiers.image_encoder import ImageEncoder
 from noise_search.verifiers.images import bytes_of
@@ -15,7 +22,13 @@ from torch.nn.functional import cosine_similarity
 from transformers import BitImageProcessor, CLIPConfig, CLIPModel, SiglipConfig, SiglipModel
 
 TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
-SEEN = {"size": {"height": 28, "width": 28}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3, "do_center_crop": False}
+SEEN = {
+    "size": {"height": 28, "width": 28},
+    "image_mean": [0.5] * 3,
+    "image_std": [0.5] * 3,
+    "resample": 3,
+    "do_center_crop": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +71,9 @@ def test_likeness_is_the_cosine_that_transformers_itself_gives(dino, folder, som
 
 def test_several_references_count_by_their_mean_or_the_best(folder, images):
     single = torch.cat([score(folder, images[row : row + 1]).measure(images, "") for row in (1, 3)], dim=1)
-    torch.testing.assert_close(score(folder, images[[1, 3]]).measure(images, "")[:, 0], single.mean(1), rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        score(folder, images[[1, 3]]).measure(images, "")[:, 0], single.mean(1), rtol=0, atol=1e-4
+    )
     best = score(folder, images[[1, 3]], "best").measure(images, "")[:, 0]
     torch.testing.assert_close(best, single.amax(1), rtol=0, atol=1e-4)
     assert best[1] == pytest.approx(100, abs=1e-3) and best[3] == pytest.approx(100, abs=1e-3)
@@ -90,14 +105,18 @@ def test_the_giant_one_with_its_own_kind_of_layers_is_read_as_well(tmp_path, ima
     model = make_dino(use_swiglu_ffn=True)
     folder = write_folder(tmp_path / "folder", model)
     path = write_file(tmp_path / "giant.pth", authors_names(named_as_published(folder)))
-    torch.testing.assert_close(ImageEncoder.load(path).embed(images), reference_embeddings(model, images), rtol=0.05, atol=0.05)
+    torch.testing.assert_close(
+        ImageEncoder.load(path).embed(images), reference_embeddings(model, images), rtol=0.05, atol=0.05
+    )
 
 
 def test_the_size_of_a_file_is_read_from_its_shapes(tmp_path, images):
     model = make_dino(hidden_size=128, num_attention_heads=2, num_hidden_layers=3)
     folder = write_folder(tmp_path / "folder", model)
     path = write_file(tmp_path / "dinov2.pth", authors_names(named_as_published(folder)))
-    torch.testing.assert_close(ImageEncoder.load(path).embed(images), ImageEncoder.load(folder).embed(images), rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        ImageEncoder.load(path).embed(images), ImageEncoder.load(folder).embed(images), rtol=0, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("kind", ["folder", "file"])
@@ -144,14 +163,20 @@ def test_a_folder_of_something_else_is_refused(tmp_path, kind):
 def tiny_clip():
     torch.manual_seed(2)
     config = CLIPConfig(
-        text_config={**TOWER, "vocab_size": 99}, vision_config={**TOWER, "image_size": 28, "patch_size": 14}, projection_dim=16
+        text_config={**TOWER, "vocab_size": 99},
+        vision_config={**TOWER, "image_size": 28, "patch_size": 14},
+        projection_dim=16,
     )
     return CLIPModel(config)
 
 
 def tiny_siglip():
     torch.manual_seed(2)
-    return SiglipModel(SiglipConfig(text_config={**TOWER, "vocab_size": 99}, vision_config={**TOWER, "image_size": 28, "patch_size": 14}))
+    return SiglipModel(
+        SiglipConfig(
+            text_config={**TOWER, "vocab_size": 99}, vision_config={**TOWER, "image_size": 28, "patch_size": 14}
+        )
+    )
 
 
 @pytest.mark.parametrize("make", [tiny_clip, tiny_siglip])

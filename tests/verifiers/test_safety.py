@@ -1,7 +1,12 @@
 import pytest
 import torch
 from noise_search.tests.verifiers.test_transformers_clip import processor_of
-from noise_search.tests.verifiers.tiny_transformers import write_classifier, write_safety_checker, write_timm_classifier, write_weights
+from noise_search.tests.verifiers.tiny_transformers import (
+    write_classifier,
+    write_safety_checker,
+    write_timm_classifier,
+    write_weights,
+)
 from noise_search.verifiers.images import bytes_of
 from noise_search.verifiers.safety import SafetyChecker, SafetyScore
 from noise_search.verifiers.weights import WeightsError
@@ -52,7 +57,11 @@ def test_a_classifier_of_something_else_is_refused_by_its_classes(tmp_path):
 def test_weights_are_loaded_completely_or_not_at_all(tmp_path, write, change):
     state = dict(write(tmp_path / "safety").state_dict())
     if change == "missing":
-        key = next(key for key in state if key.endswith("norm1.weight") or "layernorm_before.weight" in key or "layer_norm1.weight" in key)
+        key = next(
+            key
+            for key in state
+            if key.endswith("norm1.weight") or "layernorm_before.weight" in key or "layer_norm1.weight" in key
+        )
         del state[key]
     else:
         state["extra.weight"] = torch.zeros(1)
@@ -72,9 +81,14 @@ def test_the_checker_of_stable_diffusion_blacks_out_what_it_blacked_out(tmp_path
     seen = torch.nn.functional.normalize(model.eye(pixel_values=pixels).image_embeds)
     found = SafetyChecker.load(tmp_path / "checker").measure(images, "")[:, 0]
     for row, vector in enumerate(seen):  # the authors' loop
-        special = [float(vector @ torch.nn.functional.normalize(care, dim=0)) - 0.3 for care in model.special_care_embeds]
+        special = [
+            float(vector @ torch.nn.functional.normalize(care, dim=0)) - 0.3 for care in model.special_care_embeds
+        ]
         care = 0.01 if max(special) > 0 else 0.0
-        worst = max(float(vector @ torch.nn.functional.normalize(concept, dim=0)) - 0.35 + care for concept in model.concept_embeds)
+        worst = max(
+            float(vector @ torch.nn.functional.normalize(concept, dim=0)) - 0.35 + care
+            for concept in model.concept_embeds
+        )
         assert found[row].item() == pytest.approx(-100 * worst, abs=1e-3)
 
 

@@ -31,9 +31,13 @@ def test_a_picture_that_was_there_from_the_start_gets_100(verifier, images):
 
 def test_values_do_not_depend_on_the_batch_or_its_order(verifier, images, estimates):
     values = verifier.measure(images, "a red cube", estimates)
-    single = torch.cat([verifier.measure(image[None], "", estimate[None]) for image, estimate in zip(images, estimates)])
+    single = torch.cat(
+        [verifier.measure(image[None], "", estimate[None]) for image, estimate in zip(images, estimates)]
+    )
     torch.testing.assert_close(values, single, rtol=0, atol=1e-4)
-    torch.testing.assert_close(verifier.measure(images.flip(0), "", estimates.flip(0)), values.flip(0), rtol=0, atol=1e-4)
+    torch.testing.assert_close(
+        verifier.measure(images.flip(0), "", estimates.flip(0)), values.flip(0), rtol=0, atol=1e-4
+    )
 
 
 def test_finished_pictures_alone_cannot_be_judged(verifier, images):
@@ -53,7 +57,11 @@ def test_the_noise_level_lies_between_the_ends(share):
 
 
 def test_the_papers_level_is_the_default_and_a_share_of_a_flow_models_schedule():
-    assert SelfSupervisedScore(ImageEncoder("quarters", features)).estimate_at == 0.4 == share_of(0.4, flow=True, highest=1.0)
+    assert (
+        SelfSupervisedScore(ImageEncoder("quarters", features)).estimate_at
+        == 0.4
+        == share_of(0.4, flow=True, highest=1.0)
+    )
 
 
 @pytest.mark.parametrize("level", [0.1, 0.4, 0.8])

@@ -18,8 +18,12 @@ def even(red, green, blue, size=(24, 32)):
 def good(seed=0, size=(96, 96)):
     """A picture with soft shapes, fine grain, colours within measure."""
     noise = torch.Generator().manual_seed(seed)
-    soft = torch.nn.functional.interpolate(torch.rand(1, 3, 6, 6, generator=noise), size, mode="bicubic").clamp(0.05, 0.95)
-    return (0.35 * soft + 0.65 * soft.mean(1, keepdim=True) + 0.02 * torch.randn(1, 3, *size, generator=noise)).clamp(0.02, 0.98)
+    soft = torch.nn.functional.interpolate(torch.rand(1, 3, 6, 6, generator=noise), size, mode="bicubic").clamp(
+        0.05, 0.95
+    )
+    return (0.35 * soft + 0.65 * soft.mean(1, keepdim=True) + 0.02 * torch.randn(1, 3, *size, generator=noise)).clamp(
+        0.02, 0.98
+    )
 
 
 def test_sharpness_is_the_laplacians_variance_by_hand(images):

@@ -72,12 +72,16 @@ def test_scores_are_those_of_transformers_itself(family, tmp_path, images):
     assert expected.std() > 0.01
 
 
-@pytest.mark.parametrize("settings", [CLIP_PIXELS, SIGLIP_PIXELS, SIGLIP2_PIXELS, VIT_PIXELS], ids=["clip", "siglip", "siglip 2", "vit"])
+@pytest.mark.parametrize(
+    "settings", [CLIP_PIXELS, SIGLIP_PIXELS, SIGLIP2_PIXELS, VIT_PIXELS], ids=["clip", "siglip", "siglip 2", "vit"]
+)
 @pytest.mark.parametrize("size", [(SIDE, SIDE), (64, 64), (31, 97), (97, 31), (35, 28), (512, 311), (9, 7)])
 def test_pixels_are_those_of_transformers_to_the_last_bit(settings, size, tmp_path):
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(settings))
     picture = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(0))
-    expected = processor_of(tmp_path)(Image.fromarray(bytes_of(picture)[0].numpy()), return_tensors="np")["pixel_values"]
+    expected = processor_of(tmp_path)(Image.fromarray(bytes_of(picture)[0].numpy()), return_tensors="np")[
+        "pixel_values"
+    ]
     assert torch.equal(pixels_of(tmp_path)(picture), torch.as_tensor(expected[0])[None])
 
 
@@ -88,13 +92,17 @@ def test_every_layout_of_weights_gives_the_same(layout, tmp_path, images):
     one, other = (ClipScore(TransformersClip.load(tmp_path / name)) for name in ("one", "other"))
     weights, others = (verifier.modules[0].state_dict() for verifier in (one, other))
     assert weights.keys() == others.keys() and all(torch.equal(weights[name], others[name]) for name in weights)
-    # Two loads lie at other places in memory, where some processors sum in another order: 1e-5 of a score, not its bits.
+    # Two loads lie at other places in memory, where some processors sum in another order: 1e-5 of a score, not its
+    # bits.
     torch.testing.assert_close(one.measure(images, "a cat"), other.measure(images, "a cat"), rtol=1e-5, atol=1e-5)
 
 
 def test_places_that_old_versions_saved_along_are_ignored(tmp_path):
     model = write_clip(tmp_path / "clip")
-    places = {f"{tower}_model.embeddings.position_ids": torch.arange(count)[None] for tower, count in (("text", 77), ("vision", 5))}
+    places = {
+        f"{tower}_model.embeddings.position_ids": torch.arange(count)[None]
+        for tower, count in (("text", 77), ("vision", 5))
+    }
     write_weights(tmp_path / "clip", {**model.state_dict(), **places})
     assert TransformersClip.load(tmp_path / "clip").token_limit == 75
 
@@ -134,7 +142,9 @@ def test_a_file_that_is_not_there_is_named(file, tmp_path):
         TransformersClip.load(tmp_path / "clip")
 
 
-@pytest.mark.parametrize(("write", "files"), [(write_clip, ("vocab.json", "merges.txt")), (write_siglip, ("tokenizer.json",))])
+@pytest.mark.parametrize(
+    ("write", "files"), [(write_clip, ("vocab.json", "merges.txt")), (write_siglip, ("tokenizer.json",))]
+)
 def test_a_missing_tokenizer_is_asked_for_rather_than_downloaded(write, files, tmp_path):
     write(tmp_path / "model")
     for file in files:

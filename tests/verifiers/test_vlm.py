@@ -97,8 +97,70 @@ def test_every_beginning_of_a_reply_gives_its_own_scores_or_none(end):
 
 
 def test_a_word_that_is_not_listed_has_half_of_what_it_may_have():
-    """Of 0.99 yes and 0.004 maybe, 0.006 is left over: no has at most 0.004, the least that is listed, and is taken to have half of that."""
+    """Of 0.99 yes and 0.004 maybe, 0.006 is left over: no has at most 0.004, the least that is listed, and is taken to
+    have half of that.
+    """
     listed = {"Yes": 0.99, "maybe": 0.004}
-    token = {"token": "Yes", "logprob": math.log(0.99), "top_logprobs": [{"token": word, "logprob": math.log(mass)} for word, mass in listed.items()]}
+    token = {
+        "token": "Yes",
+        "logprob": math.log(0.99),
+        "top_logprobs": [{"token": word, "logprob": math.log(mass)} for word, mass in listed.items()],
+    }
     assert chance([token], "Yes", ("yes", "no")) == pytest.approx(0.99 / (0.99 + 0.002))
     assert chance([token], "Yes", ("no", "yes")) == pytest.approx(0.002 / (0.99 + 0.002))
+
+
+BEFORE = torch.rand(1, 3, 40, 24, generator=torch.Generator().manual_seed(2))
+
+
+def test_the_picture_before_is_shown_first_and_both_halves_of_an_edit_are_asked_for():
+    chat = Listener()
+    verifier = VlmScore(chat, before=BEFORE)
+    assert verifier.measure(PICTURES, 'remove the "sale" sign').shape == (2, 2)
+    assert [len(ask.pictures) for ask in chat.asked] == [2] * 4
+    assert {ask.pictures[0].size for ask in chat.asked} == {(24, 40)}
+    assert {ask.pictures[1].size for ask in chat.asked} == {(48, 32)}
+    done, kept = chat.asked[0].text, chat.asked[2].text
+    assert "The order was: \"remove the 'sale' sign\". Does the second picture show it carried out?" in done
+    assert "is the second picture the same as the first" in kept
+    assert verifier.columns == ("P(order carried out)", "P(rest kept)")
+
+
+def test_an_edit_that_did_only_one_half_is_worth_little():
+    pool = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.8, 0.8]])
+    scores = VlmScore(Listener(), before=BEFORE).combine(pool)
+    torch.testing.assert_close(scores, torch.tensor([0.0, 0.0, 0.64]))
+
+
+def test_an_own_question_about_an_edit_gets_both_pictures_and_is_the_score():
+    chat = Listener()
+    verifier = VlmScore(chat, "yes or no", "Is the second kettle blue?", before=BEFORE)
+    assert verifier.measure(PICTURES, "make it blue").shape == (2, 1)
+    assert "The first picture is what was there before." in chat.asked[0].text
+    assert verifier.columns == ("P(yes)",)
+
+
+def test_an_edits_rubric_has_aspects_of_its_own():
+    verifier = VlmScore(Listener(), "rubric", before=BEFORE)
+    assert verifier.columns == ("Order carried out", "Rest kept", "Visual quality and realism")
+
+
+def test_two_edits_are_compared_beside_the_picture_before_in_both_orders():
+    chat = Listener()
+    VlmScore(chat, before=BEFORE).compare(PICTURES[:1], PICTURES[1:], "make it blue")
+    first, turned = chat.asked
+    assert first.pictures[0].tobytes() == turned.pictures[0].tobytes()
+    assert [picture.tobytes() for picture in first.pictures[1:]] == [
+        picture.tobytes() for picture in turned.pictures[:0:-1]
+    ]
+    assert "A for the second picture, B for the third" in first.text
+
+
+def test_values_of_one_picture_before_are_not_used_for_another():
+    keys = {VlmScore(Listener(), before=before).key() for before in (None, BEFORE, BEFORE / 2)}
+    assert len(keys) == 3
+
+
+def test_several_pictures_before_are_refused():
+    with pytest.raises(ValueError, match="picture_before must be one picture, got 2"):
+        VlmScore(Listener(), before=PICTURES)

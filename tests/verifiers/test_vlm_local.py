@@ -36,9 +36,13 @@ def test_the_probability_of_yes_is_that_of_the_models_own_next_token(chat, image
     talk = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": TEXT}]}]
     text = chat.processor.apply_chat_template(talk, add_generation_prompt=True)
     inputs = chat.processor(text=[text], images=pil(images[:1]), return_tensors="pt")
-    made = chat.model.generate(**inputs, max_new_tokens=1, do_sample=False, output_scores=True, return_dict_in_generate=True)
+    made = chat.model.generate(
+        **inputs, max_new_tokens=1, do_sample=False, output_scores=True, return_dict_in_generate=True
+    )
     chances = made.scores[0][0].softmax(0)
-    yes, no = (sum(chances[len(MARKS) + 1 + WORDS.index(word)] for word in words) for words in (("Yes", "yes"), ("No", "no")))
+    yes, no = (
+        sum(chances[len(MARKS) + 1 + WORDS.index(word)] for word in words) for words in (("Yes", "yes"), ("No", "no"))
+    )
     assert value == pytest.approx((yes / (yes + no)).item(), abs=1e-5)
 
 
@@ -62,7 +66,9 @@ def test_picture_and_prompt_matter(chat, images):
 def test_a_comparison_turned_round_says_the_opposite(chat, images):
     verifier = VlmScore(chat)
     chances = verifier.compare(images, images.flip(0), "a red cube")
-    torch.testing.assert_close(chances + verifier.compare(images.flip(0), images, "a red cube"), torch.ones(5), rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        chances + verifier.compare(images.flip(0), images, "a red cube"), torch.ones(5), rtol=0, atol=1e-6
+    )
     assert chances[2] == pytest.approx(0.5, abs=1e-6) and chances[0] != pytest.approx(0.5, abs=1e-6)
 
 
@@ -71,7 +77,8 @@ def test_replies_are_the_models_own_and_know_whether_they_were_cut(chat, images)
     ask = Ask((picture,), TEXT, "picture 1")
     long, short = (chat.replies([ask], tokens, None)[0] for tokens in (40, 3))
     assert short.cut and long.text.startswith(short.text) and set(short.text.split()) <= set(WORDS)
-    chat.model.generation_config.eos_token_id = list(range(len(MARKS) + 1 + len(WORDS)))  # whatever it says, it has finished
+    # whatever it says, it has finished
+    chat.model.generation_config.eos_token_id = list(range(len(MARKS) + 1 + len(WORDS)))
     assert not chat.replies([ask], 3, None)[0].cut
 
 
@@ -101,7 +108,9 @@ def test_a_missing_weight_is_an_error_and_no_random_one(folder, tmp_path):
     broken = copied(folder, tmp_path)
     state = load_file(broken / "model.safetensors")
     name = next(name for name in state if name.endswith("norm.weight"))
-    save_file({key: value for key, value in state.items() if key != name}, broken / "model.safetensors", {"format": "pt"})
+    save_file(
+        {key: value for key, value in state.items() if key != name}, broken / "model.safetensors", {"format": "pt"}
+    )
     with pytest.raises(WeightsError, match="1 missing .*norm.weight"):
         LocalChat.load(broken)
 
@@ -148,7 +157,7 @@ def test_a_folder_of_something_else_is_refused(tmp_path, settings, problem):
 def test_a_program_in_the_folder_is_never_run(folder, tmp_path):
     wild = copied(folder, tmp_path)
     config = json.loads((wild / "config.json").read_text())
-    automatic = {name: "evil.Model" for name in ("AutoConfig", "AutoModel", "AutoModelForImageTextToText")}
+    automatic = dict.fromkeys(("AutoConfig", "AutoModel", "AutoModelForImageTextToText"), "evil.Model")
     (wild / "config.json").write_text(json.dumps(config | {"auto_map": automatic}))
     (wild / "evil.py").write_text("raise SystemExit('run')")
     assert LocalChat.load(wild).name == wild.name

@@ -1,4 +1,6 @@
-"""The judge behind a server, against servers that misbehave: never a wrong value, a repaired answer or a clear error."""
+"""The judge behind a server, against servers that misbehave: never a wrong value, a repaired answer or a clear
+error.
+"""
 
 import itertools
 import json
@@ -142,7 +144,19 @@ def test_two_pictures_are_compared_in_both_orders_so_that_a_favoured_place_cance
         GOOD.replace(', "score"', ' "score"'),  # a comma is missing
         "\n".join(f"**{name}**: Seen. Score: {score}/10" for name, score in zip(ASPECTS, SCORES)),
     ],
-    ids=["fence", "thoughts", "thoughts opened before", "chatter", "strings", "names", "nested", "twice", "brackets", "comma", "plain"],
+    ids=[
+        "fence",
+        "thoughts",
+        "thoughts opened before",
+        "chatter",
+        "strings",
+        "names",
+        "nested",
+        "twice",
+        "brackets",
+        "comma",
+        "plain",
+    ],
 )
 def test_a_reply_that_says_it_clearly_counts_however_it_is_wrapped(text):
     values, server = measured(scripted(says(text)))
@@ -166,12 +180,28 @@ def test_a_reply_that_says_it_clearly_counts_however_it_is_wrapped(text):
         says(GOOD.replace("7.5", '"good"')),
         says(GOOD.replace('"score": 7.5', '"points": 7.5')),
         says("\n".join(f"{name}: score: 3, or rather score: {score}" for name, score in zip(ASPECTS, SCORES))),
-        says(json.dumps({name: 8 for name in ASPECTS[:4]})),
+        says(json.dumps(dict.fromkeys(ASPECTS[:4], 8))),
         says([{"type": "image_url"}]),
     ],
-    ids=["empty", "null", "refusal", "endless thoughts", "cut", "half a number", "above", "below", "of five", "boolean", "nan", "word",
-         "no score", "two scores", "four of five", "no text"],
-)  # fmt: skip
+    ids=[
+        "empty",
+        "null",
+        "refusal",
+        "endless thoughts",
+        "cut",
+        "half a number",
+        "above",
+        "below",
+        "of five",
+        "boolean",
+        "nan",
+        "word",
+        "no score",
+        "two scores",
+        "four of five",
+        "no text",
+    ],
+)
 def test_a_reply_that_cannot_be_used_is_asked_for_again_with_what_was_wrong(first):
     values, server = measured(scripted(first, says(GOOD)))
     assert values.tolist() == [SCORES]
@@ -191,9 +221,13 @@ def test_only_the_pictures_without_a_value_are_asked_for_again():
 
 
 def test_after_three_useless_replies_the_error_names_picture_and_server():
-    with serving(lambda body, number: says(GOOD) if brightness(pictures_of(body)[0]) > 0.5 else says("I like both.")) as server:
-        with pytest.raises(ReplyError) as caught:
-            judge(server, "rubric").measure(grey(0.9, 0.1), "a red cube")
+    with (
+        serving(
+            lambda body, number: says(GOOD) if brightness(pictures_of(body)[0]) > 0.5 else says("I like both.")
+        ) as server,
+        pytest.raises(ReplyError) as caught,
+    ):
+        judge(server, "rubric").measure(grey(0.9, 0.1), "a red cube")
     for part in ("picture 2 of 2", server.url, "tiny", "Accuracy to prompt"):
         assert part in str(caught.value)
     assert "I like both." not in str(caught.value)
@@ -232,9 +266,14 @@ def test_a_server_that_refuses_to_give_probabilities_is_asked_for_percentages():
 
 
 def test_probabilities_that_go_missing_later_are_an_error_and_never_mixed_with_percentages():
-    with serving(lambda body, number: likely(0.7) if number == 0 else says("No")) as server:
-        with pytest.raises(ReplyError, match="picture 2 of 2.*must answer yes or no with its token probabilities, but said something else"):
-            judge(server).measure(grey(0.5, 0.5), "a red cube")
+    with (
+        serving(lambda body, number: likely(0.7) if number == 0 else says("No")) as server,
+        pytest.raises(
+            ReplyError,
+            match="picture 2 of 2.*must answer yes or no with its token probabilities, but said something else",
+        ),
+    ):
+        judge(server).measure(grey(0.5, 0.5), "a red cube")
 
 
 def test_thoughts_before_the_answer_are_no_answer():
@@ -252,7 +291,9 @@ def test_thoughts_before_the_answer_are_no_answer():
 
 def test_thoughts_in_a_field_of_their_own_are_no_answer():
     answer = says("Yes", reasoning_content="No, wait")
-    answer.body["choices"][0]["logprobs"] = {"content": [token("No", No=0.9, Yes=0.1), token(", wait"), token("Yes", Yes=0.6, No=0.2)]}
+    answer.body["choices"][0]["logprobs"] = {
+        "content": [token("No", No=0.9, Yes=0.1), token(", wait"), token("Yes", Yes=0.6, No=0.2)]
+    }
     assert chances(answer)[0].tolist() == [[pytest.approx(0.75)]]
 
 
@@ -315,15 +356,19 @@ def test_what_a_server_refuses_is_left_out_from_then_on(refused, message):
     with serving(script) as server:
         verifier = judge(server, "rubric")
         assert verifier.measure(grey(0.5), "a red cube").tolist() == [SCORES]
-        tried = len(server.requests)
+        proposed = len(server.requests)
         verifier.measure(grey(0.5, 0.6), "a red cube")
-    assert tried <= 6 and len(server.requests) == tried + 2
+    assert proposed <= 6 and len(server.requests) == proposed + 2
     assert "logprobs" not in message
 
 
 def test_json_objects_are_asked_for_where_schemas_are_not_taken():
     def script(body, number):
-        return Answer({"error": "json_schema?"}, 400) if body.get("response_format", {}).get("type") == "json_schema" else says(GOOD)
+        return (
+            Answer({"error": "json_schema?"}, 400)
+            if body.get("response_format", {}).get("type") == "json_schema"
+            else says(GOOD)
+        )
 
     _, server = measured(script)
     assert server.bodies()[-1]["response_format"] == {"type": "json_object"}
@@ -422,9 +467,11 @@ def test_one_answer_that_never_comes_is_asked_for_again():
     [(401, "NOISE_SEARCH_API_KEY"), (403, "NOISE_SEARCH_API_HOST"), (404, "is the address right"), (302, "status 302")],
 )
 def test_what_asking_again_cannot_mend_is_an_error_at_once(status, hint):
-    with serving(scripted(Answer(b"no", status, {"Location": "http://127.0.0.1:1/"}))) as server:
-        with pytest.raises(ServerError, match=hint):
-            judge(server, "rubric").measure(grey(0.5), "a red cube")
+    with (
+        serving(scripted(Answer(b"no", status, {"Location": "http://127.0.0.1:1/"}))) as server,
+        pytest.raises(ServerError, match=hint),
+    ):
+        judge(server, "rubric").measure(grey(0.5), "a red cube")
     assert len(server.requests) == 1
 
 
@@ -522,9 +569,11 @@ def test_a_server_with_one_model_needs_no_name():
 
 
 def test_a_server_with_several_models_names_them():
-    with serving(lambda body, number: Answer({"data": [{"id": "qwen"}, {"id": "llava"}]})) as server:
-        with pytest.raises(ServerError, match="model_name must be given.* has 2 models"):
-            VlmScore(ServerChat(server.url, "", Line(**QUICK)), "rubric").measure(grey(0.5), "a red cube")
+    with (
+        serving(lambda body, number: Answer({"data": [{"id": "qwen"}, {"id": "llava"}]})) as server,
+        pytest.raises(ServerError, match="model_name must be given.* has 2 models"),
+    ):
+        VlmScore(ServerChat(server.url, "", Line(**QUICK)), "rubric").measure(grey(0.5), "a red cube")
 
 
 OWN = {"NOISE_SEARCH_API_HOST": "models.example, host, 192.168.1.7:8000"}
@@ -547,11 +596,38 @@ def test_addresses_are_understood_as_people_type_them(typed, meant):
     assert checked_url(typed, OWN) == meant
 
 
-ODD = ["", "127.0.0.1:11434", "file:///etc/passwd", "http://user:secret@host/v1", "ftp://host", "http://127.1/v1", "http://0x7f.0.0.1/v1", "http://0x7f000001/v1",
-       "http://2130706433/v1", "http://0177.0.0.1/v1", "http://127.0.0.1./v1", "http://127.0.0.01/v1", "http://[::ffff:127.0.0.1]/v1", "http://[0:0:0:0:0:0:0:1]/v1",
-       "http://127.0.0.1@evil.example/v1", "http://127.0.0.1\\@evil.example/v1", "http://evil.example#@127.0.0.1/v1", "http://evil.example?@127.0.0.1/v1",
-       "http://127。0。0。1/v1", "http://１27.0.0.1/v1", "http://127.0.0.1%2eevil.example/v1", "http://127.0.0.1:0/v1", "http://127.0.0.1:99999/v1",
-       "http://127.0.0.1/v1/../../admin", "http://127.0.0.1/v1?x=1", "http://127.0.0.1/a\nb", "http:///v1", "//127.0.0.1/v1", "http://[::1/v1", "http://host../v1"]  # fmt: skip
+ODD = [
+    "",
+    "127.0.0.1:11434",
+    "file:///etc/passwd",
+    "http://user:secret@host/v1",
+    "ftp://host",
+    "http://127.1/v1",
+    "http://0x7f.0.0.1/v1",
+    "http://0x7f000001/v1",
+    "http://2130706433/v1",
+    "http://0177.0.0.1/v1",
+    "http://127.0.0.1./v1",
+    "http://127.0.0.01/v1",
+    "http://[::ffff:127.0.0.1]/v1",
+    "http://[0:0:0:0:0:0:0:1]/v1",
+    "http://127.0.0.1@evil.example/v1",
+    "http://127.0.0.1\\@evil.example/v1",
+    "http://evil.example#@127.0.0.1/v1",
+    "http://evil.example?@127.0.0.1/v1",
+    "http://127。0。0。1/v1",
+    "http://１27.0.0.1/v1",
+    "http://127.0.0.1%2eevil.example/v1",
+    "http://127.0.0.1:0/v1",
+    "http://127.0.0.1:99999/v1",
+    "http://127.0.0.1/v1/../../admin",
+    "http://127.0.0.1/v1?x=1",
+    "http://127.0.0.1/a\nb",
+    "http:///v1",
+    "//127.0.0.1/v1",
+    "http://[::1/v1",
+    "http://host../v1",
+]
 
 
 @pytest.mark.parametrize("typed", ODD)
@@ -560,12 +636,29 @@ def test_addresses_that_two_programs_may_read_in_two_ways_are_refused(typed):
         checked_url(typed, OWN)
 
 
-@pytest.mark.parametrize("typed", ["https://evil.example/v1", "https://api.openai.com/v1", "http://10.0.0.5:11434", "http://0.0.0.0:11434", "http://[fe80::1]/v1",
-                                   "http://169.254.169.254/latest", "http://models.example.evil.example/v1", "http://evil-models.example/v1",
-                                   "http://localhost.evil.example/v1", "http://127.0.0.1.evil.example/v1", "http://192.168.1.7/v1", "http://192.168.1.7:8001/v1",
-                                   "http://128.0.0.1/v1", "http://xn--fsq.example/v1"])  # fmt: skip
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "https://evil.example/v1",
+        "https://api.openai.com/v1",
+        "http://10.0.0.5:11434",
+        "http://0.0.0.0:11434",
+        "http://[fe80::1]/v1",
+        "http://169.254.169.254/latest",
+        "http://models.example.evil.example/v1",
+        "http://evil-models.example/v1",
+        "http://localhost.evil.example/v1",
+        "http://127.0.0.1.evil.example/v1",
+        "http://192.168.1.7/v1",
+        "http://192.168.1.7:8001/v1",
+        "http://128.0.0.1/v1",
+        "http://xn--fsq.example/v1",
+    ],
+)
 def test_a_host_that_nobody_named_on_this_machine_is_refused(typed):
-    with pytest.raises(ValueError, match="this machine or of a host that the environment variable NOISE_SEARCH_API_HOST names"):
+    with pytest.raises(
+        ValueError, match="this machine or of a host that the environment variable NOISE_SEARCH_API_HOST names"
+    ):
         checked_url(typed, OWN)
 
 
@@ -577,8 +670,14 @@ def test_the_key_goes_only_to_the_first_named_host_and_only_over_a_private_line(
     assert key_for("https://api.openai.com.evil.example/v1", key) == ""
     assert key_for("http://127.0.0.1:8000/v1", key) == ""
     assert key_for("https://api.openai.com/v1", {"OPENAI_API_KEY": "secret"}) == ""
-    assert key_for("https://models.example/v1", {**OWN, "NOISE_SEARCH_API_KEY": "own", "OPENAI_API_KEY": "secret"}) == "own"
-    assert key_for("http://127.0.0.1:8000/v1", {"NOISE_SEARCH_API_KEY": "own", "NOISE_SEARCH_API_HOST": "127.0.0.1"}) == "own"
+    assert (
+        key_for("https://models.example/v1", {**OWN, "NOISE_SEARCH_API_KEY": "own", "OPENAI_API_KEY": "secret"})
+        == "own"
+    )
+    assert (
+        key_for("http://127.0.0.1:8000/v1", {"NOISE_SEARCH_API_KEY": "own", "NOISE_SEARCH_API_HOST": "127.0.0.1"})
+        == "own"
+    )
 
 
 INSIDE = "INTERNAL-SECRET-TOKEN"
@@ -586,13 +685,30 @@ INSIDE = "INTERNAL-SECRET-TOKEN"
 
 @pytest.mark.parametrize("model", ["tiny", ""], ids=["a model named", "the only model"])
 @pytest.mark.parametrize("mode", ["rubric", "yes or no"])
-@pytest.mark.parametrize("answer", [
-    *(Answer(INSIDE.encode(), status, {"Location": f"http://127.0.0.1:1/{INSIDE}"}, INSIDE) for status in (200, 302, 400, 401, 404, 500, 503)),
-    Answer({"error": INSIDE}), Answer({"data": [{"id": INSIDE}]}), Answer({"data": [{"id": INSIDE}, {"id": INSIDE}]}), says(INSIDE), says(f'{{"score": "{INSIDE}"}}'),
-    Answer(b"", 429, {"Retry-After": INSIDE})])  # fmt: skip
+@pytest.mark.parametrize(
+    "answer",
+    [
+        *(
+            Answer(INSIDE.encode(), status, {"Location": f"http://127.0.0.1:1/{INSIDE}"}, INSIDE)
+            for status in (200, 302, 400, 401, 404, 500, 503)
+        ),
+        Answer({"error": INSIDE}),
+        Answer({"data": [{"id": INSIDE}]}),
+        Answer({"data": [{"id": INSIDE}, {"id": INSIDE}]}),
+        says(INSIDE),
+        says(f'{{"score": "{INSIDE}"}}'),
+        Answer(b"", 429, {"Retry-After": INSIDE}),
+    ],
+)
 def test_nothing_that_a_server_says_stands_in_an_error_or_in_the_log(caplog, answer, mode, model):
-    """The address may be that of another program on this machine, and the error goes back to whoever queued the workflow."""
-    with caplog.at_level(logging.DEBUG), serving(scripted(answer)) as server, pytest.raises((ServerError, ReplyError)) as caught:
+    """The address may be that of another program on this machine, and the error goes back to whoever queued the
+    workflow.
+    """
+    with (
+        caplog.at_level(logging.DEBUG),
+        serving(scripted(answer)) as server,
+        pytest.raises((ServerError, ReplyError)) as caught,
+    ):
         verifier = judge(server, mode, retries=0, model=model)
         verifier.measure(grey(0.5), "a red cube")
     assert INSIDE not in str(caught.value) + caplog.text and INSIDE not in verifier.card.name

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 from noise_search.verifiers.weights import WeightsError, load_strictly, read_tensors
@@ -46,9 +48,42 @@ def test_torchscript_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
-@pytest.mark.parametrize("content", [b"", b"<!doctype html>", b"version https://git-lfs.github.com/spec/v1"])
-def test_a_download_that_went_wrong_is_refused(tmp_path, name, content):
-    (tmp_path / name).write_bytes(content)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<!doctype html>",
+        "version https://git-lfs.github.com/spec/v1\noid sha256:0",
+        "Repository not found",
+        "rate limited",
+        "Just a moment...",
+        "hello",
+        "[]",
+        "{}",
+        "0",
+        "\ufeffcaf\u00e9",
+        "cPosix\nsystem\n",
+    ],
+)
+def test_a_page_that_was_saved_in_place_of_weights_is_refused_by_its_first_words(tmp_path, name, text):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    words = re.escape(text.lstrip("\ufeff").splitlines()[0][:20])
+    with pytest.raises(
+        WeightsError, match=rf"{name} must be a file of weights, got one that begins with '{words}.*download it again"
+    ):
+        read_tensors(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+def test_an_empty_file_is_refused(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(WeightsError, match=f"{name} must be a file of weights, got one that is empty"):
+        read_tensors(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["w.pt", "w.safetensors"])
+def test_half_a_download_is_refused(tmp_path, name):
+    save_file(STATE, tmp_path / name) if name.endswith("safetensors") else torch.save(STATE, tmp_path / name)
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:70])
     with pytest.raises(WeightsError, match=f"{name} must"):
         read_tensors(tmp_path / name)
 

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import BitImageProcessor, Dinov2Config, Dinov2Model, Dinov2WithRegistersConfig, Dinov2WithRegistersModel
+from transformers import (
+    BitImageProcessor,
+    Dinov2Config,
+    Dinov2Model,
+    Dinov2WithRegistersConfig,
+    Dinov2WithRegistersModel,
+)
 
 SIZES = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 1, "image_size": 56, "patch_size": 14}
 PROCESSOR = {
@@ -47,9 +53,17 @@ def authors_names(state: dict) -> dict:
     """Weights of transformers under the names that DINOv2's authors gave them."""
     found = {}
     for key, value in state.items():
-        key = key.replace("encoder.layer.", "blocks.").replace("embeddings.patch_embeddings.projection", "patch_embed.proj")
-        key = key.replace("embeddings.position_embeddings", "pos_embed").replace("embeddings.", "").replace("layernorm.", "norm.")
-        key = key.replace("attention.output.dense", "attn.proj").replace("weights_in", "w12").replace("weights_out", "w3")
+        key = key.replace("encoder.layer.", "blocks.").replace(
+            "embeddings.patch_embeddings.projection", "patch_embed.proj"
+        )
+        key = (
+            key.replace("embeddings.position_embeddings", "pos_embed")
+            .replace("embeddings.", "")
+            .replace("layernorm.", "norm.")
+        )
+        key = (
+            key.replace("attention.output.dense", "attn.proj").replace("weights_in", "w12").replace("weights_out", "w3")
+        )
         found[re.sub(r"layer_scale([12])\.lambda1", r"ls\1.gamma", key)] = value
     for key in [key for key in found if ".attention.attention.query." in key]:
         parts = [found.pop(key.replace("query", part)) for part in ("query", "key", "value")]

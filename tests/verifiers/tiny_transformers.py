@@ -1,4 +1,5 @@
-"""Tiny checkpoints of every verifier that is not open_clip's, in the layouts that real ones come in, with random weights.
+"""Tiny checkpoints of every verifier that is not open_clip's, in the layouts that real ones come in, with random
+weights.
 
 Each `write_*` returns the network it wrote, for an outside reference.
 """
@@ -15,9 +16,15 @@ from torch import nn
 TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
 SIDE = 28
 EYE = {**TOWER, "image_size": SIDE, "patch_size": 14}
-CLIP_PIXELS = {"crop_size": {"height": SIDE, "width": SIDE}, "do_center_crop": True, "size": {"shortest_edge": SIDE}, "resample": 3,
-               "image_mean": [0.48145466, 0.4578275, 0.40821073], "image_std": [0.26862954, 0.26130258, 0.27577711],
-               "image_processor_type": "CLIPImageProcessor"}  # fmt: skip
+CLIP_PIXELS = {
+    "crop_size": {"height": SIDE, "width": SIDE},
+    "do_center_crop": True,
+    "size": {"shortest_edge": SIDE},
+    "resample": 3,
+    "image_mean": [0.48145466, 0.4578275, 0.40821073],
+    "image_std": [0.26862954, 0.26130258, 0.27577711],
+    "image_processor_type": "CLIPImageProcessor",
+}
 HALF = {"size": {"height": SIDE, "width": SIDE}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3}
 SIGLIP_PIXELS = {**HALF, "resample": 3, "image_processor_type": "SiglipImageProcessor"}
 SIGLIP2_PIXELS = {**HALF, "resample": 2, "image_processor_type": "SiglipImageProcessor"}
@@ -30,11 +37,15 @@ def lively(module: nn.Module, seed: int = 7) -> nn.Module:
     generator = torch.Generator().manual_seed(seed)
     for name, weight in module.named_parameters():
         size = 0.3 if "embed" in name or weight.ndim < 2 else weight.shape[-1] ** -0.5
-        weight.data = torch.randn(weight.shape, generator=generator) * size + (1 if "norm" in name and name.endswith("weight") else 0)
+        weight.data = torch.randn(weight.shape, generator=generator) * size + (
+            1 if "norm" in name and name.endswith("weight") else 0
+        )
     return module.eval().requires_grad_(False)
 
 
-def write_folder(folder: Path, module: nn.Module, config: dict, pixels: dict | None = None, layout: str = "safetensors") -> None:
+def write_folder(
+    folder: Path, module: nn.Module, config: dict, pixels: dict | None = None, layout: str = "safetensors"
+) -> None:
     """A folder as a hub has it, its weights in one file or in parts."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config))
@@ -59,7 +70,11 @@ def write_weights(folder: Path, state: dict, layout: str = "safetensors") -> Non
 
 
 def settings(module: nn.Module, **more) -> dict:
-    return {**json.loads(module.config.to_json_string(use_diff=False)), "architectures": [type(module).__name__], **more}
+    return {
+        **json.loads(module.config.to_json_string(use_diff=False)),
+        "architectures": [type(module).__name__],
+        **more,
+    }
 
 
 @cache
@@ -77,10 +92,14 @@ def write_byte_pairs(folder: Path) -> None:
     vocabulary, merges = byte_pairs()
     (folder / "vocab.json").write_text(vocabulary, encoding="utf-8")
     (folder / "merges.txt").write_text(merges, encoding="utf-8")
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "CLIPTokenizer", "model_max_length": 77}))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "CLIPTokenizer", "model_max_length": 77})
+    )
 
 
-def write_clip(folder: Path, *, activation: str = "quick_gelu", layout: str = "safetensors", seed: int = 7) -> nn.Module:
+def write_clip(
+    folder: Path, *, activation: str = "quick_gelu", layout: str = "safetensors", seed: int = 7
+) -> nn.Module:
     from transformers import CLIPConfig, CLIPModel
 
     text = {**TOWER, "hidden_act": activation, "eos_token_id": 49407, "bos_token_id": 49406, "pad_token_id": 1}
@@ -96,7 +115,14 @@ def write_siglip(folder: Path, *, second: bool = False, layout: str = "safetenso
     from transformers import SiglipConfig, SiglipModel
 
     words = 32100 if second else 128
-    text = {**TOWER, "vocab_size": words, "max_position_embeddings": 64, "bos_token_id": None, "eos_token_id": 1, "pad_token_id": 0}
+    text = {
+        **TOWER,
+        "vocab_size": words,
+        "max_position_embeddings": 64,
+        "bos_token_id": None,
+        "eos_token_id": 1,
+        "pad_token_id": 0,
+    }
     model = lively(SiglipModel(SiglipConfig(text_config=text, vision_config=EYE)), seed)
     write_folder(folder, model, settings(model), SIGLIP2_PIXELS if second else SIGLIP_PIXELS, layout)
     (_gemma if second else _sentence_pieces)(folder)
@@ -105,8 +131,19 @@ def write_siglip(folder: Path, *, second: bool = False, layout: str = "safetenso
 
 def write_open_clip_siglip(library, folder: Path) -> nn.Module:
     """SigLIP as open_clip has it: an image tower of timm, and a text tower with a tokenizer of its own."""
-    text = {"context_length": 64, "vocab_size": 128, "hf_tokenizer_name": "timm/ViT-B-16-SigLIP", "tokenizer_kwargs": {"clean": "canonicalize"},
-            "width": 32, "heads": 2, "layers": 2, "no_causal_mask": True, "proj_bias": True, "pool_type": "last", "norm_kwargs": {"eps": 1e-6}}  # fmt: skip
+    text = {
+        "context_length": 64,
+        "vocab_size": 128,
+        "hf_tokenizer_name": "timm/ViT-B-16-SigLIP",
+        "tokenizer_kwargs": {"clean": "canonicalize"},
+        "width": 32,
+        "heads": 2,
+        "layers": 2,
+        "no_causal_mask": True,
+        "proj_bias": True,
+        "pool_type": "last",
+        "norm_kwargs": {"eps": 1e-6},
+    }
     eye = {
         "image_size": 224,
         "timm_model_name": "vit_tiny_patch16_224",
@@ -130,17 +167,23 @@ def write_open_clip_siglip(library, folder: Path) -> nn.Module:
 
 def _sentence_pieces(folder: Path) -> None:
     pieces = [("<unk>", 0.0), ("</s>", 0.0), *((f"▁{word}", -1.0) for word in WORDS)]
-    words = Tokenizer(models.Unigram([*pieces, *((letter, -9.0) for letter in "▁abcdefghijklmnopqrstuvwxyz.,")], unk_id=0))
+    words = Tokenizer(
+        models.Unigram([*pieces, *((letter, -9.0) for letter in "▁abcdefghijklmnopqrstuvwxyz.,")], unk_id=0)
+    )
     words.pre_tokenizer = pre_tokenizers.Metaspace()
     words.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
     words.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": "SiglipTokenizer", "model_max_length": 64}))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"tokenizer_class": "SiglipTokenizer", "model_max_length": 64})
+    )
 
 
 def _gemma(folder: Path) -> None:
     marks = ["<pad>", "<eos>", "<bos>", "<unk>"]
     letters = "▁abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.,"
-    words = Tokenizer(models.BPE(vocab={word: index for index, word in enumerate([*marks, *letters])}, merges=[], unk_token="<unk>"))
+    words = Tokenizer(
+        models.BPE(vocab={word: index for index, word in enumerate([*marks, *letters])}, merges=[], unk_token="<unk>")
+    )
     words.normalizer = normalizers.Replace(" ", "▁")
     words.add_special_tokens(marks)
     words.post_processor = processors.TemplateProcessing(single="$A <eos>", special_tokens=[("<eos>", 1)])
@@ -153,18 +196,26 @@ def _gemma(folder: Path) -> None:
 def write_siglip_eye(folder: Path, model: nn.Module) -> None:
     """The image tower of a SigLIP alone, with the prefix that such files have on hubs."""
     state = {key: value for key, value in model.state_dict().items() if key.startswith("vision_model.")}
-    config = {**model.config.vision_config.to_dict(), "model_type": "siglip_vision_model", "architectures": ["SiglipVisionModel"]}
+    config = {
+        **model.config.vision_config.to_dict(),
+        "model_type": "siglip_vision_model",
+        "architectures": ["SiglipVisionModel"],
+    }
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "preprocessor_config.json").write_text(json.dumps(SIGLIP_PIXELS))
     save_file(state, folder / "model.safetensors")
 
 
-def write_classifier(folder: Path, labels: tuple[str, ...] = ("normal", "nsfw"), layout: str = "safetensors") -> nn.Module:
+def write_classifier(
+    folder: Path, labels: tuple[str, ...] = ("normal", "nsfw"), layout: str = "safetensors"
+) -> nn.Module:
     from transformers import ViTConfig, ViTForImageClassification
 
     names = dict(enumerate(labels))
-    config = ViTConfig(**EYE, id2label=names, label2id={name: index for index, name in names.items()}, num_labels=len(labels))
+    config = ViTConfig(
+        **EYE, id2label=names, label2id={name: index for index, name in names.items()}, num_labels=len(labels)
+    )
     model = lively(ViTForImageClassification(config))
     write_folder(folder, model, settings(model), VIT_PIXELS, layout)
     return model
@@ -202,12 +253,21 @@ class Checker(nn.Module):
 
         super().__init__()
         self.eye = CLIPVisionModelWithProjection(config.vision_config)
-        self.concept_embeds, self.concept_embeds_weights = nn.Parameter(torch.zeros(17, 16)), nn.Parameter(torch.zeros(17))
-        self.special_care_embeds, self.special_care_embeds_weights = nn.Parameter(torch.zeros(3, 16)), nn.Parameter(torch.zeros(3))
+        self.concept_embeds, self.concept_embeds_weights = (
+            nn.Parameter(torch.zeros(17, 16)),
+            nn.Parameter(torch.zeros(17)),
+        )
+        self.special_care_embeds, self.special_care_embeds_weights = (
+            nn.Parameter(torch.zeros(3, 16)),
+            nn.Parameter(torch.zeros(3)),
+        )
 
     def state_dict(self):
         own = {name: getattr(self, name).data for name, _ in self.named_parameters() if not name.startswith("eye.")}
-        eye = {key.replace("vision_model.", "vision_model.vision_model.", 1): value for key, value in self.eye.state_dict().items()}
+        eye = {
+            key.replace("vision_model.", "vision_model.vision_model.", 1): value
+            for key, value in self.eye.state_dict().items()
+        }
         return {**eye, **own}
 
 
@@ -215,7 +275,9 @@ def write_safety_checker(folder: Path) -> nn.Module:
     from transformers import CLIPConfig
 
     text = {**TOWER, "eos_token_id": 49407, "bos_token_id": 49406}
-    config = CLIPConfig(text_config=text, vision_config={**EYE, "hidden_act": "quick_gelu", "projection_dim": 16}, projection_dim=16)
+    config = CLIPConfig(
+        text_config=text, vision_config={**EYE, "hidden_act": "quick_gelu", "projection_dim": 16}, projection_dim=16
+    )
     model = lively(Checker(config))
     told = {**json.loads(config.to_json_string(use_diff=False)), "architectures": ["StableDiffusionSafetyChecker"]}
     write_folder(folder, model, told, CLIP_PIXELS, layout="bin")
@@ -226,7 +288,9 @@ def write_head(file: Path, prefix: str, layers: tuple[int, ...], width: int, see
     """A linear head with dropouts in the gaps of its names; the network, whose forward pass is the reference."""
     torch.manual_seed(seed)
     sizes = iter(zip((width, 12, 8, 6, 4), (12, 8, 6, 4, 1)))
-    head = nn.Sequential(*[nn.Linear(*next(sizes)) if index in layers else nn.Dropout(0.2) for index in range(max(layers) + 1)])
+    head = nn.Sequential(
+        *[nn.Linear(*next(sizes)) if index in layers else nn.Dropout(0.2) for index in range(max(layers) + 1)]
+    )
     torch.save({f"{prefix}.{key}": value for key, value in head.state_dict().items()}, file)
     return head.eval().requires_grad_(False)
 
@@ -239,12 +303,16 @@ def write_image_reward(file: Path, vocabulary: Path | None = None) -> nn.Module:
     torch.save(model.state_dict(), file)
     folder = vocabulary or file.parent / "bert-base-uncased"
     folder.mkdir(exist_ok=True)
-    (folder / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ",", ".", "##s", *WORDS]), encoding="utf-8")
+    (folder / "vocab.txt").write_text(
+        "\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ",", ".", "##s", *WORDS]), encoding="utf-8"
+    )
     return model
 
 
 def write_hps(library, file: Path) -> nn.Module:
-    """HPS as published: the training's dictionary around open_clip's names. The library must know the tiny architecture."""
+    """HPS as published: the training's dictionary around open_clip's names. The library must know the tiny
+    architecture.
+    """
     from noise_search.tests.verifiers.tiny_clip import make_clip
 
     model = make_clip(library)

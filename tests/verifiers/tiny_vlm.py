@@ -1,4 +1,6 @@
-"""A tiny Qwen3-VL with random weights and a vocabulary of a few words, as real ones lie in a folder; Qwen2.5-VL where it is the newest."""
+"""A tiny Qwen3-VL with random weights and a vocabulary of a few words, as real ones lie in a folder; Qwen2.5-VL where
+it is the newest.
+"""
 
 from pathlib import Path
 
@@ -26,11 +28,19 @@ WORDS = [
     "better",
     "?",
 ]
-MARKS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
+MARKS = [
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+]
 TEMPLATE = (
-    "{% for message in messages %}<|im_start|> {{ message.role }} {% for part in message.content %}"
-    "{% if part.type == 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}{% endfor %}"
-    " <|im_end|> {% endfor %}{% if add_generation_prompt %}<|im_start|> assistant {% endif %}"
+    "{% for message in messages %}<|im_start|> {{ message.role }} {% for part in message.content %}{% if part.type =="
+    " 'image' %}<|vision_start|><|image_pad|><|vision_end|>{% else %}{{ part.text }}{% endif %}{% endfor %} <|im_end|>"
+    " {% endfor %}{% if add_generation_prompt %}<|im_start|> assistant {% endif %}"
 )
 
 
@@ -41,11 +51,18 @@ def make_tokenizer(words=WORDS):
     inner = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
     inner.add_special_tokens([AddedToken(mark, special=True) for mark in MARKS])
-    kind = transformers.PreTrainedTokenizerFast if NEWEST else transformers.Qwen2TokenizerFast  # its processor takes no other
+    # its processor takes no other
+    kind = transformers.PreTrainedTokenizerFast if NEWEST else transformers.Qwen2TokenizerFast
     return kind(tokenizer_object=inner, unk_token="<unk>", eos_token="<|im_end|>", pad_token="<|endoftext|>")
 
 
-TEXT = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}
+TEXT = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+}
 VISION = {"depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 32}
 IDS = {"image_token_id": 5, "video_token_id": 6, "vision_start_token_id": 3, "vision_end_token_id": 4}
 
@@ -59,7 +76,11 @@ def qwen3(vocabulary):
 
 
 def qwen2_5(vocabulary):
-    text = TEXT | {"vocab_size": vocabulary, "rope_theta": 10000.0, "rope_scaling": {"type": "mrope", "mrope_section": [4, 2, 2]}}
+    text = TEXT | {
+        "vocab_size": vocabulary,
+        "rope_theta": 10000.0,
+        "rope_scaling": {"type": "mrope", "mrope_section": [4, 2, 2]},
+    }
     vision = VISION | {"patch_size": 16, "window_size": 64, "fullatt_block_indexes": [1]}
     config = transformers.Qwen2_5_VLConfig(vision_config=vision, **text, **IDS)
     return transformers.Qwen2_5_VLForConditionalGeneration(config)
@@ -82,7 +103,9 @@ def make_processor(tokenizer):
         eye = transformers.Qwen2VLImageProcessor(**patches, min_pixels=least, max_pixels=most)
         return transformers.Qwen2_5_VLProcessor(eye, tokenizer, chat_template=TEMPLATE)
     eye = transformers.Qwen2VLImageProcessor(**patches, size={"shortest_edge": least, "longest_edge": most})
-    return transformers.Qwen3VLProcessor(eye, tokenizer, transformers.Qwen3VLVideoProcessor(**patches), chat_template=TEMPLATE)
+    return transformers.Qwen3VLProcessor(
+        eye, tokenizer, transformers.Qwen3VLVideoProcessor(**patches), chat_template=TEMPLATE
+    )
 
 
 def write_vlm(folder: Path, words=WORDS, seed=3) -> Path:

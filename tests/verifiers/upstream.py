@@ -50,7 +50,9 @@ class Attention(nn.Module):
     def __init__(self, width, heads, seen):
         super().__init__()
         self.heads = heads
-        self.self = nn.ModuleDict({"query": nn.Linear(width, width), "key": nn.Linear(seen, width), "value": nn.Linear(seen, width)})
+        self.self = nn.ModuleDict(
+            {"query": nn.Linear(width, width), "key": nn.Linear(seen, width), "value": nn.Linear(seen, width)}
+        )
         self.output = nn.ModuleDict({"dense": nn.Linear(width, width), "LayerNorm": nn.LayerNorm(width, eps=1e-12)})
 
     def forward(self, x, seen, hidden=None):
@@ -87,7 +89,9 @@ class Reader(nn.Module):
 
 
 class UpstreamImageReward(nn.Module):
-    """ImageReward's network with all that its file holds, in a small size: heads of 64 numbers, three to see and two to read."""
+    """ImageReward's network with all that its file holds, in a small size: heads of 64 numbers, three to see and two to
+    read.
+    """
 
     def __init__(self, side=32, words=40):
         super().__init__()
@@ -95,7 +99,16 @@ class UpstreamImageReward(nn.Module):
                                    "vision_proj": nn.Linear(192, 8), "text_proj": nn.Linear(128, 8)})  # fmt: skip
         sizes = [(128, 24), (24, 12), (12, 8), (8, 6), (6, 1)]
         linear = [nn.Linear(*size) for size in sizes]
-        layers = [linear[0], nn.Dropout(0.2), linear[1], nn.Dropout(0.2), linear[2], nn.Dropout(0.1), linear[3], linear[4]]
+        layers = [
+            linear[0],
+            nn.Dropout(0.2),
+            linear[1],
+            nn.Dropout(0.2),
+            linear[2],
+            nn.Dropout(0.1),
+            linear[3],
+            linear[4],
+        ]
         self.mlp = nn.ModuleDict({"layers": nn.Sequential(*layers)})
 
     def forward(self, pixels, ids, mask):
@@ -111,7 +124,9 @@ def hps_letterbox(picture, side):
     pixels = functional.to_tensor(picture)
     scale = side / max(pixels.shape[1:])
     if scale != 1:
-        pixels = functional.resize(pixels, [round(length * scale) for length in pixels.shape[1:]], InterpolationMode.BICUBIC)
+        pixels = functional.resize(
+            pixels, [round(length * scale) for length in pixels.shape[1:]], InterpolationMode.BICUBIC
+        )
     down, right = side - pixels.shape[1], side - pixels.shape[2]
     pixels = functional.pad(pixels, [right // 2, down // 2, right - right // 2, down - down // 2], fill=0)
     return functional.normalize(pixels, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))

@@ -1,0 +1,153 @@
+"""A process from inside: its resident memory at the peak, the processor time of a thread, and the lines of this pack
+where they go.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import psutil
+
+PACK = Path(__file__).resolve().parents[1]
+PARTS = ("nodes", "search", "verifiers")
+SECONDS = 0.002  # between two looks
+
+
+class Stopwatch:
+    """Processor time of `ours`, on the thread that calls it, without that of `theirs`, which it calls."""
+
+    def __init__(self) -> None:
+        self.own, self.theirs, self.depth = 0.0, 0.0, 0
+        self.thread = 0  # the one on which `ours` runs
+
+    def ours(self, function: Callable) -> Callable:
+        @wraps(function)
+        def measured(*arguments: Any, **options: Any) -> Any:
+            began, self.theirs, self.thread = time.thread_time(), 0.0, threading.get_ident()
+            try:
+                return function(*arguments, **options)
+            finally:
+                self.own, self.thread = self.own + time.thread_time() - began - self.theirs, 0
+
+        return measured
+
+    def theirs_in(self, owner: Any, name: str) -> None:
+        """What this function takes is not ours."""
+        function = getattr(owner, name)
+
+        @wraps(function)
+        def measured(*arguments: Any, **options: Any) -> Any:
+            self.enter()
+            try:
+                return function(*arguments, **options)
+            finally:
+                self.leave()
+
+        setattr(owner, name, measured)
+
+    def enter(self, *_: Any) -> None:
+        if threading.get_ident() == self.thread:
+            self.depth += 1
+            if self.depth == 1:
+                self._began = time.thread_time()
+
+    def leave(self, *_: Any) -> None:
+        if threading.get_ident() == self.thread:
+            self.depth -= 1
+            if self.depth == 0:
+                self.theirs += time.thread_time() - self._began
+
+
+class Watch(threading.Thread):
+    """Looks on from a thread of its own while its block runs.
+
+    Args:
+        stopwatch: Knows the thread whose lines are of interest, and when what it does is not ours.
+    """
+
+    def __init__(self, stopwatch: Stopwatch):
+        super().__init__(daemon=True)
+        self.stopwatch, self.over = stopwatch, threading.Event()
+        self.start_bytes, self.peak, self.peak_at = 0, 0, ""
+        self.looks, self.lines = 0, Counter[str]()
+
+    def __enter__(self) -> Watch:
+        give_back()
+        self.start_bytes = resident()
+        forget_the_peak()
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        self.join()
+        self.peak = max(self.peak, highest())
+
+    def run(self) -> None:
+        while not self.over.wait(SECONDS):
+            now, line = resident(), line_of(sys._current_frames().get(self.stopwatch.thread))
+            if now > self.peak:
+                self.peak, self.peak_at = now, line
+            if line and not self.stopwatch.depth:
+                self.looks += 1
+                self.lines[line] += 1
+
+    def shares(self, most: int) -> list[tuple[str, float]]:
+        """The lines that were seen most often, and how often of all looks."""
+        return [(line, count / self.looks) for line, count in self.lines.most_common(most)]
+
+
+def line_of(frame: FrameType | None) -> str:
+    """The innermost line of this pack, "" where there is none."""
+    while frame is not None:
+        file = Path(frame.f_code.co_filename).resolve()
+        if PACK in file.parents and file.relative_to(PACK).parts[0] in PARTS:
+            return f"{file.relative_to(PACK).as_posix()}:{frame.f_lineno}"
+        frame = frame.f_back
+    return ""
+
+
+def give_back() -> None:
+    """Collects garbage, and has glibc return free memory, where there is one."""
+    gc.collect()
+    if sys.platform == "linux" and hasattr(library := ctypes.CDLL(None), "malloc_trim"):
+        library.malloc_trim(0)
+
+
+def resident() -> int:
+    return psutil.Process().memory_info().rss
+
+
+def forget_the_peak() -> None:
+    if sys.platform == "linux":
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def highest() -> int:
+    """The system's own record of the resident memory since the peak was forgotten; 0 where it keeps none."""
+    if sys.platform != "linux":
+        return 0
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+
+def limit_data(room: int) -> None:
+    """Lets this process take no more than `room` bytes beyond what it has, of what it may write to and has for itself.
+
+    That is the system's count of allocated, not of touched pages; large tensors are both.
+    """
+    import resource
+
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    has = 1024 * int(status.partition("VmData:")[2].split()[0])
+    resource.setrlimit(resource.RLIMIT_DATA, (has + room, has + room))

@@ -1,0 +1,19 @@
+// What the server and this page say to each other: the same as nodes/host/page/messages.py, which explains every field.
+// Plain data that imports nothing, so that Node can test it.
+export const EVENTS = {
+  "update": "noise_search.update", "pick": "noise_search.pick", "elsewhere": "noise_search.elsewhere"
+};
+export const ADDRESSES = {
+  "searches": "/noise_search/searches", "picks": "/noise_search/picks", "book": "/noise_search/book"
+};
+export const FIELDS = {
+  "candidate": ["id", "how", "parents", "cost", "values", "score", "seed", "finished", "picture"],
+  "search": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "columns", "notes", "pictures", "used",
+    "making", "minutes", "seconds_left", "status", "result", "stopped", "pinned", "candidates"],
+  "update": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "candidates", "scores", "gone", "notes",
+    "used", "making", "seconds_left", "status", "stopped", "result", "pinned"],
+  "pick": ["columns", "values", "scores", "notes", "roll", "rollable", "seeds", "count", "sizes", "pick", "number", "version",
+    "node", "workflow", "mine", "prompt_id", "status", "picked", "by", "why", "fallback", "seconds_left"],
+  "elsewhere": ["node"],
+  "noise": ["id", "recipe", "seed", "score", "judge", "prompt", "model", "how", "made", "picture"]
+};

@@ -1,0 +1,222 @@
+"""One search: rounds of candidates, made, judged, ranked, shown and kept."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ....search import recipe as recipes
+from ....search.abilities import alive, explained
+from ....search.noise import SeedStream, check_leaves
+from ....search.path import Path, Proposal, stage
+from ....search.run import HOW, Budget, Driver
+from ....search.stages import Scores
+from ....search.trace import Trace, Trial
+from ..background import Background
+from ..errors import SECOND_JUDGE, failing
+from ..files.search_pictures import Pictures
+from ..judges.host_verifier import order_note, warn
+from ..judges.judging import held_out, ranked
+from ..setup.noise import Leaves
+from ..store.memo import Memo
+from .control import Control
+from .evaluator import Evaluation, Evaluator, LocalEvaluator
+from .report import summary
+from .request import Request
+from .timing import note_pace
+from .watcher import RoundOver, Watcher
+from .winners import Winners
+
+log = logging.getLogger("noise_search")
+
+FINISHED = "finished"  # what the memo notes of a search that the artist ended
+
+OnStep = Callable[[int, int, int], None]
+MakeEvaluator = Callable[[Request, Leaves, OnStep, Memo], Evaluator]
+
+
+class Steps:
+    """Called after every step; no part of the job, which would hold itself."""
+
+    def __init__(self, control: Control, watchers: Sequence[Watcher]):
+        self.control, self.watchers = control, watchers
+
+    def __call__(self, count: int, step: int, total: int) -> None:
+        """While `count` pictures are being sampled; the last step waits for the judge."""
+        self.control.check()
+        for watcher in self.watchers:
+            watcher.making(count * step / (total + 1))
+
+
+class SearchJob:
+    """Runs a Request for one node.
+
+    Args:
+        request: What to do.
+        hidden: The node's hidden inputs (id, prompt, workflow).
+        memo: What earlier runs paid for; open.
+        control: What the artist wants of it while it runs.
+        watchers: Who is told how it goes.
+        evaluator: Makes what makes and judges candidates.
+        background: Where pictures for the node are written.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        hidden: Any,
+        memo: Memo,
+        control: Control,
+        watchers: Sequence[Watcher] = (),
+        evaluator: MakeEvaluator = LocalEvaluator,
+        background: Background | None = None,
+    ):
+        self.request, self.hidden, self.memo, self.control, self.watchers = request, hidden, memo, control, watchers
+        self.start = request.start()
+        self.evaluator = evaluator(request, self.start.leaves, Steps(control, watchers), memo)
+        self.winners = Winners(request, self.evaluator, memo)
+        self.recipe_of = request.recipe_writer()
+        self.background = background or Background()
+        self.pictures = Pictures(hidden, self.recipe_of, self.background)
+        self.notes = [*request.sampling.notes, *judged_by(request)]
+        self.best: Proposal | None = None
+        self.first_image: Tensor | None = None  # what the second judge compares the winners with
+        self.summary = ""
+        self.replayed: tuple[Proposal, ...] = ()
+
+    def search(self, make: Callable[[Proposal, SeedStream], Any]) -> Trace:
+        """All rounds. Nothing is kept in memory but the winners, what the search goes on from, and numbers."""
+        how = "own picture" if self.request.refines else "own seed" if self.request.noise is None else "start"
+        first = [
+            (candidate, HOW["mix"] if place and candidate.operation == "mix" else how)
+            for place, candidate in enumerate(self.start.candidates)
+        ]
+        if self.request.refines:
+            first = [(Path(None, (0.0,)), how)]
+        seeds = SeedStream(self.request.seed)
+        return self.run(make(first[0][0], seeds), self.request.budget, first)
+
+    def replay(self, text: str) -> Trace:
+        """The noise of a recipe instead of a search; of several, as many as leave the node."""
+        found = recipes.loads_all(text)[: self.request.keep]
+        sampling = self.request.sampling
+        for recipe in found:
+            recipes.check_finished(recipe)
+            recipes.check_shapes(recipe, sampling.shapes)
+            # also where its picture is kept: NOISE goes out
+            check_leaves(recipe.candidate, sampling.shapes, self.start.leaves)
+            if isinstance(recipe.candidate, Path):
+                recipes.check_schedule(recipe, sampling.schedule)
+        self.replayed = tuple(dict.fromkeys(recipe.candidate for recipe in found))
+        first = [(candidate, "recipe") for candidate in self.replayed]
+        return self.run(Single(), Budget(pictures=len(first)), first)
+
+    def run(self, search: Any, budget: Budget, first: Sequence[tuple[Proposal, str]]) -> Trace:
+        for watcher in self.watchers:
+            watcher.begin(budget, self.notes, self.replayed)
+        began, trace = self.control.clock(), Trace(self.request.columns)
+        # by the artist, when this very search ran before
+        ended = 0 if self.replayed else self.memo.noted(FINISHED).get("trials")
+        if isinstance(ended, int) and ended > 0:
+            budget = replace(budget, trials=ended)
+        driver = Driver(
+            search,
+            self.combine,
+            budget,
+            group=self.evaluator.group,
+            trace=trace,
+            first=first,
+            cost=self.evaluator.cost,
+            clock=self.control.clock,
+        )
+        with self.control.searching(trace):
+            while (wanted := driver.next()) is not None:
+                self.round(driver, wanted)
+                self.evaluator.keep(alive(search))
+                if not trace.stopped:
+                    self.control.check()
+        if trace.stopped == "you":
+            self.memo.note(FINISHED, {"trials": len(trace.trials)})
+        note_pace(trace, self.request.sampling)
+        self.summary = " ".join(filter(None, [summary(trace, self.control.clock() - began), explained(search)]))
+        return trace
+
+    def round(self, driver: Driver, wanted: list[Proposal]) -> None:
+        """Makes and judges what the search wants to know, tells it, and shows what came of it."""
+        evaluation = self.evaluator.evaluate(wanted) if wanted else None
+        if evaluation:
+            self.keep(evaluation)
+        over = driver.tell(evaluation.measured if evaluation else None)
+        trace = over.trace
+        images = {one.proposed.key: one.image for one in evaluation.found} if evaluation else {}
+        self.winners.only_best(over)
+        best = over.best
+        new = self.winners.known_picture(best.candidate) if best.candidate != self.best else None
+        self.best = best.candidate
+        shown = RoundOver(trace, over.trials, images, new if trace.columns else None, over.rescored)
+        for watcher in self.watchers:
+            watcher.round(shown)
+        if new is not None and self.request.save_found:
+            self.pictures.keep_found(best.candidate, new)
+
+    def keep(self, evaluation: Evaluation) -> None:
+        pictures = [one for one in evaluation.found if not stage(one.proposed)]
+        if self.request.held_out is not None and self.first_image is None and pictures:
+            self.first_image = pictures[0].image.clone()
+        self.winners.add(evaluation)
+        if self.request.verifier is None:  # the artist chooses: every picture stays visible in the node, under its seed
+            for one in pictures:
+                self.pictures.show(one.proposed, one.image, picture_label(one.proposed))
+
+    def combine(self, pool: Tensor) -> Tensor:
+        return ranked(self.request.verifier, pool) if self.request.verifier else torch.zeros(len(pool))
+
+    def finish(self, trace: Trace) -> list[Trial]:
+        """The winners, best first."""
+        winners = self.winners.of(trace, self.replayed)
+        for watcher in self.watchers:
+            watcher.done(trace, winners)
+        return winners
+
+    def show_winners(self, trace: Trace, winners: Sequence[Trial], images: Sequence[Tensor]) -> None:
+        """In the node, where not every picture is shown there anyway."""
+        for trial, image in zip(winners, images if self.request.verifier is not None else ()):
+            self.pictures.show(trial.candidate, image, f"{trace.scores[trial.id]:.4g}, {trial.how}")
+
+    def report(self, trace: Trace, winners: Sequence[Trial], images: Sequence[Tensor]) -> str:
+        """What was found, for the node's text; the log has the first line. Waits for the pictures."""
+        self.background.settle()
+        notes = [*self.notes, *self.evaluator.notes()]
+        if self.request.held_out is not None:
+            own = self.first_image if winners[0].id != 0 else None
+            with failing(self.request.held_out.card.name, [trial.candidate for trial in winners], SECOND_JUDGE):
+                notes += held_out(self.request.held_out, images, own, self.request.held_out_text)[1]
+        notes += [self.pictures.problem] * bool(self.pictures.problem)
+        log.info("%s", self.summary)
+        return "\n".join([self.summary, *notes, *self.memo.notes])
+
+
+def judged_by(request: Request) -> list[str]:
+    """What the scores mean, and what of the prompt is not read."""
+    if request.verifier is None:
+        return []
+    card = request.verifier.card
+    order = order_note(request.verifier, request.prompt, request.sampling.prompt)
+    return [f"Scores: {card.name}, {card.range}.", *warn(request.verifier, request.text), *order]
+
+
+class Single:
+    """A search that asks for nothing beyond the candidates it is started with."""
+
+    def ask(self, limit: int) -> list[Proposal]:
+        return []
+
+    def tell(self, measured: Sequence[Proposal], scores: Scores) -> None:
+        """There is nothing to learn from one candidate."""
+
+
+def picture_label(proposed: Proposal) -> str:
+    return f"seed {proposed.plain_seed}" if proposed.plain_seed is not None else proposed.operation

@@ -1,0 +1,84 @@
+"""What is said about a search, while it runs and when it is over."""
+
+from typing import Any
+
+from ....search.trace import Trace, Trial
+
+ENDINGS = {
+    "pictures": "budget used",
+    "minutes": "time is up",
+    "target": "target reached",
+    "patience": "no more gain",
+    "finished": "nothing left to try",
+    "you": "finished by you",
+}
+
+MADE = {
+    "refined": "a picture that was refined",
+    "path": "a walk along the path",
+    "recipe": "a recipe",
+    "own picture": "the picture that came in",
+}
+
+
+def headline(trace: Trace) -> str:
+    """The best so far against the candidate that the search began with."""
+    if not trace.columns:
+        return "unjudged"
+    score, first = trace.scores[trace.best(1)[0].id], trace.scores[0]
+    return f"best {score:.4g} ({trace.trials[0].how} {first:.4g}, {score - first:+.3g})"
+
+
+def summary(trace: Trace, seconds: float) -> str:
+    if not trace.columns:
+        seeds = ", ".join(
+            str(trial.candidate.plain_seed) for trial in trace.trials if trial.candidate.plain_seed is not None
+        )
+        return (
+            f"{counted(trace)} in {spoken(seconds)}, no verifier: choose one by its seed: {seeds}.{remembered(trace)}"
+        )
+    best = trace.best(1)[0]
+    seed = best.candidate.plain_seed
+    made = f"seed {seed}" if seed is not None else MADE.get(best.how, f"a mixed noise ({best.how})")
+    return (
+        f"{counted(trace)} in {spoken(seconds)}, {headline(trace)}, from {made}, "
+        f"{trace.ledger.nfe} model calls, {ENDINGS[trace.stopped]}.{remembered(trace)}"
+    )
+
+
+def facts(trace: Trace, best: Trial, recipe: str) -> dict[str, Any]:
+    """What the browser and the API learn about the result, as plain JSON. Seeds are text: a browser rounds large
+    numbers.
+    """
+    judged = bool(trace.columns)
+    return {
+        "score": trace.scores[best.id] if judged else None,
+        "first_score": trace.scores[0] if judged else None,
+        "seed": str(best.candidate.plain_seed) if best.candidate.plain_seed is not None else None,
+        "how": best.how,
+        "pictures": len(trace.trials),
+        "cost": round(trace.pictures, 3),
+        "nfe": trace.ledger.nfe,
+        "stopped": trace.stopped,
+        "recipe": recipe,
+    }
+
+
+def counted(trace: Trace) -> str:
+    """How much was sampled, in full pictures' worth, and how many pictures that gave where these differ."""
+    cost, made = trace.pictures, sum(trial.finished for trial in trace.trials)
+    worth = "1 picture" if round(cost, 2) == 1 else f"{cost:.4g} pictures"
+    return worth if cost == len(trace.trials) else f"{worth}' worth of steps ({made} finished)"
+
+
+def remembered(trace: Trace) -> str:
+    """How much of it an earlier run had paid for."""
+    known = sum(trial.cost for trial in trace.trials if trial.remembered)
+    return f" {known:.4g} of these pictures were known from an earlier run." if known else ""
+
+
+def spoken(seconds: float) -> str:
+    """`"1:05"` from 65 seconds."""
+    minutes, rest = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

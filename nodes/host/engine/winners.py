@@ -1,0 +1,118 @@
+"""Which candidates leave a search: the best, as the judge's own comparison has it, or different ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ....search.path import Proposal, stage
+from ....search.run import Round
+from ....search.selection import keep_different
+from ....search.trace import Trace, Trial
+from ....verifiers.abilities import finalists_of
+from ..errors import JUDGING, failing
+from ..files.pictures import distances, look_of
+from ..setup.noise import Latent, joined, owned, streams
+from ..store.memo import Memo
+from .evaluator import Evaluation, Evaluator
+from .request import Request
+
+POOL = 4  # pictures that different ones are chosen from, per one that is kept
+
+
+@dataclass(eq=False)
+class Kept:
+    """Of the candidates that are best so far: latents, how their pictures look, and the first pictures as a whole."""
+
+    latents: dict[str, Latent] = field(default_factory=dict)
+    images: dict[str, Tensor] = field(default_factory=dict)
+    looks: dict[str, Tensor] = field(default_factory=dict)  # of pictures that are not there as a whole
+
+    def add(self, candidate: Proposal, latent: Latent, image: Tensor) -> None:
+        self.latents[candidate.key], self.images[candidate.key] = latent, image
+
+    def only(self, trials: Sequence[Trial], whole: int) -> None:
+        """Drops all others, and all pictures but the first; what stays no longer keeps the batch alive that it was a
+        row of.
+        """
+        keys = [trial.candidate.key for trial in trials if trial.candidate.key in self.latents]
+        first = {trial.candidate.key for trial in trials[:whole]}
+        self.latents = {key: joined([owned(part) for part in streams(self.latents[key])]) for key in keys}
+        self.looks = {key: self.look(key) for key in keys if key not in first}
+        self.images = {key: owned(image) for key, image in self.images.items() if key in first}
+
+    def look(self, key: str) -> Tensor:
+        return look_of(self.images[key]) if key in self.images else self.looks[key]
+
+
+class Winners:
+    """Of one search.
+
+    Args:
+        request: What was asked for.
+        evaluator: Makes a picture again that was not kept.
+        memo: Remembers the outcomes of knockouts.
+    """
+
+    def __init__(self, request: Request, evaluator: Evaluator, memo: Memo):
+        self.request, self.evaluator, self.memo = request, evaluator, memo
+        self.kept = Kept()
+        self.finalists = finalists_of(request.verifier)
+        self.whole = max(request.keep, self.finalists)
+        self.pooled = max(request.keep * (POOL if request.keep_different else 1), self.finalists)
+
+    def add(self, evaluation: Evaluation) -> None:
+        """Keeps the pictures of a round, until `only_best`."""
+        for one in evaluation.found:
+            if not stage(one.proposed):
+                self.kept.add(one.proposed, one.latent, one.image)
+
+    def only_best(self, over: Round) -> None:
+        """Drops what can no longer win."""
+        self.kept.only([over.best] if self.pooled == 1 else over.trace.best(self.pooled), self.whole)
+
+    def of(self, trace: Trace, replayed: Sequence[Proposal] = ()) -> list[Trial]:
+        """The winners, best first; those of recipes as they are."""
+        if replayed:
+            return [trial for trial in trace.trials if trial.candidate in replayed]
+        best = trace.best(self.pooled)
+        if self.finalists > 1 and len(best) > 1:
+            first = best[: self.finalists]
+            best[: self.finalists] = [best[place] for place in self.final([trial.candidate for trial in first])]
+        if not self.request.keep_different:
+            return best[: self.request.keep]
+        looks = [self.look_of(trial.candidate) for trial in best]
+        scores = torch.tensor([trace.scores[trial.id] for trial in best])
+        return [best[place] for place in keep_different(scores, distances(looks), self.request.keep)]
+
+    def final(self, finalists: Sequence[Proposal]) -> list[int]:
+        """Their places, best first, by the verifier's own comparison: of this run, or of one before."""
+        judge = self.request.verifier
+
+        def hold() -> list[int]:
+            images = torch.stack([self.picture_of(candidate)[1] for candidate in finalists])
+            with failing(judge.card.name, finalists, JUDGING):
+                return judge.knockout(images, self.request.text)
+
+        return self.memo.final(judge.final_key(), finalists, hold)
+
+    def picture_of(self, candidate: Proposal) -> tuple[Latent, Tensor]:
+        """A winner's latent and picture; made again if it only became a winner when others were compared with it, and
+        decoded again if only its look was kept.
+        """
+        key = candidate.key
+        if key not in self.kept.latents:
+            self.kept.add(candidate, *self.evaluator.made(candidate))
+        if key not in self.kept.images:
+            self.kept.images[key] = self.evaluator.picture(candidate, self.kept.latents[key])
+        return self.kept.latents[key], self.kept.images[key]
+
+    def known_picture(self, candidate: Proposal) -> Tensor | None:
+        """A picture that need not be sampled again."""
+        return self.picture_of(candidate)[1] if candidate.key in self.kept.latents else None
+
+    def look_of(self, candidate: Proposal) -> Tensor:
+        if candidate.key not in self.kept.latents:
+            self.picture_of(candidate)
+        return self.kept.look(candidate.key)

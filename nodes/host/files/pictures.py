@@ -1,0 +1,109 @@
+"""Pictures on their way out: previews, files, frames for the verifiers."""
+
+import json
+import os
+from typing import Any
+
+import comfy.utils
+import folder_paths
+import numpy as np
+import torch
+from comfy.cli_args import args
+from PIL import Image, ImageDraw, ImageFont
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from .metadata import carried
+
+PREVIEW_SIZE = 512
+CAPTION_WIDTH = 256  # pixels that a caption needs
+
+
+def clip_of(image: Tensor) -> Tensor:
+    """One rollout as verifiers take it, `(frames, h, w, c)`: a video, or a picture as one of one frame."""
+    return image if image.ndim == 4 else image[None]
+
+
+def look_of(image: Tensor) -> Tensor:
+    """How a picture looks, a video by its middle frame: its colours at 16 x 16, `(768,)`."""
+    still = image if image.ndim == 3 else image[len(image) // 2]
+    colours = still[None, ..., :3].movedim(-1, 1).float()
+    return comfy.utils.common_upscale(colours, 16, 16, "area", "center").flatten()
+
+
+def distances(looks: list[Tensor]) -> Tensor:
+    """How different pictures look, `(m, m)`: root mean square difference of their looks."""
+    flat = torch.stack(looks)
+    return torch.cdist(flat, flat) / flat.shape[1] ** 0.5
+
+
+def as_batch(images: list[Tensor]) -> Tensor:
+    """An IMAGE batch `(n, h, w, c)`; frames of videos follow each other. One picture is not copied, and of several each
+    leaves the list once it was copied, so that all of them need not be there twice.
+    """
+    if len(images) == 1:
+        return clip_of(images[0])
+    first, place = clip_of(images[0]), 0
+    out = first.new_empty(sum(len(clip_of(image)) for image in images), *first.shape[1:])
+    del first
+    while images:
+        clip = clip_of(images.pop(0))
+        out[place : place + len(clip)] = clip
+        place += len(clip)
+    return out
+
+
+def still_of(image: Tensor) -> Tensor:
+    """The picture `(h, w, c)` that stands for a rollout, the first frame of a video; it does not hold the video."""
+    return image if image.ndim == 3 else image[0].clone()
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """The picture as the host saves it; the first frame of a video."""
+    still = image if image.ndim == 3 else image[0]
+    return Image.fromarray(np.clip(255.0 * still.cpu().float().numpy(), 0, 255).astype(np.uint8))
+
+
+def from_pil(picture: Image.Image) -> Tensor:
+    """The picture as an IMAGE of one, `(1, h, w, 3)` in 0..1."""
+    return torch.from_numpy(np.asarray(picture.convert("RGB"), dtype=np.float32) / 255.0)[None]
+
+
+def preview(image: Tensor) -> tuple[str, Image.Image, int]:
+    """What the host's progress bar takes as a preview."""
+    return "JPEG", to_pil(image), PREVIEW_SIZE
+
+
+def metadata(hidden: Any, recipe: str) -> PngInfo | None:
+    """The prompt and the workflow, as the host writes them, with the recipe of this picture filled in."""
+    if args.disable_metadata:
+        return None
+    info, extra = PngInfo(), hidden.extra_pnginfo or {}
+    if hidden.prompt:
+        info.add_text("prompt", json.dumps(hidden.prompt))
+    for key, value in (carried(extra, str(hidden.unique_id or ""), recipe) if recipe else extra).items():
+        info.add_text(key, json.dumps(value))
+    return info
+
+
+def captioned(picture: Image.Image, text: str) -> Image.Image:
+    """The picture, small ones enlarged, over a strip that says what it is."""
+    zoom = max(1, CAPTION_WIDTH // picture.width)
+    size = max(14, picture.width * zoom // 14)
+    sheet = Image.new("RGB", (picture.width * zoom, picture.height * zoom + size * 3 // 2), "black")
+    sheet.paste(picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST))
+    ImageDraw.Draw(sheet).text(
+        (size // 2, picture.height * zoom + size // 5), text, "white", ImageFont.load_default(size)
+    )
+    return sheet
+
+
+def save(picture: Image.Image, prefix: str, folder: str, hidden: Any, recipe: str = "") -> dict[str, str]:
+    """Writes a picture into the host's "output" or "temp" folder; returns what the frontend needs to show it."""
+    root = folder_paths.get_output_directory() if folder == "output" else folder_paths.get_temp_directory()
+    path, name, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, root, picture.width, picture.height)
+    file = f"{name}_{counter:05}_.png"
+    picture.save(
+        os.path.join(path, file), pnginfo=metadata(hidden, recipe), compress_level=1 if folder == "temp" else 4
+    )
+    return {"filename": file, "subfolder": subfolder, "type": folder}

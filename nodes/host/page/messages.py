@@ -1,0 +1,201 @@
+"""What the server and its pages say to each other: events, addresses, and what every message holds.
+
+js/messages.js says the same for the page. tests/nodes/test_messages.py holds the two against each other and against
+what is really sent; tests/js/messages.test.mjs sees that the page reads nothing else.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypedDict
+
+UPDATE = "noise_search.update"  # SearchState when a search begins, SearchUpdate whenever something has changed
+PICK = "noise_search.pick"  # PickState
+ELSEWHERE = "noise_search.elsewhere"  # Elsewhere
+EVENTS = {"update": UPDATE, "pick": PICK, "elsewhere": ELSEWHERE}
+
+SEARCHES = "/noise_search/searches"
+PICKS = "/noise_search/picks"
+BOOK = "/noise_search/book"
+ADDRESSES = {"searches": SEARCHES, "picks": PICKS, "book": BOOK}
+
+Status = Literal["running", "paused", "finishing", "done", "interrupted", "failed"]
+PickStatus = Literal["waiting", "picked", "rolled", "cancelled"]
+
+
+class Candidate(TypedDict):
+    """One candidate of a search; its place in the list is its id.
+
+    Args:
+        how: How the search came to it, in the trace's words.
+        parents: Ids of those it was made from.
+        cost: Pictures' worth of denoising.
+        values: Raw values, one per column.
+        score: Rank among all; None without a verifier.
+        seed: A plain seed as text, since a browser rounds large numbers; None where it has none.
+        finished: False for drafts and previews.
+        picture: Whether its picture can still be fetched.
+    """
+
+    id: int
+    how: str
+    parents: Sequence[int]
+    cost: float
+    values: Sequence[float]
+    score: float | None
+    seed: str | None
+    finished: bool
+    picture: bool
+
+
+class SearchName(TypedDict):
+    """Which search a message is about.
+
+    Args:
+        search: Its id; the addresses of its pictures have it.
+        node: The node of the page that shows it.
+        workflow: Where this page shows it.
+        version: Counts the messages: a page that missed one asks for the whole.
+        mine: Whether this page may steer it.
+        prompt_id: The host's.
+        number: Counts the searches of this server.
+    """
+
+    search: str
+    node: str
+    workflow: str
+    version: int
+    mine: bool
+    prompt_id: str
+    number: int
+
+
+class SearchState(SearchName):
+    """All that a page needs which knows nothing yet.
+
+    Args:
+        columns: Names of the raw values; none without a verifier.
+        pictures: Budget, in pictures' worth.
+        used: Of it.
+        making: Of the round that is being made.
+        minutes: Limit; 0 = none.
+        seconds_left: By the pace so far; None while nothing is known.
+        stopped: Why it ended, "" while it runs.
+        result: Ids of the winners, best first.
+        pinned: Ids that the artist keeps in front.
+    """
+
+    columns: Sequence[str]
+    notes: Sequence[str]
+    pictures: int
+    used: float
+    making: float
+    minutes: float
+    seconds_left: float | None
+    status: Status
+    result: Sequence[int]
+    stopped: str
+    pinned: Sequence[int]
+    candidates: Sequence[Candidate]
+
+
+class SearchChanges(TypedDict, total=False):
+    """What changed: `candidates` are new ones, `scores` those of all, `gone` ids whose pictures are no longer kept."""
+
+    candidates: Sequence[Candidate]
+    scores: Sequence[float | None]
+    gone: Sequence[int]
+    notes: Sequence[str]
+    used: float
+    making: float
+    seconds_left: float | None
+    status: Status
+    stopped: str
+    result: Sequence[int]
+    pinned: Sequence[int]
+
+
+class SearchUpdate(SearchName, SearchChanges):
+    """A change of one search."""
+
+
+class PickFacts(TypedDict):
+    """What is shown beside the pictures of a gallery.
+
+    Args:
+        columns: Names of the values by which a verifier judged them.
+        values: One row per picture.
+        scores: One per picture, or none.
+        notes: What the artist should know.
+        roll: How often they were rolled again.
+        rollable: Whether others can be made.
+        seeds: One text per picture, or none.
+    """
+
+    columns: Sequence[str]
+    values: Sequence[Sequence[float]]
+    scores: Sequence[float]
+    notes: Sequence[str]
+    roll: int
+    rollable: bool
+    seeds: Sequence[str]
+
+
+class PickState(PickFacts):
+    """A gallery of Human Pick.
+
+    Args:
+        count: How many pictures there are.
+        sizes: Width and height of each.
+        pick: Its id; the addresses of its pictures have it.
+        picked: Places of what goes on, best first; none while it waits.
+        by: Who picked.
+        why: Why nobody was asked or nobody answered, "" otherwise.
+        fallback: Who picks where nobody answers, and then the places.
+        seconds_left: Until that; None = no limit.
+    """
+
+    count: int
+    sizes: Sequence[Sequence[int]]
+    pick: str
+    number: int
+    version: int
+    node: str
+    workflow: str
+    mine: bool
+    prompt_id: str
+    status: PickStatus
+    picked: Sequence[int]
+    by: str
+    why: str
+    fallback: Sequence[Any]
+    seconds_left: float | None
+
+
+class Elsewhere(TypedDict):
+    """A run of this node began that a page with the same graph may be shown."""
+
+    node: str
+
+
+class Kept(TypedDict):
+    """An entry of the seed book."""
+
+    id: int
+    recipe: str
+    seed: str | None
+    score: float | None
+    judge: str
+    prompt: str
+    model: str
+    how: str
+    made: float
+    picture: bool
+
+
+MESSAGES = {
+    "candidate": Candidate,
+    "search": SearchState,
+    "update": SearchUpdate,
+    "pick": PickState,
+    "elsewhere": Elsewhere,
+    "noise": Kept,
+}

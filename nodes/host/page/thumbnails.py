@@ -1,0 +1,90 @@
+"""The pictures of a search that pages show, as files in the host's temporary folder."""
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import folder_paths
+from PIL import Image
+from torch import Tensor
+
+from ..background import Background
+from ..files.pictures import still_of, to_pil
+
+log = logging.getLogger("noise_search")
+
+SIZES = {"small": 192, "large": 1024}  # longer side, in pixels
+PICTURES = 2000  # kept per search; beyond that the worst ones go
+
+
+class Thumbnails:
+    """Pictures by the number of their candidate, each in two sizes.
+
+    Args:
+        search: Id of the search, the name of its folder.
+        background: Where they are written.
+        lost: Called there with the candidate whose picture could not be written: a full disk must not cost the search.
+    """
+
+    def __init__(self, search: str, background: Background, lost: Callable[[int], None] = lambda candidate: None):
+        self.folder = os.path.join(folder_paths.get_temp_directory(), "noise_search", search)
+        self.background, self.lost = background, lost
+        self._coming: dict[int, Future] = {}
+        self._unwritable = False
+
+    def path(self, candidate: int, size: str) -> str:
+        """Of a picture's file, which may be gone."""
+        return os.path.join(self.folder, f"{candidate}_{size}.jpg")
+
+    def keep(self, candidate: int, image: Tensor) -> None:
+        """Soon; `coming` tells when."""
+        still = still_of(image)
+        self._coming[candidate] = written = self.background.do(self._write, candidate, still, size=still.nbytes)
+        written.add_done_callback(lambda _: self._coming.pop(candidate, None))
+
+    def coming(self, candidate: int) -> Future | None:
+        """The writing of a picture that may not be there yet."""
+        return self._coming.get(candidate)
+
+    def drop(self, candidates: Sequence[int]) -> None:
+        """Soon, too."""
+        self.background.do(self._remove, candidates)
+
+    def _write(self, candidate: int, still: Tensor) -> None:
+        try:
+            os.makedirs(self.folder, exist_ok=True)
+            picture = to_pil(still).convert("RGB")
+            for size, pixels in SIZES.items():
+                small = picture.copy()
+                small.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
+                small.save(self.path(candidate, size), quality=90, subsampling=0)
+        except OSError as error:
+            if not self._unwritable:
+                # not the error: it holds the search
+                log.warning("The panel's pictures cannot be written: %s", str(error))
+            self._unwritable = True
+            self.lost(candidate)
+
+    def _remove(self, candidates: Sequence[int]) -> None:
+        for candidate in candidates:
+            for size in SIZES:
+                if os.path.exists(path := self.path(candidate, size)):
+                    os.remove(path)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def too_many(rows: Sequence[Mapping[str, Any]], pinned: Collection[int]) -> list[int]:
+    """Once a tenth above the limit, the worst candidates whose pictures go; never the own seed or a pinned one."""
+    kept = [row for row in rows if row["picture"]]
+    if len(kept) <= PICTURES * 1.1:
+        return []
+    spare = sorted(
+        (row for row in kept if row["id"] and row["id"] not in pinned),
+        key=lambda row: (row["finished"], row["score"] or 0.0),
+    )
+    return [row["id"] for row in spare[: len(kept) - PICTURES]]

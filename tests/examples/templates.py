@@ -1,0 +1,140 @@
+"""The host's own workflow templates as API prompts, exported by its page, and every sampler in them swapped for ours.
+
+They are somebody else's work: what is exported is kept in the cache folder of dev.py, and nothing of it lies here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from noise_search.demo.server import Server, prepare
+from noise_search.dev import cache
+from noise_search.tests.host import COMFYUI_PATH, Page
+
+PACKAGES = ("comfyui-workflow-templates-json", "comfyui-frontend-package")
+SAMPLERS = ("KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced")
+SETTINGS = {
+    "Comfy.TutorialCompleted": True,
+    "Comfy.VueNodes.Enabled": False,
+    "Comfy.Workflow.Persist": False,
+    "Comfy.Workflow.ShowMissingNodesWarning": False,
+    "Comfy.Workflow.ShowMissingModelsWarning": False,
+}
+EXPORT = """async (workflow) => {
+    app.canvas.pause_rendering = true;
+    await app.loadGraphData(workflow, true, false);
+    return (await app.graphToPrompt()).output;
+}"""
+
+Prompt = dict[str, dict[str, Any]]
+
+
+class Site(NamedTuple):
+    """A sampler of a template.
+
+    Args:
+        template: Its name.
+        node: The sampler's id in the exported prompt.
+        prompt: The whole of it.
+    """
+
+    template: str
+    node: str
+    prompt: Prompt
+
+
+def versions() -> dict[str, str]:
+    """What the exported prompts depend on."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def exported(browser: Any, scratch: Path) -> dict[str, Prompt]:
+    """API prompts of all templates that sample on this machine: from the cache, or, in about two minutes, from a page
+    of a server that is started for it.
+    """
+    kept = cache() / "templates" / f"{hashlib.sha256(json.dumps([versions(), EXPORT]).encode()).hexdigest()[:16]}.json"
+    if not kept.exists():
+        kept.parent.mkdir(exist_ok=True)
+        part = kept.with_suffix(f".{os.getpid()}")
+        part.write_text(json.dumps(export(browser, scratch)), encoding="utf-8")
+        part.replace(kept)  # last: never half of them
+    return json.loads(kept.read_text(encoding="utf-8"))
+
+
+def export(browser: Any, scratch: Path) -> dict[str, Prompt]:
+    with Server(COMFYUI_PATH, prepare(scratch), paid=True) as server:
+        client = server.client()
+        client.request("/settings", SETTINGS)
+        context = browser.new_context(viewport={"width": 800, "height": 600})
+        page = Page(context.new_page(), client)
+        page.open()
+        prompts = {name: page.raw.evaluate(EXPORT, workflow) for name, workflow in local_templates()}
+        context.close()
+    return prompts
+
+
+def local_templates() -> Iterator[tuple[str, dict]]:
+    """Templates with a sampler in them, by name."""
+    spec = find_spec("comfyui_workflow_templates_json")
+    assert spec is not None and spec.origin is not None
+    for path in sorted(Path(spec.origin).parent.glob("templates/*.json")):
+        workflow = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(workflow, dict) and any(node["type"] in SAMPLERS for node in nodes_of(workflow)):
+            yield path.stem, workflow
+
+
+def nodes_of(workflow: dict) -> Iterator[dict]:
+    """All nodes, those of its subgraphs too."""
+    yield from workflow.get("nodes", ())
+    for graph in workflow.get("definitions", {}).get("subgraphs", ()):
+        yield from graph["nodes"]
+
+
+def sites(prompts: dict[str, Prompt]) -> Iterator[Site]:
+    """Samplers of pictures and videos that draw noise: one that adds none has nothing to search, and the second half of
+    a pair belongs to the first.
+    """
+    for template, prompt in prompts.items():
+        for name, node in prompt.items():
+            if node["class_type"] in SAMPLERS and shows_pictures(prompt, name) and draws_noise(prompt, node):
+                yield Site(template, name, prompt)
+
+
+def draws_noise(prompt: Prompt, sampler: dict) -> bool:
+    noise = sampler["inputs"].get("noise")
+    given = prompt[str(noise[0])]["class_type"] if isinstance(noise, list) else ""
+    return given != "DisableNoise" and sampler["inputs"].get("add_noise") not in ("disable", False)
+
+
+def shows_pictures(prompt: Prompt, sampler: str) -> bool:
+    """Whether what a sampler makes is decoded into pictures, and not only into sound or a solid."""
+    waiting, seen = [sampler], {sampler}
+    readers: dict[str, set[str]] = {}
+    for name, node in prompt.items():
+        for value in node["inputs"].values():
+            if isinstance(value, list):
+                readers.setdefault(str(value[0]), set()).add(name)
+    while waiting:
+        found = readers.get(waiting.pop(), set()) - seen
+        if any(prompt[name]["class_type"] in ("VAEDecode", "VAEDecodeTiled") for name in found):
+            return True
+        seen |= found
+        waiting += found
+    return False
+
+
+def swapped(site: Site) -> tuple[Prompt, str, str]:
+    """The prompt with our node in the place of the sampler; that node, and the input that it reads the prompt by."""
+    given = site.prompt[site.node]["inputs"]
+    kind, read = ("SamplingSetupCustom", "guider") if "guider" in given else ("NoiseSearch", "positive")
+    if site.prompt[site.node]["class_type"] == "KSamplerAdvanced":
+        kind = "SamplingSetupTwoStage"
+    ours = {"class_type": kind, "inputs": {**given, "vae": ["any", 0]}}
+    return {**site.prompt, site.node: ours}, site.node, read

@@ -1,0 +1,122 @@
+"""What a search holds while it runs, and what of it is alive when the next node runs."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from noise_search.tests.nodes.graphs import Brightness, drop_in, kept, run
+from noise_search.tests.nodes.test_routes import prompt
+from noise_search.verifiers.clips import Frames
+from noise_search.verifiers.technical import TechnicalQuality
+
+
+def test_a_search_is_freed_when_its_node_returns_without_a_collection(host, monkeypatch):
+    """A cycle of references kept seven clips of 0.9 GB while they were saved and enlarged."""
+    job = host.part("nodes.host.engine.job").SearchJob
+    made = []
+    monkeypatch.setattr(job, "report", seeing(job.report, made))
+    gc.collect()
+    gc.disable()
+    try:
+        result = host.run(prompt(seed=81, pictures=6), workflow={"id": "freed"})
+        assert result.ok, result.error
+        assert made and [one() for one in made] == [None] * len(made)
+    finally:
+        gc.enable()
+
+
+def seeing(report, made):
+    def seen(self, *arguments):
+        made.extend(map(weakref.ref, (self, self.evaluator, self.winners, self.winners.kept)))
+        return report(self, *arguments)
+
+    return seen
+
+
+def test_the_first_picture_is_kept_for_a_second_judge_only(host, monkeypatch):
+    job = host.part("nodes.host.engine.job").SearchJob
+    kept = []
+
+    def report(self, trace, winners, images):
+        kept.append(self.first_image is not None)
+        return before(self, trace, winners, images)
+
+    before = job.report
+    monkeypatch.setattr(job, "report", report)
+    judge = {"v": {"class_type": "LoadVerifier", "inputs": {"verifier": "sharpness", "device": "auto"}}}
+    for more in ({}, {"held_out": ["v", 0]}):
+        result = host.run({**judge, **prompt(seed=82, pictures=3, **more)})
+        assert result.ok, result.error
+    assert kept == [False, True]
+
+
+CLIP = (16, 21, 90, 160)  # of 720p
+GROUPS = [((16, 8, 8), 1, 4), ((16, 128, 128), 1, 4), (CLIP, 1, 1), (CLIP, 2, 2), ((16, 21, 16, 16), 1, 4)]
+
+
+@pytest.mark.parametrize(("shape", "batch", "group"), GROUPS)
+def test_a_few_are_judged_together_only_as_long_as_their_pictures_are_small(host, monkeypatch, shape, batch, group):
+    """Four clips of 720p take 3.6 GB, whatever is sampled together."""
+    from types import SimpleNamespace
+
+    evaluator = host.part("nodes.host.engine.evaluator")
+    sampling = SimpleNamespace(shapes=(shape,), vae=None, batch=0, hires=None)
+    one = object.__new__(evaluator.LocalEvaluator)
+    one.request, one.rollout = SimpleNamespace(sampling=sampling), SimpleNamespace(batch=batch)
+    assert one.group == group
+
+
+def test_one_picture_or_clip_leaves_the_search_uncopied(host):
+    as_batch = host.part("nodes.host.files.pictures").as_batch
+    picture, clip = torch.rand(8, 8, 3), torch.rand(5, 8, 8, 3)
+    assert as_batch([picture]).data_ptr() == picture.data_ptr() and as_batch([picture]).shape == (1, 8, 8, 3)
+    assert as_batch([clip]).data_ptr() == clip.data_ptr()
+
+
+def test_several_pictures_leave_the_search_without_being_there_twice(host):
+    """Sixty-four of 12 MB took 1.6 GB while they were put together."""
+    as_batch = host.part("nodes.host.files.pictures").as_batch
+    pictures = [torch.rand(8, 8, 3) for _ in range(5)]
+    alive, expected = [weakref.ref(picture) for picture in pictures], torch.stack(pictures)
+    assert torch.equal(as_batch(pictures), expected) and pictures == []
+    assert [picture() for picture in alive] == [None] * 5
+    clips = [torch.rand(3, 8, 8, 3), torch.rand(3, 8, 8, 3)]
+    assert torch.equal(as_batch(list(clips)), torch.cat(clips))
+
+
+@pytest.mark.parametrize("store", ["4", "off"])
+def test_different_pictures_are_chosen_by_their_looks_and_only_the_chosen_are_decoded(host, judge, monkeypatch, store):
+    """Four whole clips were held for each one that left the search."""
+    monkeypatch.setenv("NOISE_SEARCH_STORE", store)
+    verifier, winners, held = judge(Brightness()), host.part("nodes.host.engine.winners"), []
+    before = winners.Winners.only_best
+
+    def only_best(self, over):
+        before(self, over)
+        held.append((len(self.kept.images), len(self.kept.looks), len(self.kept.latents)))
+
+    graph = drop_in(verifier=["v", 0], pictures=16, keep=3, keep_different=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(winners.Winners, "only_best", only_best)
+        found = run(host, verifier, graph, kept("2", "image", "trace"))
+    assert held[-1] == (3, 9, 12)
+    only = winners.Kept.only
+    monkeypatch.setattr(winners.Kept, "only", lambda self, trials, whole: only(self, trials, len(trials)))
+    whole = run(host, verifier, drop_in(verifier=["v", 0], pictures=16, keep=3, keep_different=True, minutes=999.0),
+                kept("2", "image", "trace"))  # fmt: skip
+    assert torch.allclose(found.image, whole.image, atol=1e-5) and found.image.shape[0] == 3
+
+
+def test_frames_that_are_all_judged_are_not_copied():
+    clip = torch.rand(4, 3, 8, 8)
+    assert Frames().of(clip).data_ptr() == clip.data_ptr() and Frames().of(clip[:1]).data_ptr() == clip.data_ptr()
+    assert torch.equal(Frames("mean", 2).of(clip), clip[[0, 3]])
+
+
+def test_technical_quality_looks_at_one_picture_at_a_time_and_says_the_same(monkeypatch):
+    judge, seen = TechnicalQuality(), []
+    pictures = torch.rand(3, 3, 40, 56, generator=torch.Generator().manual_seed(2))
+    single = torch.cat([judge.measure(picture[None], "") for picture in pictures])
+    monkeypatch.setattr(judge, "_of_one", lambda image, one=judge._of_one: seen.append(len(image)) or one(image))
+    assert torch.equal(judge.measure(pictures, ""), single) and seen == [1, 1, 1]
