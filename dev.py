@@ -8,7 +8,7 @@
                 --host 0.16.3           only the nodes, all their tests, in the oldest ComfyUI that is supported
                 --frontend 1.45.20      only the page, with that version of ComfyUI's frontend, or with the "newest"
                 --card gpu-only         what computes, on a stand-in for a graphics card: no-doubles, gpu-only,
-                                        gpu-only-no-doubles or half
+                                        gpu-only-no-doubles, half or small
                 --with-weights PATH     and the verifiers' published values, for the weights in that folder
     python dev.py lint             the form and the types of the code, as `test` without paths or versions does too
     python dev.py serve [ARGS]     a ComfyUI with this pack and the tiny model; ARGS go to ComfyUI
@@ -63,7 +63,7 @@ LINTERS = ["ruff==0.17.6", "basedpyright==1.40.2"]  # pinned: a newer one finds 
 INSTALLERS = ["pip==26.3", "uv==0.13.9"]  # what the tests ask about installing this pack; pinned: they read its words
 LOADING = ["tests/verifiers", "tests/nodes/test_load_verifier.py"]  # what a version of transformers may break
 COMPUTING = ["tests/verifiers", "tests/nodes", "tests/families"]  # what a kind of card may break
-CARDS = ("no-doubles", "gpu-only", "gpu-only-no-doubles", "half")  # tests/card.py has them
+CARDS = ("no-doubles", "gpu-only", "gpu-only-no-doubles", "half", "small")  # tests/card.py has them
 NODES = ["tests/nodes"]  # what a version of the host may break
 # What runs beside all others, part by part: tests that wait for servers and browsers, and as many more as make both
 # sides take as long.

@@ -12,9 +12,9 @@ from .host.graph.prompt_text import TracedPrompt, trace_prompt_of_pictures
 from .host.graph.upstream import graph_around
 from .host.judges.host_verifier import check_readable
 from .host.judges.judging import checked, judged
-from .host.judges.sorting import pictures_in
+from .host.judges.sorting import clip_lengths, clips_in
 from .host.page.progress import say
-from .inputs import missing, only
+from .inputs import frames_per_video_input, missing, only
 from .sockets import CATEGORY, Verifier
 
 
@@ -62,6 +62,7 @@ class VerifierAgreementNode(io.ComfyNode):
                         "What the verifiers read. Empty = the positive prompt of the sampler that made the pictures."
                     ),
                 ),
+                frames_per_video_input(),
             ],
             outputs=[io.String.Output(display_name="weights"), io.String.Output(display_name="table")],
             hidden=[io.Hidden.unique_id, io.Hidden.prompt, io.Hidden.dynprompt],
@@ -89,8 +90,9 @@ class VerifierAgreementNode(io.ComfyNode):
         return missing(rest)
 
     @classmethod
-    def execute(cls, images, verifiers, ranking, prompt, scores=None) -> io.NodeOutput:
-        pictures = pictures_in(images)
+    def execute(cls, images, verifiers, ranking, prompt, scores=None, frames_per_video=None) -> io.NodeOutput:
+        typed = only(frames_per_video, "frames_per_video") or 0
+        pictures = clips_in(images, clip_lengths(images, typed=typed))
         wanted = taste(only(ranking, "ranking"), scores, len(pictures))
         judges = [judge for name, values in verifiers.items() if (judge := only(values, name)) is not None]
         columns, notes = opinions(pictures, judges, only(prompt, "prompt"), cls.traced())

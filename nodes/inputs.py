@@ -178,6 +178,22 @@ def model_inputs(lazy: bool = False) -> list:
     ]
 
 
+def frames_per_video_input() -> io.Int.Input:
+    return io.Int.Input(
+        "frames_per_video",
+        default=0,
+        min=0,
+        max=100000,
+        optional=True,
+        advanced=True,
+        display_name="frames per video",
+        tooltip=(
+            "How many frames of the images are one video. 0 = found out: videos of a search, or those whose latents are"
+            " connected; all else are pictures. 1 = all are pictures."
+        ),
+    )
+
+
 def sorted_outputs() -> list:
     """Pictures and what belongs to them, in a new order."""
     return [

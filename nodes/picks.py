@@ -12,12 +12,12 @@ from .host.graph.results import keep
 from .host.graph.upstream import graph_around
 from .host.judges.host_verifier import check_readable
 from .host.judges.judging import judged
-from .host.judges.sorting import pictures_in, sort_images, sort_latents, sort_noises, sort_values
+from .host.judges.sorting import clip_lengths, clips_in, sort_images, sort_latents, sort_noises, sort_values
 from .host.page.choice import Choice, checked_picks, read_choice
 from .host.page.human_pick import WHY, Answer, Pick, changed
 from .host.page.messages import PickFacts
 from .host.page.pages import asked_anew
-from .inputs import missing, only, sorted_outputs, unconnected
+from .inputs import frames_per_video_input, missing, only, sorted_outputs, unconnected
 from .sockets import CATEGORY, Verifier
 
 PICKED = ("Human Pick", "picked along")
@@ -31,7 +31,7 @@ class HumanPickNode(io.ComfyNode):
             node_id="HumanPick",
             display_name="Human Pick",
             category=CATEGORY,
-            description="Stops and shows the pictures: click those that go on, best first, or have others made.",
+            description="Stops and shows the pictures, of videos the middle frame: click those that go on, best first, or have others made.",
             search_aliases=[
                 "choose image",
                 "image chooser",
@@ -47,7 +47,7 @@ class HumanPickNode(io.ComfyNode):
             enable_expand=True,
             inputs=[
                 io.Image.Input(
-                    "images", lazy=True, tooltip="Pictures to pick from, a batch or a list; sizes may differ in a list."
+                    "images", lazy=True, tooltip="Pictures or videos to pick from, a batch or a list; sizes may differ in a list."
                 ),
                 Verifier.Input(
                     "verifier",
@@ -98,6 +98,7 @@ class HumanPickNode(io.ComfyNode):
                         " Saved pictures carry it."
                     ),
                 ),
+                frames_per_video_input(),
             ],
             outputs=[
                 *sorted_outputs(),
@@ -139,32 +140,34 @@ class HumanPickNode(io.ComfyNode):
 
     @classmethod
     async def execute(cls, images, timeout, prompt, choice=None, verifier=None, latents=None, noises=None, seeds=None,
-                      scores=None) -> io.NodeOutput:  # fmt: skip
+                      scores=None, frames_per_video=None) -> io.NodeOutput:  # fmt: skip
         spot, wanted = Spot(cls.hidden), read_choice(only(choice, "choice") or "")
         rolling = Rolling(spot.graph, spot.node, RIDING)
         if wanted.roll and not spot.depth:
             return rolled(rolling, wanted)
-        pictures = pictures_in(images)
+        lengths = clip_lengths(images, latents, only(frames_per_video, "frames_per_video") or 0)
+        pictures = clips_in(images, lengths)
         facts, found, fallback = looked_at(
             cls.hidden, spot, pictures, only(verifier, "verifier"), only(prompt, "prompt"), scores
         )
         riding = {"images": images, "latents": latents, "noises": noises, "seeds": seeds}
         # what does not belong together is refused before anybody is asked
-        picked_from(riding, range(len(pictures)), len(pictures))
+        picked_from(riding, lengths, range(len(pictures)), len(pictures))
         facts["roll"], facts["rollable"] = wanted.roll, rolling.possible
         facts["seeds"] = [str(seed) for seed in seeds or ()]
         if wanted.picked:
             answer = Answer(checked_picks(wanted.picked, len(pictures)), why="typed")
             changed(cls.hidden, spot.node, wanted.roll, answer)
         else:
-            answer = await Pick(cls.hidden, spot.node, spot.shown, pictures, facts, fallback).ask(
+            stills = [clip[len(clip) // 2][None] for clip in pictures]
+            answer = await Pick(cls.hidden, spot.node, spot.shown, stills, facts, fallback).ask(
                 only(timeout, "timeout")
             )
         if answer.roll:
             return rolled(rolling, Choice(wanted.roll + 1))
         keep(cls.hidden, spot.node, str(Choice(wanted.roll, answer.picked)))
         outputs = [
-            *picked_from(riding, answer.picked, len(pictures)),
+            *picked_from(riding, lengths, answer.picked, len(pictures)),
             (
                 sort_values(found, answer.picked, "scores", len(pictures))
                 if found
@@ -206,10 +209,10 @@ def pick_facts(columns: Sequence = (), values: Sequence = (), scores: Sequence =
     return PickFacts(columns=said[0], values=said[1], scores=said[2], notes=said[3], roll=0, rollable=False, seeds=[])
 
 
-def picked_from(riding: dict[str, Any], picked: Any, count: int) -> list[list]:
+def picked_from(riding: dict[str, Any], lengths: Sequence[int], picked: Any, count: int) -> list[list]:
     images, latents, noises, seeds = riding.values()
     return [
-        sort_images(images, picked, count),
+        sort_images(images, picked, lengths, count),
         sort_latents(latents, picked, count) if latents else unconnected("latents", *PICKED),
         sort_noises(noises, picked, count) if noises else unconnected("noises", *PICKED),
         sort_values(seeds, picked, "seeds", count) if seeds else unconnected("seeds", *PICKED),

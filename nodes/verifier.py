@@ -13,9 +13,9 @@ from .host.graph.upstream import graph_around
 from .host.judges import model_files as files
 from .host.judges.host_verifier import check_readable
 from .host.judges.judging import Crop, judged, table
-from .host.judges.sorting import pictures_in, sort_images, sort_latents, sort_noises, sort_values
+from .host.judges.sorting import clip_lengths, clips_in, sort_images, sort_latents, sort_noises, sort_values
 from .host.page.progress import say
-from .inputs import missing, numbers, only, sorted_outputs, unconnected
+from .inputs import frames_per_video_input, missing, numbers, only, sorted_outputs, unconnected
 from .sockets import CATEGORY, Verifier
 
 SORTED = ("Verifier Score", "sorted")
@@ -249,7 +249,7 @@ class VerifierScoreNode(io.ComfyNode):
             display_name="Verifier Score",
             category=CATEGORY,
             description=(
-                "Judges finished pictures, a batch or a list, and sorts them and what belongs to them, best first."
+                "Judges finished pictures or videos, a batch or a list, and sorts them and what belongs to them, best first."
             ),
             search_aliases=["judge", "score image", "best of n", "rank images", "sort images"],
             is_input_list=True,
@@ -279,6 +279,7 @@ class VerifierScoreNode(io.ComfyNode):
                         "pictures. ComfyUI extras such as (weights:1.2) are left out."
                     ),
                 ),
+                frames_per_video_input(),
             ],
             outputs=[
                 *sorted_outputs(),
@@ -298,9 +299,18 @@ class VerifierScoreNode(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, images, prompt, verifier=None, latents=None, noises=None, seeds=None, scores=None
+        cls,
+        images,
+        prompt,
+        verifier=None,
+        latents=None,
+        noises=None,
+        seeds=None,
+        scores=None,
+        frames_per_video=None,
     ) -> io.NodeOutput:
-        pictures = pictures_in(images)
+        lengths = clip_lengths(images, latents, only(frames_per_video, "frames_per_video") or 0)
+        pictures = clips_in(images, lengths)
         judge, typed, traced = only(verifier, "verifier"), only(prompt, "prompt"), cls.traced()
         values, found, notes = judged(pictures, judge, typed, traced, scores)
         order = sorted(range(len(found)), key=lambda index: -found[index])
@@ -309,7 +319,7 @@ class VerifierScoreNode(io.ComfyNode):
         text = "\n".join([*notes, *table(columns, values, found, order)])
         say(cls.hidden.unique_id, text)
         return io.NodeOutput(
-            sort_images(images, order),
+            sort_images(images, order, lengths),
             sort_latents(latents, order) if latents else unconnected("latents", *SORTED),
             sort_noises(noises, order) if noises else unconnected("noises", *SORTED),
             sort_values(seeds, order, "seeds") if seeds else unconnected("seeds", *SORTED),

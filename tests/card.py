@@ -32,11 +32,13 @@ class Kind:
         keeps_all: As with `--gpu-only`: latents and pictures stay on the card between nodes.
         precise: Models in 32-bit floats, so that results are those of the CPU to the bit; else in 16 bits, as the host
             chooses where a card can.
+        room: Bytes that weights may take beside what the host keeps free for computing; None for as many as there are.
     """
 
     doubles: bool = False
     keeps_all: bool = False
     precise: bool = True
+    room: int | None = None
 
 
 CARDS = {
@@ -44,6 +46,7 @@ CARDS = {
     "gpu-only": Kind(doubles=True, keeps_all=True),
     "gpu-only-no-doubles": Kind(keeps_all=True),
     "half": Kind(precise=False),
+    "small": Kind(doubles=True, room=2_000_000),  # less than most toy models take
 }
 
 
@@ -199,6 +202,24 @@ def put_in(kind: Kind) -> None:
     if kind.precise:
         args.force_fp32 = args.fp32_unet = args.fp32_vae = args.fp32_text_enc = memory.FORCE_FP32 = True
     args.gpu_only = kind.keeps_all
+    if kind.room is not None:
+        memory.vram_state, memory.get_free_memory = memory.VRAMState.NORMAL_VRAM, small_memory(memory, kind.room)
     torch.Generator = Generator
     torch.mps.empty_cache = torch.mps.synchronize = lambda: None
     torch.__future__.set_overwrite_module_params_on_conversion(True)  # a module's weights become those on the card
+
+
+def small_memory(memory: Any, room: int) -> Callable:
+    """The host's `get_free_memory`, by its own books of what is loaded: so models push each other out, and load in
+    parts.
+    """
+    everywhere = memory.get_free_memory
+
+    def free(device: Any = None, torch_free_too: bool = False) -> Any:
+        if device is not None and not is_card(device):
+            return everywhere(device, torch_free_too)
+        there = [loaded for loaded in memory.current_loaded_models if is_card(loaded.device)]
+        left = int(memory.minimum_inference_memory()) + room - sum(one.model_loaded_memory() for one in there)
+        return (left, left) if torch_free_too else left
+
+    return free

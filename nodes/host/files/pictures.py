@@ -12,11 +12,14 @@ from comfy.cli_args import args
 from PIL import Image, ImageDraw, ImageFont
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from .metadata import carried
 
 PREVIEW_SIZE = 512
 CAPTION_WIDTH = 256  # pixels that a caption needs
+
+_frames = WeakTensorKeyDictionary()  # of IMAGE batches that hold videos: frames of each
 
 
 def clip_of(image: Tensor) -> Tensor:
@@ -39,10 +42,21 @@ def distances(looks: list[Tensor]) -> Tensor:
 
 def as_batch(images: list[Tensor]) -> Tensor:
     """An IMAGE batch `(n, h, w, c)`; frames of videos follow each other. One picture is not copied, and of several each
-    leaves the list once it was copied, so that all of them need not be there twice.
+    leaves the list once it was copied, so that all of them need not be there twice. `frames_of` knows videos in it.
     """
-    if len(images) == 1:
-        return clip_of(images[0])
+    frames = len(clip_of(images[0]))
+    batch = clip_of(images[0]) if len(images) == 1 else _copied(images)
+    if frames > 1:
+        _frames[batch] = frames
+    return batch
+
+
+def frames_of(batch: Tensor) -> int:
+    """Frames of each video in an IMAGE batch that left a search; 0 where it is not known to hold any."""
+    return _frames.get(batch, 0)
+
+
+def _copied(images: list[Tensor]) -> Tensor:
     first, place = clip_of(images[0]), 0
     out = first.new_empty(sum(len(clip_of(image)) for image in images), *first.shape[1:])
     del first

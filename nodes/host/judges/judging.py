@@ -21,7 +21,9 @@ from .host_verifier import order_note, prompt_for, warn
 def judged(
     pictures: list[Tensor], judge: Any, typed: str, traced: TracedPrompt, scores: list | None
 ) -> tuple[list, list[float], list[str]]:
-    """Raw values per picture, one score per picture, and what the artist should know."""
+    """Raw values per picture `(1, h, w, c)` or video `(frames, h, w, c)`, one score each, and what the artist should
+    know.
+    """
     if (judge is None) == (scores is None):
         raise ValueError(f"either verifier or scores must be connected, got {'neither' if judge is None else 'both'}")
     if scores is not None:
@@ -33,12 +35,18 @@ def judged(
 
 
 def measured(pictures: list[Tensor], judge: Any, prompt: str) -> Tensor:
-    """Raw values `(n, k)` of pictures `(1, h, w, c)`, those of one size together."""
+    """Raw values `(n, k)` of pictures `(1, h, w, c)` and videos `(frames, h, w, c)`, those of one size together."""
     values = torch.empty(len(pictures), len(judge.columns))
     for shape in {picture.shape for picture in pictures}:
         rows = [row for row, picture in enumerate(pictures) if picture.shape == shape]
-        values[rows] = judge.measure(torch.cat([pictures[row] for row in rows]), prompt)
+        same = [pictures[row] for row in rows]
+        values[rows] = judge.measure(torch.cat(same), prompt) if shape[0] == 1 else videos(judge, same, prompt)
     return values
+
+
+def videos(judge: Any, clips: list[Tensor], prompt: str) -> Tensor:
+    """Raw values `(n, k)` of videos of one size."""
+    return measure_clips(judge, clips, prompt).float()
 
 
 def ranked(judge: Any, pool: Tensor) -> Tensor:

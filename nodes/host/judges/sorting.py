@@ -1,5 +1,5 @@
-"""Pictures and what belongs to them, put in one order. What came as one batch leaves as one, what came as a list as a
-list.
+"""Pictures or videos and what belongs to them, put in one order. What came as one batch leaves as one, what came as a
+list as a list.
 
 An order names places among `of` pictures; without `of`, it names all of them.
 """
@@ -10,18 +10,48 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..files.pictures import frames_of
 from ..setup.noise import OurNoise, ReorderedNoise, joined, streams
 
 Order = Sequence[int]
 
 
-def pictures_in(images: Sequence[Tensor]) -> list[Tensor]:
-    """Single pictures `(1, h, w, c)` of a list of IMAGE batches; their sizes may differ."""
-    return [picture for batch in images for picture in batch.split(1)]
+def clip_lengths(images: Sequence[Tensor], latents: Sequence[dict] | None = None, typed: int = 0) -> list[int]:
+    """How many frames of each IMAGE batch `(n, h, w, c)` are one video; 1 where they are pictures.
+
+    Args:
+        images: Batches, as they came in.
+        latents: LATENTs of the same pictures or videos, where they are connected.
+        typed: Frames of each video as the artist says, 0 where the pack finds out: from what left a search, or from
+            latents of videos.
+
+    Raises:
+        ValueError: Where a batch is no multiple of the frames.
+    """
+    if not typed:
+        rows = [streams(latent["samples"])[0] for latent in latents or ()]
+        clips = sum(map(len, rows)) if rows and all(row.ndim == 5 for row in rows) else 0
+        total = sum(map(len, images))
+        evenly = total // clips if clips and total % clips == 0 else 1
+        lengths = [frames_of(batch) or evenly for batch in images]
+    else:
+        lengths = [typed] * len(images)
+    for batch, length in zip(images, lengths, strict=True):
+        if len(batch) % length:
+            raise ValueError(f"frames_per_video must divide the {len(batch)} frames of a batch, got {length}")
+    return lengths
 
 
-def sort_images(images: Sequence[Tensor], order: Order, of: int = 0) -> list[Tensor]:
-    return arrange(images, order, len, lambda batch, rows: batch[list(rows)], "images", of)
+def clips_in(images: Sequence[Tensor], lengths: Sequence[int]) -> list[Tensor]:
+    """Single pictures `(1, h, w, c)` or videos `(frames, h, w, c)` of IMAGE batches; their sizes may differ."""
+    return [clip for batch, length in zip(images, lengths, strict=True) for clip in batch.split(length)]
+
+
+def sort_images(images: Sequence[Tensor], order: Order, lengths: Sequence[int], of: int = 0) -> list[Tensor]:
+    """Pictures, or whole videos, in an order."""
+    clips = [batch.unflatten(0, (-1, length)) for batch, length in zip(images, lengths, strict=True)]
+    sorted_clips = arrange(clips, order, len, lambda batch, rows: batch[list(rows)], "images", of)
+    return [batch.flatten(0, 1) for batch in sorted_clips]
 
 
 def sort_latents(latents: Sequence[dict], order: Order, of: int = 0) -> list[dict]:

@@ -1,0 +1,157 @@
+"""Videos in nodes that take finished pictures: a clip is one candidate there, however many frames it has."""
+
+import gc
+import weakref
+
+import pytest
+import torch
+from noise_search.tests.nodes.graphs import Brightness, refused, run, searched
+from noise_search.tests.nodes.test_human_pick import artist, pick, value  # noqa: F401 (a fixture)
+
+FRAMES = 5
+WAN = {"class_type": "ToyModel", "inputs": {"family": "wan", "batch": 1}}
+JUDGE = {"v": {"class_type": "ToyValue", "inputs": {"name": "v"}}}
+RANKED = ("images", "latents", "noises", "seeds", "scores", "best score")
+
+
+@pytest.fixture
+def bright(host):
+    host.toys.VALUES["v"] = Brightness()
+
+
+def clips(count=3):
+    """Videos in one batch, each as bright as its number."""
+    return torch.cat([torch.full((FRAMES, 8, 8, 3), (place + 1) / 10) for place in range(count)])
+
+
+def numbers(images):
+    """Of the clips that are in a batch."""
+    return [round(float(clip.mean()) * 10) for clip in images.split(FRAMES)]
+
+
+def video_latents(count=3):
+    return {"samples": torch.arange(float(count)).reshape(count, 1, 1, 1, 1).expand(count, 16, 2, 1, 1)}
+
+
+def score(*outputs, **inputs):
+    kept = {
+        f"k{name}": {"class_type": "ToyKeep", "inputs": {"value": ["score", RANKED.index(name)], "name": name}}
+        for name in outputs
+    }
+    return {"score": {"class_type": "VerifierScore", "inputs": {"prompt": "", **inputs}}, **kept}
+
+
+def test_the_clips_of_a_search_are_picked_as_clips(host, artist, bright):  # noqa: F811
+    search = searched(model=WAN, keep=3, pictures=3)
+    kept = {"all": {"class_type": "ToyKeep", "inputs": {"value": ["2", 1], "name": "all"}}}
+    someone = artist([2, 0])
+    result = someone.run(search | JUDGE | kept | pick("images", "picked", images=["2", 1]))
+    assert result.ok, result.error
+    every = result.kept["all"][0].unflatten(0, (3, -1))
+    assert every.shape[1] > 1, "it is a video"
+    assert torch.equal(result.kept["images"][0], every[[2, 0]].flatten(0, 1))
+    assert result.kept["picked"] == [2, 0]
+    assert (someone.seen[0]["count"], len(someone.seen[0]["sizes"])) == (3, 3)
+    files = list(host.base.glob(f"temp/noise_search/picks/{someone.seen[0]['pick']}/*"))
+    assert len(files) == 6, "a small and a large picture of each clip"
+    assert result.outputs["pick"]["text"] == ["You picked #3, #1 of 3."]
+
+
+def test_clips_are_picked_along_with_their_latents(host, artist):  # noqa: F811
+    prompt = value(host, "images", clips()) | value(host, "latents", video_latents())
+    result = artist([1]).run(prompt | pick("images", "latents", images=["images", 0], latents=["latents", 0]))
+    assert result.ok, result.error
+    assert numbers(result.kept["images"][0]) == [2]
+    assert result.kept["latents"][0]["samples"].unique().tolist() == [1.0]
+
+
+def test_the_gallery_shows_the_middle_frame_of_each(host, artist):  # noqa: F811
+    video = torch.zeros(2 * FRAMES, 16, 16, 3)
+    video[2], video[7] = 0.5, 1.0
+    someone = artist([0])
+    shown = []
+    keep = host.part("nodes.host.page.human_pick").Pick._write
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            host.part("nodes.host.page.human_pick").Pick,
+            "_write",
+            lambda self, place, image: shown.append(float(image.mean())) or keep(self, place, image),
+        )
+        result = someone.run(value(host, "images", video) | pick("images", images=["images", 0], frames_per_video=5))
+    assert result.ok, result.error
+    assert shown == [0.5, 1.0]
+
+
+def test_clips_that_came_as_a_list_leave_as_a_list(host, artist):  # noqa: F811
+    prompt = value(host, "images", list(clips().split(FRAMES)))
+    result = artist([2, 1]).run(prompt | pick("images", images=["images", 1], frames_per_video=FRAMES))
+    assert result.ok, result.error
+    assert [tuple(image.shape) for image in result.kept["images"]] == [(FRAMES, 8, 8, 3)] * 2
+    assert [numbers(image) for image in result.kept["images"]] == [[3], [2]]
+
+
+def test_clips_are_judged_as_clips_and_sorted_whole(host, bright):
+    prompt = value(host, "images", clips()) | value(host, "latents", video_latents()) | JUDGE
+    found = run(
+        host,
+        prompt,
+        score("images", "latents", "scores", images=["images", 0], latents=["latents", 0], verifier=["v", 0]),
+    )
+    assert numbers(found.images) == [3, 2, 1]
+    assert found.latents["samples"][:, 0, 0, 0, 0].tolist() == [2.0, 1.0, 0.0]
+    assert found.scores == pytest.approx([0.3, 0.2, 0.1])
+
+
+def test_a_judge_of_motion_sees_the_motion_of_each_clip(host):
+    moving = torch.rand(FRAMES, 32, 32, 3, generator=torch.Generator().manual_seed(1))
+    prompt = value(host, "images", torch.cat([torch.full((FRAMES, 32, 32, 3), 0.5), moving]))
+    judge = {"judge": {"class_type": "LoadVerifier", "inputs": {"verifier": "motion", "device": "auto"}}}
+    found = run(
+        host,
+        prompt | judge,
+        score("images", "scores", images=["images", 0], verifier=["judge", 0], frames_per_video=FRAMES),
+    )
+    assert torch.equal(found.images[:FRAMES], moving)
+    assert found.scores[0] > found.scores[1]
+
+
+def test_a_taste_is_told_of_clips_and_not_of_frames(host, bright):
+    agreement = {
+        "class_type": "VerifierAgreement",
+        "inputs": {
+            "images": ["images", 0],
+            "verifiers.verifier0": ["v", 0],
+            "ranking": "3 2 1",
+            "prompt": "",
+            "frames_per_video": FRAMES,
+        },
+    }
+    found = run(host, value(host, "images", clips()) | JUDGE | {"agreement": agreement})
+    assert "+1.00" in found.ui["agreement"]["text"][0]
+
+
+def test_frames_that_cannot_be_clips_of_that_length_are_refused(host):
+    prompt = value(host, "images", clips()) | value(host, "scores", [1.0])
+    text = refused(host, prompt, score("images", images=["images", 0], scores=["scores", 1], frames_per_video=4))
+    assert "frames_per_video must divide the 15 frames of a batch, got 4" in text
+
+
+def test_pictures_stay_pictures_also_with_their_latents_and_a_clips_frames_where_that_is_wanted(host, artist):  # noqa: F811
+    latents = {"samples": torch.zeros(15, 4, 1, 1)}
+    prompt = value(host, "images", clips()) | value(host, "latents", latents)
+    result = artist([14]).run(prompt | pick("images", images=["images", 0], latents=["latents", 0]))
+    assert result.ok and len(result.kept["images"][0]) == 1
+    search = searched(model=WAN, keep=2, pictures=2)
+    host.toys.VALUES["v"] = Brightness()
+    result = artist([3]).run(search | JUDGE | pick("images", images=["2", 1], frames_per_video=1))
+    assert result.ok and len(result.kept["images"][0]) == 1
+
+
+def test_what_is_known_of_clips_holds_none_of_them(host):
+    pictures = host.part("nodes.host.files.pictures")
+    batch = pictures.as_batch([torch.zeros(3, 8, 8, 3), torch.zeros(3, 8, 8, 3)])
+    gone = weakref.ref(batch)
+    assert pictures.frames_of(batch) == 3 and pictures.frames_of(batch.clone()) == 0
+    del batch
+    gc.collect()
+    assert gone() is None
