@@ -4,6 +4,7 @@
     python dev.py demo             search noise with a tiny model in a real ComfyUI: pictures and a table
     python dev.py test [ARGS]      all tests, the main ones in the oldest ComfyUI as well; ARGS go to pytest
                 --matrix                only what installing the pack would change, with pip in every cell, too
+                --templates             only the prompts of ComfyUI's own templates, of all of them
                 --transformers 4.50.3   only what loads verifiers, with that version of transformers
                 --host 0.16.3           only the nodes, all their tests, in the oldest ComfyUI that is supported
                 --frontend 1.45.20      only the page, with that version of ComfyUI's frontend, or with the "newest"
@@ -73,6 +74,7 @@ NO_TESTS = 5  # exit code of pytest
 MAIN = ["tests/nodes/test_search_nodes.py", "tests/nodes/test_walk.py", "tests/nodes/test_store.py"]
 PAGE = ["tests/browser"]  # what a version of its frontend may break
 INSTALLING = ["tests/test_requirements.py"]
+TEMPLATES = ["tests/examples/test_templates.py"]
 NEWEST = "newest"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 CARD_TOOLS = ("nvidia-smi", "rocm-smi", "amd-smi", "xpu-smi")  # they come with the drivers of cards
@@ -149,10 +151,13 @@ def test(arguments: list[str]) -> int:
     card, arguments = option("--card", arguments)
     if card and card not in CARDS:
         raise SystemExit(f"--card must be one of {', '.join(CARDS)}, got {card}")
-    matrix, arguments = "--matrix" in arguments, [each for each in arguments if each != "--matrix"]
+    matrix, arguments = switch("--matrix", arguments)
+    templates, arguments = switch("--templates", arguments)
     if weights and not Path(weights).is_dir():
         raise SystemExit(f"PATH must be a folder that holds weights, got {weights}")
     given = {"NOISE_SEARCH_WEIGHTS": str(Path(weights).absolute())} if weights else {}
+    if templates:
+        given, arguments = {**given, "NOISE_SEARCH_TEMPLATES": "all"}, [*TEMPLATES, *arguments]
     host = find_host()
     python = environment(host)
     if version:
@@ -221,6 +226,11 @@ def option(name: str, arguments: list[str]) -> tuple[str, list[str]]:
                 raise SystemExit(f"{name} must be followed by a value, got none")
             return arguments[place + 1], arguments[:place] + arguments[place + 2 :]
     return "", arguments
+
+
+def switch(name: str, arguments: list[str]) -> tuple[bool, list[str]]:
+    """Whether `name` is there, and the other arguments."""
+    return name in arguments, [argument for argument in arguments if argument != name]
 
 
 def is_test(argument: str) -> bool:

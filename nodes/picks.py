@@ -31,7 +31,10 @@ class HumanPickNode(io.ComfyNode):
             node_id="HumanPick",
             display_name="Human Pick",
             category=CATEGORY,
-            description="Stops and shows the pictures, of videos the middle frame: click those that go on, best first, or have others made.",
+            description=(
+                "Stops and shows the pictures, or the middle frames of videos: click those that go on, best first, or"
+                " have others made."
+            ),
             search_aliases=[
                 "choose image",
                 "image chooser",
@@ -47,7 +50,9 @@ class HumanPickNode(io.ComfyNode):
             enable_expand=True,
             inputs=[
                 io.Image.Input(
-                    "images", lazy=True, tooltip="Pictures or videos to pick from, a batch or a list; sizes may differ in a list."
+                    "images",
+                    lazy=True,
+                    tooltip="Pictures or videos to pick from, a batch or a list; sizes may differ in a list.",
                 ),
                 Verifier.Input(
                     "verifier",

@@ -249,7 +249,8 @@ class VerifierScoreNode(io.ComfyNode):
             display_name="Verifier Score",
             category=CATEGORY,
             description=(
-                "Judges finished pictures or videos, a batch or a list, and sorts them and what belongs to them, best first."
+                "Judges finished pictures or videos, a batch or a list, and sorts them and what belongs to them,"
+                " best first."
             ),
             search_aliases=["judge", "score image", "best of n", "rank images", "sort images"],
             is_input_list=True,

@@ -100,7 +100,7 @@ class Card(TorchFunctionMode):
         if here and name in ("numpy", "__array__"):
             raise TypeError("can't convert a tensor on the card to numpy: use Tensor.cpu() first")
         if here and name == "cpu":
-            return to_cpu(function(to_cpu(args[0]), *args[1:], **named))
+            return to_cpu(args[0]).clone()  # another memory
         if given and name == "to":
             return self._moved(function, args[0], list(args[1:]), named)
         if is_device(named.get("device")):

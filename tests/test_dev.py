@@ -281,15 +281,40 @@ def test_installers_are_installed_once_at_their_versions(installed):
     assert installed == [("install", *dev.INSTALLERS)] and all("==" in pinned for pinned in dev.INSTALLERS)
 
 
-def test_the_matrix_is_asked_for_in_the_tests_of_what_an_installation_moves(monkeypatch, tmp_path):
-    started = []
+@pytest.fixture
+def started(monkeypatch, tmp_path):
+    """What `dev.test` would run, with its variables."""
+    runs = []
     monkeypatch.setenv("COMFYUI_PATH", str(folder_of_a_host(tmp_path / "host")))
     monkeypatch.setenv("NOISE_SEARCH_PYTHON", "python")
-    monkeypatch.setattr(dev, "run", lambda command, variables: started.append((command, variables)) or 0)
+    monkeypatch.setattr(dev, "run", lambda command, variables: runs.append((command, variables)) or 0)
+    monkeypatch.setattr(dev, "find_chromium", lambda python: "chromium")
+    return runs
+
+
+def test_the_matrix_is_asked_for_in_the_tests_of_what_an_installation_moves(started):
     assert dev.test(["-x", "--matrix"]) == 0
     ((command, variables),) = started
     assert command == ["python", "-m", "pytest", "tests/test_requirements.py", "-x"]
     assert variables["NOISE_SEARCH_MATRIX"] == "all"
+
+
+def test_all_templates_are_asked_for_in_their_tests_alone(started):
+    assert dev.test(["--templates", "-x"]) == 0
+    ((command, variables),) = started
+    assert command == ["python", "-m", "pytest", "tests/examples/test_templates.py", "-x"]
+    assert variables["NOISE_SEARCH_TEMPLATES"] == "all" and variables["CHROMIUM_PATH"] == "chromium"
+
+
+def test_a_card_is_put_into_all_tests_that_compute_or_into_those_that_are_named(started):
+    assert dev.test(["--card", "half"]) == 0
+    assert dev.test(["--card=small", "tests/nodes"]) == 0
+    (every, first), (some, second) = started
+    assert every == ["python", "-m", "pytest", "tests/verifiers", "tests/nodes", "tests/families"]
+    assert some == ["python", "-m", "pytest", "tests/nodes"]
+    assert (first["NOISE_SEARCH_TEST_CARD"], second["NOISE_SEARCH_TEST_CARD"]) == ("half", "small")
+    with pytest.raises(SystemExit, match="--card must be one of no-doubles, .*, got big"):
+        dev.test(["--card", "big"])
 
 
 def test_every_python_that_is_promised_is_tested_on_every_system_in_public():

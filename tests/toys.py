@@ -4,6 +4,7 @@ node.
 
 import functools
 import math
+from itertools import pairwise
 
 import comfy.ops
 import comfy.sd
@@ -175,11 +176,38 @@ def controlnet():
 
 @functools.cache
 def vae(channels: int = 16):
-    """A random TAESD: eight pixels per latent element, any number of latent channels."""
+    """A TAESD to the host, with few random weights: eight pixels per latent element, any number of latent channels."""
     from comfy.taesd.taesd import TAESD
 
-    weights = random_weights(TAESD(latent_channels=channels))
-    return comfy.sd.VAE(sd={key: value for key, value in weights.items() if not key.startswith("vae_")})
+    whole = TAESD(latent_channels=channels).state_dict()
+    made = comfy.sd.VAE(sd={key: value for key, value in whole.items() if not key.startswith("vae_")})
+    inner = made.first_stage_model
+    inner.taesd_decoder, inner.taesd_encoder = few_weights(decoder(channels)), few_weights(encoder(channels))
+    return made
+
+
+def few_weights(module: torch.nn.Module) -> torch.nn.Module:
+    module.load_state_dict(random_weights(module, gain=1.6))
+    return module.requires_grad_(False)
+
+
+def decoder(channels: int) -> torch.nn.Module:
+    """Latents `(n, channels, h, w)` to pictures `(n, 3, 8 h, 8 w)`; the host's own takes most of the time of the
+    tests.
+    """
+    widths, up = [channels, 8, 8, 8], torch.nn.Upsample(scale_factor=2)
+    levels = [part for into, out in pairwise(widths) for part in (conv(into, out), torch.nn.ReLU(), up)]
+    return torch.nn.Sequential(*levels, conv(8, 3), torch.nn.Sigmoid())
+
+
+def encoder(channels: int) -> torch.nn.Module:
+    """Pictures `(n, 3, 8 h, 8 w)` to latents `(n, channels, h, w)`."""
+    levels = [part for into, out in pairwise([3, 8, 8, 8]) for part in (conv(into, out, stride=2), torch.nn.ReLU())]
+    return torch.nn.Sequential(*levels, conv(8, channels))
+
+
+def conv(into: int, out: int, stride: int = 1) -> torch.nn.Module:
+    return comfy.ops.disable_weight_init.Conv2d(into, out, 3, stride=stride, padding=1)
 
 
 class ToyModel(io.ComfyNode):

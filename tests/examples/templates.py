@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,27 +55,31 @@ def versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in PACKAGES}
 
 
-def exported(browser: Any, scratch: Path) -> dict[str, Prompt]:
-    """API prompts of all templates that sample on this machine: from the cache, or, in about two minutes, from a page
-    of a server that is started for it.
+def exported(browser: Any, scratch: Path, names: Collection[str] | None = None) -> dict[str, Prompt]:
+    """API prompts of templates that sample on this machine, by name; of all of them where no names are given.
+
+    Those that are not in the cache are exported, half a second each, by a page of a server that is started for it.
     """
-    kept = cache() / "templates" / f"{hashlib.sha256(json.dumps([versions(), EXPORT]).encode()).hexdigest()[:16]}.json"
-    if not kept.exists():
-        kept.parent.mkdir(exist_ok=True)
-        part = kept.with_suffix(f".{os.getpid()}")
-        part.write_text(json.dumps(export(browser, scratch)), encoding="utf-8")
-        part.replace(kept)  # last: never half of them
-    return json.loads(kept.read_text(encoding="utf-8"))
+    digest = hashlib.sha256(json.dumps([versions(), EXPORT]).encode()).hexdigest()[:16]
+    folder = cache() / "templates" / digest
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {name: workflow for name, workflow in local_templates() if names is None or name in names}
+    missing = {name: workflow for name, workflow in wanted.items() if not (folder / f"{name}.json").exists()}
+    for name, prompt in (export(browser, scratch, missing) if missing else {}).items():
+        part = folder / f"{name}.{os.getpid()}"
+        part.write_text(json.dumps(prompt), encoding="utf-8")
+        part.replace(folder / f"{name}.json")  # last: never half of one
+    return {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in wanted}
 
 
-def export(browser: Any, scratch: Path) -> dict[str, Prompt]:
+def export(browser: Any, scratch: Path, workflows: Mapping[str, dict]) -> dict[str, Prompt]:
     with Server(COMFYUI_PATH, prepare(scratch), paid=True) as server:
         client = server.client()
         client.request("/settings", SETTINGS)
         context = browser.new_context(viewport={"width": 800, "height": 600})
         page = Page(context.new_page(), client)
         page.open()
-        prompts = {name: page.raw.evaluate(EXPORT, workflow) for name, workflow in local_templates()}
+        prompts = {name: page.raw.evaluate(EXPORT, workflow) for name, workflow in workflows.items()}
         context.close()
     return prompts
 

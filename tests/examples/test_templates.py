@@ -1,7 +1,8 @@
 """In every workflow template of the host that samples pictures or videos on this machine, the prompt is found, or the
 node says what to do; it is never another text.
 
-Every text in the list of outcomes was read by a person, beside the template that it came from.
+Every text in the list of outcomes was read by a person, beside the template that it came from. `dev.py test
+--templates` tries all of them; else those where no text is found, and every fifth of the others.
 """
 
 import json
@@ -21,9 +22,20 @@ WRITERS = {"TextGenerate", "TextGenerateLTX2Prompt", "GeminiNode", "WanDancerEnc
 ONE_TEXT = {"hidream_e1_1", "video_ltx2_t2v_distilled"}  # connected to both sides in the template itself
 
 
+ALL = os.environ.get("NOISE_SEARCH_TEMPLATES") == "all" or bool(os.environ.get(SWITCH))
+
+
 @pytest.fixture(scope="module")
-def prompts(browser, tmp_path_factory):
-    return exported(browser, tmp_path_factory.mktemp("templates"))
+def reviewed():
+    return json.loads(REVIEWED.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def prompts(browser, tmp_path_factory, reviewed):
+    listed = reviewed["outcomes"]
+    plain = [name for name, outcomes in listed.items() if all(one.startswith("text") for one in outcomes.values())]
+    some = set(listed) - set(plain) | set(plain[::5])
+    return exported(browser, tmp_path_factory.mktemp("templates"), None if ALL else some)
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +74,17 @@ def by_template(found):
     return listed
 
 
-def test_every_prompt_is_the_one_that_a_person_found(found):
+def test_every_prompt_is_the_one_that_a_person_found(found, prompts, reviewed):
     """`NOISE_SEARCH_WRITE_TEMPLATE_PROMPTS=1` writes the list for other templates, and shows the texts to be read."""
     if os.environ.get(SWITCH):
         for site, traced in found.items():
             print(f"{site.template} {site.node}: {traced.text or traced.problem}")
         written = {"versions": versions(), "outcomes": by_template(found)}
         REVIEWED.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
-    reviewed = json.loads(REVIEWED.read_text(encoding="utf-8"))
+        reviewed = written
     if reviewed["versions"] == versions():
-        assert by_template(found) == reviewed["outcomes"]
+        assert by_template(found) == {name: one for name, one in reviewed["outcomes"].items() if ALL or name in prompts}
+        assert len(found) >= 50
 
 
 def test_no_prompt_is_the_text_of_the_negative_one(prompts, found, tracing):
@@ -82,10 +95,11 @@ def test_no_prompt_is_the_text_of_the_negative_one(prompts, found, tracing):
 
 
 def test_nearly_every_prompt_is_found_or_can_be_connected(found):
+    """Of all of them 8: 4 whose text is empty, and 4 that have none."""
     counts = Counter(outcome(traced).split()[0].rstrip(",") for traced in found.values())
     print(dict(counts))
-    assert counts["text"] + counts["connect"] >= 225
-    assert counts["empty"] + counts["no"] <= 0.04 * len(found)
+    assert counts["empty"] + counts["no"] <= 8
+    assert not ALL or counts["text"] + counts["connect"] >= 225
 
 
 def test_what_is_refused_comes_with_what_to_do(found):

@@ -323,8 +323,12 @@ def test_winners_that_differ_are_kept_where_that_was_asked_for(host, judge):
         flat = batch.flatten(1)
         return torch.cdist(flat, flat).sum().item()
 
-    best, different = images(), images(keep_different=True)
-    assert torch.equal(best[0], different[0]) and spread(different) > spread(best)
+    gains = []
+    for seed in (5, 6, 7):
+        best, different = images(seed=seed), images(seed=seed, keep_different=True)
+        assert torch.equal(best[0], different[0])
+        gains.append(spread(different) - spread(best))
+    assert min(gains) >= 0 and max(gains) > 0
 
 
 @every_search

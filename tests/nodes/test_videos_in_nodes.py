@@ -5,6 +5,8 @@ import weakref
 
 import pytest
 import torch
+from noise_search.tests.families import tiny
+from noise_search.tests.families.matrix import FAMILIES
 from noise_search.tests.nodes.graphs import Brightness, refused, run, searched
 from noise_search.tests.nodes.test_human_pick import artist, pick, value  # noqa: F401 (a fixture)
 
@@ -17,6 +19,19 @@ RANKED = ("images", "latents", "noises", "seeds", "scores", "best score")
 @pytest.fixture
 def bright(host):
     host.toys.VALUES["v"] = Brightness()
+
+
+@pytest.fixture
+def filmed(host, bright):
+    """`filmed(3)`: a search that hands on three clips."""
+
+    def build(keep):
+        family = next(one for one in FAMILIES if one.name == "Wan 2.1")
+        nodes = searched(model=WAN, keep=keep, pictures=keep) | JUDGE
+        nodes["s"]["inputs"]["vae"] = ["vae", 0]
+        return nodes | value(host, "vae", tiny.vae(family, host.toys))
+
+    return build
 
 
 def clips(count=3):
@@ -41,11 +56,10 @@ def score(*outputs, **inputs):
     return {"score": {"class_type": "VerifierScore", "inputs": {"prompt": "", **inputs}}, **kept}
 
 
-def test_the_clips_of_a_search_are_picked_as_clips(host, artist, bright):  # noqa: F811
-    search = searched(model=WAN, keep=3, pictures=3)
+def test_the_clips_of_a_search_are_picked_as_clips(host, artist, filmed):  # noqa: F811
     kept = {"all": {"class_type": "ToyKeep", "inputs": {"value": ["2", 1], "name": "all"}}}
     someone = artist([2, 0])
-    result = someone.run(search | JUDGE | kept | pick("images", "picked", images=["2", 1]))
+    result = someone.run(filmed(3) | kept | pick("images", "picked", images=["2", 1]))
     assert result.ok, result.error
     every = result.kept["all"][0].unflatten(0, (3, -1))
     assert every.shape[1] > 1, "it is a video"
@@ -136,14 +150,12 @@ def test_frames_that_cannot_be_clips_of_that_length_are_refused(host):
     assert "frames_per_video must divide the 15 frames of a batch, got 4" in text
 
 
-def test_pictures_stay_pictures_also_with_their_latents_and_a_clips_frames_where_that_is_wanted(host, artist):  # noqa: F811
+def test_pictures_stay_pictures_also_with_their_latents_and_a_clips_frames_where_that_is_wanted(host, artist, filmed):  # noqa: F811
     latents = {"samples": torch.zeros(15, 4, 1, 1)}
     prompt = value(host, "images", clips()) | value(host, "latents", latents)
     result = artist([14]).run(prompt | pick("images", images=["images", 0], latents=["latents", 0]))
     assert result.ok and len(result.kept["images"][0]) == 1
-    search = searched(model=WAN, keep=2, pictures=2)
-    host.toys.VALUES["v"] = Brightness()
-    result = artist([3]).run(search | JUDGE | pick("images", images=["2", 1], frames_per_video=1))
+    result = artist([3]).run(filmed(2) | pick("images", images=["2", 1], frames_per_video=1))
     assert result.ok and len(result.kept["images"][0]) == 1
 
 
