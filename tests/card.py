@@ -72,6 +72,22 @@ class Generator(torch.Generator):
     device = property(lambda self: DEVICE if self.on_card else CPU)
 
 
+class Event:
+    """Of a card that computes at once: all that was recorded has happened."""
+
+    def __init__(self, device: Any = None, **options: Any):
+        self.device = device
+
+    def record(self, stream: Any = None) -> None:
+        pass
+
+    def query(self) -> bool:
+        return True
+
+    def synchronize(self) -> None:
+        pass
+
+
 GIVE_NO_TENSOR = {"tolist", "item", "__bool__", "__float__", "__int__", "__index__", "__len__", "__contains__"}
 WRITE_IN_PLACE = {"copy_", "set_", "__set__", "__setitem__"}  # a tensor that stays where it is
 TAKE_ANY_DEVICE = WRITE_IN_PLACE | {"__get__", "__getitem__", "__repr__", "__format__", "__hash__", "__deepcopy__"}
@@ -90,6 +106,12 @@ class Card(TorchFunctionMode):
     def __init__(self, kind: Kind):
         super().__init__()
         self.kind = kind
+
+    def __enter__(self) -> Card:
+        torch.__future__.set_overwrite_module_params_on_conversion(True)  # a module's weights become those on the card
+        torch.Event = Event
+        super().__enter__()
+        return self
 
     def __torch_function__(
         self, function: Callable, types: Any, args: tuple = (), kwargs: Mapping[str, Any] | None = None
@@ -206,7 +228,6 @@ def put_in(kind: Kind) -> None:
         memory.vram_state, memory.get_free_memory = memory.VRAMState.NORMAL_VRAM, small_memory(memory, kind.room)
     torch.Generator = Generator
     torch.mps.empty_cache = torch.mps.synchronize = lambda: None
-    torch.__future__.set_overwrite_module_params_on_conversion(True)  # a module's weights become those on the card
 
 
 def small_memory(memory: Any, room: int) -> Callable:

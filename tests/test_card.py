@@ -97,8 +97,7 @@ def test_random_numbers_there_need_a_generator_of_the_card(card):
     assert torch.equal(drawn.cpu(), torch.randn(3, generator=Generator().manual_seed(1)))
 
 
-def test_a_module_moves_with_its_weights(card, monkeypatch):
-    monkeypatch.setattr(torch.__future__, "_overwrite_module_params_on_conversion", True)
+def test_a_module_moves_with_its_weights(card):
     module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.LayerNorm(3))
     expected = module(torch.ones(2, 4))
     module.to(DEVICE)

@@ -143,7 +143,8 @@ class Projection(torch.nn.Module):
 
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         generator = torch.Generator().manual_seed(latents.shape[1])
-        colours = torch.randn(3, latents.shape[1], generator=generator) / latents.shape[1] ** 0.5
+        drawn = torch.randn(3, latents.shape[1], generator=generator)
+        colours = drawn.to(latents.device) / latents.shape[1] ** 0.5
         scale = latents.flatten(1).std(1).clamp(min=1e-6).reshape(-1, *[1] * (latents.ndim - 1))
         seen = torch.einsum("nc...,rc->nr...", latents / scale, colours).tanh()
         for dimension in range(2, latents.ndim):

@@ -37,7 +37,11 @@ def test_the_probability_of_yes_is_that_of_the_models_own_next_token(chat, image
     text = chat.processor.apply_chat_template(talk, add_generation_prompt=True)
     inputs = chat.processor(text=[text], images=pil(images[:1]), return_tensors="pt")
     made = chat.model.generate(
-        **inputs, max_new_tokens=1, do_sample=False, output_scores=True, return_dict_in_generate=True
+        **inputs.to(chat.model.device),
+        max_new_tokens=1,
+        do_sample=False,
+        output_scores=True,
+        return_dict_in_generate=True,
     )
     chances = made.scores[0][0].softmax(0)
     yes, no = (
