@@ -93,14 +93,20 @@ def our_switches() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name.startswith("NOISE_SEARCH_")}
 
 
+_folders: list[Path] = []  # of the tests that ran
+
+
 @pytest.fixture(autouse=True, scope="module")
-def settled_garbage():
+def settled_garbage(request: pytest.FixtureRequest):
     """What is there before a file of tests is not looked through at every collection in it: the host collects with each
-    model that it loads, and complains, as long as it remembers one whose last copy is gone."""
+    model that it loads, and complains, as long as it remembers one whose last copy is gone. All that was set aside is
+    looked through once per folder, as that takes seconds."""
     if harness.Host.started:
         import comfy.model_management as memory
 
-        gc.unfreeze()
+        if request.path.parent not in _folders:
+            _folders.append(request.path.parent)
+            gc.unfreeze()
         gc.collect()
         memory.current_loaded_models[:] = [
             loaded for loaded in memory.current_loaded_models if loaded.model is not None

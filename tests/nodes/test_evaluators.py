@@ -65,7 +65,7 @@ def test_a_search_whose_candidates_are_made_elsewhere_finds_the_same(host, judge
     assert there.trace.pictures == here.trace.pictures and there.trace.ledger.nfe == here.trace.ledger.nfe
 
 
-SEED = 2  # whose darkest picture is made first
+SEED = 1  # whose darkest picture is made first
 
 
 class Fickle(Brightness):

@@ -315,7 +315,7 @@ def test_the_order_of_widgets_is_what_saved_workflows_rely_on(host):
 
     assert widgets("LoadVerifier") == ["verifier", "device", "path"]
     assert widgets("EnsembleVerifier") == ["combination", "weights"]
-    assert widgets("VerifierScore") == ["prompt"]
+    assert widgets("VerifierScore") == ["prompt", "frames_per_video"]
 
 
 # VerifierScore
