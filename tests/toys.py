@@ -10,6 +10,7 @@ import comfy.ops
 import comfy.sd
 import folder_paths
 import torch
+from app.subgraph_manager import SubgraphManager
 from comfy_api.latest import ComfyExtension, io
 
 KEPT: dict[str, list] = {}  # what the ToyKeep nodes of the running prompt received
@@ -357,6 +358,14 @@ class ToyKeep(io.ComfyNode):
 
 
 class Toys(ComfyExtension):
+    async def on_load(self) -> None:
+        """A page of the tests opens without the host's own subgraphs: there are eighty, and they take most of its time."""
+
+        async def none(manager: SubgraphManager, force_reload: bool = False) -> dict:
+            return {}
+
+        SubgraphManager.get_blueprint_subgraphs = none
+
     async def get_node_list(self) -> list[type[io.ComfyNode]]:
         return [ToyModel, ToyConditioning, ToyValue, ToyPart, ToyCounted, ToyKeep]
 
