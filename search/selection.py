@@ -49,7 +49,7 @@ def _scaled(scores: Tensor, distances: Tensor, keep: int, weight: float) -> tupl
         raise ValueError(f"distances must have shape {(count, count)}, got {tuple(distances.shape)}")
     if keep < 1 or not weight >= 0:
         raise ValueError(f"keep must be at least 1 and weight at least 0, got {keep} and {weight}")
-    gains, apart = scores.double(), distances.double()
+    gains, apart = scores.cpu().double(), distances.cpu().double()  # some cards have no 64-bit floats
     gains = (gains - gains.min()) / gains.std(correction=0).clamp(min=1e-12)
     typical = apart.sum() / max(1, count * (count - 1))
     return gains, 2 * weight / max(1, min(keep, count) - 1) * apart / typical.clamp(min=1e-12)

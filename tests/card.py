@@ -152,9 +152,13 @@ class Card(TorchFunctionMode):
         there = isinstance(other, OnCard) if other is not None else there
         rest = [CPU if is_device(value) else to_cpu(value) for value in rest]
         named = {key: CPU if is_device(value) else to_cpu(value) for key, value in named.items()}
-        result = function(to_cpu(source), *rest, **named)
-        if there != isinstance(source, OnCard) and result.data_ptr() == source.data_ptr():
-            result = result.clone()  # another device is another memory
+        # a weight stays one that could be trained, as on a real card
+        weight = isinstance(source, torch.nn.Parameter)
+        with torch.inference_mode(torch.is_inference_mode_enabled() and not weight):
+            result = function(to_cpu(source), *rest, **named)
+            moved = there != isinstance(source, OnCard) and result.data_ptr() == source.data_ptr()
+            if moved or (weight and result.is_inference()):
+                result = result.clone()  # another device is another memory
         return self._possible(to_card(result) if there else to_cpu(result))
 
     def _possible(self, result: Any) -> Any:

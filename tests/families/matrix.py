@@ -161,10 +161,9 @@ def streams(latent: Any) -> list[torch.Tensor]:
 
 
 def far(found: Any, expected: Any) -> float:
-    """Largest difference relative to the scale of what was expected, over all streams."""
-    return max(
-        ((one - other).abs().max() / other.abs().max()).item() for one, other in zip(streams(found), streams(expected))
-    )
+    """Largest difference relative to the scale of what was expected, over all streams, wherever they lie."""
+    pairs = [(one.cpu(), other.cpu()) for one, other in zip(streams(found), streams(expected), strict=True)]
+    return max(((one - other).abs().max() / other.abs().max()).item() for one, other in pairs)
 
 
 def table(outcomes: dict[tuple[str, str], str], names: Callable[[str], str]) -> str:

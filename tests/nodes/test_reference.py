@@ -44,7 +44,7 @@ def test_the_hosts_clip_vision_compares_without_any_file(host, folder):
     nodes = likeness(host, "dinov2-base · missing: model.safetensors", batch, count=2, clip_vision=["vision", 0])
     result = host.run(nodes | value(host, "vision", vision))
     assert result.ok, result.error
-    embeddings = host.call(lambda: vision.encode_image(batch)["image_embeds"]).float()
+    embeddings = host.call(lambda: vision.encode_image(batch)["image_embeds"]).cpu().float()
     mean = sum(100 * cosine_similarity(embeddings, embeddings[row][None]) for row in (0, 1)) / 2
     torch.testing.assert_close(
         torch.tensor(result.kept["scores"]), mean.sort(descending=True).values, rtol=0, atol=1e-2

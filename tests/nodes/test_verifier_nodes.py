@@ -187,7 +187,7 @@ def test_an_aesthetic_head_sits_on_the_hosts_clip_vision(host, folder):
     result = host.run(prompt)
     assert result.ok, result.error
     embeddings = host.call(lambda: vision.encode_image(batch)["image_embeds"])
-    expected = head(torch.nn.functional.normalize(embeddings.float(), dim=-1))[:, 0].sort(descending=True).values
+    expected = head(torch.nn.functional.normalize(embeddings.cpu().float(), dim=-1))[:, 0].sort(descending=True).values
     torch.testing.assert_close(torch.tensor(result.kept["scores"]), expected, rtol=0, atol=1e-4)
 
 
@@ -570,7 +570,7 @@ def test_weights_are_in_the_hosts_hands_and_come_back_after_it_unloaded_them(hos
     import comfy.model_management as memory
 
     wrap, hungry = host.part("nodes.host.judges.host_verifier").HostVerifier, Hungry()
-    verifier = host.call(lambda: wrap(hungry, "cpu"))
+    verifier = host.call(lambda: wrap(hungry))
     host.call(lambda: verifier.measure(bright(0.1), ""))
     assert any(loaded.model is verifier.patcher for loaded in memory.current_loaded_models)
     host.call(memory.unload_all_models)

@@ -49,7 +49,7 @@ def ends(host, walker, proposed):
 
     def collected():
         rows = {row: latent for found in walker.reached(proposed) for row, latent in zip(found.rows, found.latents)}
-        return torch.stack([rows[row] for row in range(len(proposed))])
+        return torch.stack([rows[row] for row in range(len(proposed))]).cpu()
 
     return host.call(collected)
 
@@ -337,7 +337,7 @@ def test_under_a_controlnet_a_batch_equals_the_stock_ksampler_and_a_cut_walk_the
             negative,
             parts.latent,
             1.0,
-        )[0]["samples"]
+        )[0]["samples"].cpu()
         for seed in SEEDS[:2]
     ]
     candidates, walker = [fresh(seed) for seed in SEEDS[:2]], controlled_walker(host, tiny, batch=2)

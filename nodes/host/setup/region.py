@@ -45,8 +45,9 @@ class Region:
         if unchanged:
             return whole
         left, top, right, bottom = self.box
-        part = resized(image[None], right - left, bottom - top)[0]
-        share = self.soft[0, top:bottom, left:right, None]
+        # with --gpu-only pictures stay on the card, and what came in from a file does not
+        part = resized(image[None], right - left, bottom - top)[0].to(whole.device)
+        share = self.soft[0, top:bottom, left:right, None].to(whole.device)
         pasted = whole.clone()
         pasted[top:bottom, left:right] = share * part + (1 - share) * whole[top:bottom, left:right]
         return pasted
