@@ -10,7 +10,7 @@ from .noise import unused
 from .path import Path, Proposal, Schedule, finish, renoise
 from .stages import Scores, Stage, Stages, Story
 
-GROWTH = 2.0  # a wave takes at most so many times what was spent before it, so that a cut loses only the last one
+GROWTH = 3.0  # a wave takes at most so many times what was spent before it, so that a cut loses only the last one
 SHALLOWEST = 0.2  # share of the steps: every picture is decoded and judged, however little of it is new
 DEAREST = 0.5  # of the time that a picture takes: no drafts where one takes more
 

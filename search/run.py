@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .abilities import begin
-from .allowance import PICTURE, ROUNDING, Allowance, Work, kind_of
-from .path import Proposal
+from .allowance import PICTURE, PREVIEW, ROUNDING, Allowance, Work, kind_of
+from .path import Path, Proposal
 from .ranking import Combine, Ranking
 from .stages import Scores
 from .trace import Measured, Trace, Trial
@@ -52,6 +52,19 @@ class Budget:
 def how_of(proposed: Proposal) -> str:
     """How a search came to it, in a word; an operation that has none is called by its name."""
     return HOW.get(proposed.operation, proposed.operation)
+
+
+def finished_worth(proposed: Proposal, cost: Callable[[Proposal], float]) -> float:
+    """What patience counts: pictures' worth of a finished picture with the previews that it came by, at most 1; 0 of a
+    draft or a preview.
+    """
+    if kind_of(proposed) != PICTURE:
+        return 0.0
+    worth, node = cost(proposed), proposed
+    while isinstance(node, Path) and node.parent is not None and kind_of(node.parent) == PREVIEW:
+        node = node.parent
+        worth += cost(node)
+    return min(worth, 1.0)
 
 
 class Search(Protocol):
@@ -197,7 +210,7 @@ class Driver:
             over = paid > left + ROUNDING or took > seconds + ROUNDING or unlucky > patience - ROUNDING
             if over or len(new) == self._group:
                 return waiting[:number]
-            unlucky += work.worth if work.kind == PICTURE else 0.0
+            unlucky += finished_worth(proposed, self.cost)
             new.add(proposed)
         return waiting
 
@@ -246,8 +259,8 @@ class Driver:
             rescored = rescored or self._ranking.rescored
             if self._ranking.leader is trial:
                 self._since_best = 0.0
-            elif kind_of(trial.candidate) == PICTURE:
-                self._since_best += trial.cost
+            else:
+                self._since_best += finished_worth(trial.candidate, self.cost)
         return rescored
 
     def _reason_to_stop(self, best: float | None) -> str:
