@@ -179,7 +179,7 @@ def mean_rank(pool):
 @pytest.mark.parametrize("combine", [first_column, mean_rank])
 def test_patience_ends_at_the_same_picture_however_many_are_measured_at_once(make, combine):
     def found(seed, group):
-        return asked(list(rounds(make, World(), Budget(32, patience=3), seed, group, combine=combine))[-1].trace)
+        return asked(list(rounds(make, World(), Budget(24, patience=3), seed, group, combine=combine))[-1].trace)
 
     ends = []
     for seed in range(2 if combine is mean_rank else 3):

@@ -20,7 +20,7 @@ from ..errors import SECOND_JUDGE, failing
 from ..files.search_pictures import Pictures
 from ..judges.host_verifier import order_note, warn
 from ..judges.judging import held_out, ranked
-from ..setup.noise import Leaves
+from ..setup.noise import Leaves, domain_of
 from ..store.memo import Memo
 from .control import Control
 from .evaluator import Evaluation, Evaluator, LocalEvaluator
@@ -76,6 +76,8 @@ class SearchJob:
     ):
         self.request, self.hidden, self.memo, self.control, self.watchers = request, hidden, memo, control, watchers
         self.start = request.start()
+        # of the seeds: what follows a search draws no noise that it drew
+        self.domain = domain_of(request.noise, self.start.candidates) if request.noise is not None else ""
         self.evaluator = evaluator(request, self.start.leaves, Steps(control, watchers), memo)
         self.winners = Winners(request, self.evaluator, memo)
         self.recipe_of = request.recipe_writer()
@@ -96,7 +98,7 @@ class SearchJob:
         ]
         if self.request.refines:
             first = [(Path(None, (0.0,)), how)]
-        seeds = SeedStream(self.request.seed)
+        seeds = SeedStream(self.request.seed, self.domain)
         return self.run(make(first[0][0], seeds), self.request.budget, first)
 
     def replay(self, text: str) -> Trace:
