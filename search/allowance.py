@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
 
 from .path import Path, Proposal
 from .trace import Measured
@@ -51,10 +53,18 @@ class _Rate:
 class Pace:
     """How many seconds work takes, by the last group of its kind. What was remembered from an earlier run took next to
     no time and tells nothing.
+
+    Args:
+        rates: What is known already, as `rates` gives it.
     """
 
-    def __init__(self) -> None:
-        self._rates: dict[str, _Rate] = {}
+    def __init__(self, rates: Mapping[str, tuple[float | None, float | None]] = MappingProxyType({})) -> None:
+        self._rates = {kind: _Rate(*rate) for kind, rate in rates.items()}
+
+    @property
+    def rates(self) -> dict[str, tuple[float | None, float | None]]:
+        """Seconds of denoising, per picture's worth, and of a look, by kind."""
+        return {kind: (rate.denoising, rate.look) for kind, rate in self._rates.items()}
 
     @property
     def known(self) -> bool:
@@ -117,6 +127,35 @@ class Pace:
         return 0.0
 
 
+@dataclass
+class Record:
+    """What the clock said when a search planned, so that the same search can plan the same when it runs again.
+
+    Args:
+        count: How many times the clock was read.
+        bounds: What it said where that was less than the pictures allow, by the number of the reading, from 1.
+        pace: Seconds of denoising and of a look by kind, None where not measured.
+    """
+
+    count: int = 0
+    bounds: dict[int, float] = field(default_factory=dict[int, float])
+    pace: dict[str, tuple[float | None, float | None]] = field(
+        default_factory=dict[str, tuple[float | None, float | None]]
+    )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is written down."""
+        bounds = {str(number): value for number, value in self.bounds.items()}
+        return {"count": self.count, "bounds": bounds, "pace": {kind: list(rate) for kind, rate in self.pace.items()}}
+
+    @classmethod
+    def from_dict(cls, written: Mapping[str, Any]) -> Record:
+        """As it was written down; an empty one of nothing."""
+        bounds = {int(number): float(value) for number, value in written.get("bounds", {}).items()}
+        pace = {kind: (denoising, look) for kind, (denoising, look) in written.get("pace", {}).items()}
+        return cls(int(written.get("count", 0)), bounds, pace)
+
+
 class Allowance:
     """What is left at this moment. A search reads it when it plans; the driver keeps it up to date.
 
@@ -125,6 +164,8 @@ class Allowance:
         cost: Full pictures' worth of denoising that a candidate takes.
         seconds: Limit by the clock from now on, 0 for none.
         clock: Seconds.
+        before: Of an earlier run of the same search. Where that read the clock, this one gets the same answers, and
+            then new ones.
     """
 
     def __init__(
@@ -133,8 +174,11 @@ class Allowance:
         cost: Callable[[Proposal], float],
         seconds: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        before: Record | None = None,
     ):
-        self.cost, self.pace = cost, Pace()
+        self.cost, self._before, self._read = cost, before or Record(), Record()
+        self.pace = Pace(self._before.pace)
+        self.bound = False  # whether the clock allowed less than the pictures when it was read last
         self._pictures, self.spent = pictures, 0.0  # pictures' worth
         self._limit, self._clock, self._start = seconds, clock, clock() if seconds else 0.0
 
@@ -166,13 +210,13 @@ class Allowance:
         by_time = math.inf if seconds <= 0 else (self.seconds + ROUNDING) / seconds
         if not by_worth < math.inf and not by_time < math.inf:
             raise ValueError("works must take denoising or time, got none of it")
-        return max(0, math.floor(min(by_worth, by_time)))
+        return math.floor(self._least(max(0.0, by_worth), by_time))
 
     def worth(self, *works: Work) -> float:
         """Pictures' worth that is left where all of it is spent on such work in these shares, at least 0."""
         worth, seconds = math.fsum(work.count * work.worth for work in works), self.pace.seconds(*works)
         by_time = math.inf if seconds <= 0 else self.seconds * worth / seconds
-        return max(0.0, min(self.pictures, by_time))
+        return self._least(self.pictures, by_time)
 
     def steps(self, share: float, most: int, before: Sequence[Work] = ()) -> int:
         """How many steps of one more picture the time pays for, together with the look at it; from 0 to `most`.
@@ -185,4 +229,31 @@ class Allowance:
         look = self.pace.seconds(Work(0.0))
         step = self.pace.seconds(Work(share)) - look
         left = self.seconds - self.pace.seconds(*before) - look + ROUNDING
-        return max(0, min(most, math.floor(left / step) if step > 0 and left < math.inf else most if left > 0 else 0))
+        return math.floor(self._least(most, left / step if step > 0 else math.copysign(math.inf, left)))
+
+    def look(self) -> float:
+        """What a look at a picture takes, in pictures' worth of denoising; 0 where nothing is known."""
+        return self._least(math.inf, self.pace.look())
+
+    def dearness(self, work: Work) -> float:
+        """What work takes, its look included, in times of a picture in full; 0 where nothing is known."""
+        whole = self.pace.seconds(Work(1.0))
+        return self._least(math.inf, self.pace.seconds(work) / whole if whole else 0.0)
+
+    def record(self) -> Record:
+        """What the clock said so far."""
+        self._read.pace = self.pace.rates
+        return self._read
+
+    def _least(self, free: float, by_the_clock: float) -> float:
+        """What is allowed, at least 0: without the clock, and by what it says now, or said in the earlier run."""
+        if not self.timed:
+            return free
+        self._read.count = number = self._read.count + 1
+        if number <= self._before.count:
+            by_the_clock = self._before.bounds.get(number, math.inf)
+        allowed = max(0.0, by_the_clock)
+        self.bound = allowed < free
+        if self.bound:
+            self._read.bounds[number] = allowed
+        return min(free, allowed)

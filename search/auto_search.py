@@ -120,7 +120,7 @@ class AutoSearch(RefineSearch):
             self.best, self.fulls = self._start, len(self._came_in)
             self._note([noise for noise in self._came_in if noise != self.best], scores)
         if self._timed:
-            self._price(max(self._judging, self._allowance.pace.look()))
+            self._price(max(self._judging, self._allowance.look()))
             self._least = min(max(self._least, self._worth), self._schedule.steps)
         if not isinstance(self.best, Candidate):
             yield Stage((self.best,))

@@ -104,8 +104,7 @@ class Planned(Stages):
 
     def _too_dear(self, cheap: Work) -> bool:
         """Whether a draft takes too much of a picture's time, its look included."""
-        seconds = self._allowance.pace.seconds
-        return seconds(cheap) > DEAREST * seconds(Work(1.0))
+        return self._allowance.dearness(cheap) > DEAREST
 
     def _again(self, best: Proposal, steps: int) -> Path:
         """The picture, brought down once more in so many steps; pays for them."""

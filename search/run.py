@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from .abilities import begin
-from .allowance import PICTURE, PREVIEW, ROUNDING, Allowance, Work, kind_of
+from .allowance import PICTURE, PREVIEW, ROUNDING, Allowance, Record, kind_of
 from .path import Path, Proposal
 from .ranking import Combine, Ranking
 from .stages import Scores
@@ -114,6 +114,7 @@ def run(
     first: Sequence[tuple[Proposal, str]] = (),
     cost: Callable[[Proposal], float] = lambda proposed: 1.0,
     clock: Callable[[], float] = time.monotonic,
+    before: Record | None = None,
 ) -> Iterator[Round]:
     """Run a search, one yield per round that was told; what `measure` raises passes through and the trace keeps what
     was paid.
@@ -123,7 +124,9 @@ def run(
 
     All others as of `Driver`.
     """
-    driver = Driver(search, combine, budget, group=group, trace=trace, first=first, cost=cost, clock=clock)
+    driver = Driver(
+        search, combine, budget, group=group, trace=trace, first=first, cost=cost, clock=clock, before=before
+    )
     while (wanted := driver.next()) is not None:
         yield driver.tell(measure(wanted) if wanted else None)
 
@@ -145,6 +148,7 @@ class Driver:
             that plans is told of all of them.
         cost: Full pictures' worth of denoising that a candidate takes.
         clock: Seconds, for the limit in minutes.
+        before: `allowance.record()` of an earlier run of this very search, for its plans to be the same.
     """
 
     def __init__(
@@ -158,11 +162,12 @@ class Driver:
         first: Sequence[tuple[Proposal, str]] = (),
         cost: Callable[[Proposal], float] = lambda proposed: 1.0,
         clock: Callable[[], float] = time.monotonic,
+        before: Record | None = None,
     ):
         if group < 1:
             raise ValueError(f"group must be at least 1, got {group}")
         self.search, self.budget, self.trace, self.cost = search, budget, trace, cost
-        self.allowance = Allowance(budget.pictures, cost, budget.minutes * 60, clock)
+        self.allowance = Allowance(budget.pictures, cost, budget.minutes * 60, clock, before)
         self._ranking = Ranking(trace, combine)
         self._group, self._clock, self._begun = group, clock, 0.0
         self._hows: dict[Proposal, str] = dict(reversed(first))
@@ -195,7 +200,7 @@ class Driver:
         """As many of those that wait, in their order, as fit into a group, into what is left, and into the patience.
         While the pace is not known, a picture's worth at a time.
         """
-        allowance, known = self.allowance, self.allowance.pace.known
+        allowance, known = self.allowance, self.allowance.pace.known and bool(self.trace.trials)
         left, seconds = allowance.pictures, allowance.seconds if known else math.inf
         if allowance.timed and not known:
             left = min(left, 1.0 if allowance.seconds > 0 or not self.trace.trials else 0.0)
@@ -219,8 +224,7 @@ class Driver:
         if waiting:
             return "pictures" if self.cost(waiting[0]) > allowance.pictures + ROUNDING else "minutes"
         # a search that plans asks for nothing that the time does not pay for
-        more = Work(min(1.0, allowance.pictures))
-        return "minutes" if allowance.pace.seconds(more) > allowance.seconds else "finished"
+        return "minutes" if allowance.bound else "finished"
 
     def tell(self, measured: Measured | None) -> Round:
         """The round is over: tells the search, and decides whether it goes on.

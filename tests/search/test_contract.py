@@ -13,6 +13,7 @@ from noise_search.search import (
     Path,
     PathSearch,
     RandomSearch,
+    Record,
     RefineSearch,
     SeedStream,
     SteeredSearch,
@@ -129,6 +130,23 @@ def test_pictures_that_an_earlier_run_paid_for_tell_nothing_of_the_pace(make):
         trace = searched(make, again, Budget(100, minutes=2.0), group=16)
         assert trace.trials[0].remembered and trace.stopped == "minutes"
         assert 120 - 23 < again.now <= 120 + 1e-6 and len(pictures(trace)) > 3
+
+
+@every_search
+def test_the_same_search_plans_the_same_when_it_runs_again(make):
+    """Also where it was cut off in between: it goes on from there."""
+    for cut in (25.0, 60.0, 1000.0):
+        before, record, trace = World(look=1.0), list[Record](), Trace()
+        for done in rounds(make, before, Budget(100, minutes=2.0), record=record):
+            trace = done.trace
+            if before.now > cut:
+                break
+        again = World(look=1.0, known=set(before.measured))
+        whole = searched(make, again, Budget(100, minutes=2.0), group=9, before=record[0])
+        count = len(trace.trials)
+        assert [trial.candidate for trial in whole.trials[:count]] == [trial.candidate for trial in trace.trials]
+        assert again.now <= 120 + 1e-6 and (cut > 120 or len(pictures(whole)) > len(pictures(trace)))
+        assert best(whole) >= best(trace)
 
 
 class Plain:

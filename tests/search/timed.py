@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from noise_search.search import (
     Budget,
+    Driver,
     LocalSearch,
     Measured,
     Proposal,
     RandomSearch,
+    Record,
     Round,
     Schedule,
     SeedStream,
     Trace,
     ZeroOrderSearch,
     fresh,
-    run,
 )
 from noise_search.tests.search.flows import first_column
 from noise_search.tests.search.promises import Promises
@@ -32,7 +35,7 @@ class World:
 
     Args:
         picture: Seconds that a picture takes in full.
-        look: Seconds of decoding and judging, for each candidate.
+        look: Seconds of decoding and judging, half of it each, for each candidate.
         price: Of a draft, in times of what its steps cost.
         slower: Times that a draft's steps take longer by the clock than its cost says.
     """
@@ -62,12 +65,13 @@ class World:
             self.cost(proposed) * self.picture * (self.slower if getattr(proposed, "draft", False) else 1.0)
             for proposed in new
         ]
-        sampling, looking = sum(took), self.look * len(new)
-        self.now += sampling + looking + 1e-3 * (len(candidates) - len(new))
+        # what is remembered is decoded again
+        sampling, decoding, judging = sum(took), self.look / 2 * len(candidates), self.look / 2 * len(new)
+        self.now += sampling + decoding + judging
         self.measured += candidates
         remembered = tuple(proposed in self.known for proposed in candidates)
         values = self.worth.measure(candidates).values
-        return Measured(values, 0, sampling, looking / 2, looking / 2, remembered)
+        return Measured(values, 0, sampling, decoding, judging, remembered)
 
 
 def made(make: Callable[..., object], start: Proposal, seeds: SeedStream, schedule: Schedule, pictures: int) -> object:
@@ -87,13 +91,14 @@ def rounds(
     group: int = 4,
     came_in: int = 0,
     combine: Callable[[Tensor], Tensor] = first_column,
+    before: Record | None = None,
+    record: list[Record] | None = None,
 ) -> Iterator[Round]:
     """All rounds of a search from the own seed, or from so many noises that came in."""
     own = [fresh(SeedStream(seed).at(1, place)) for place in range(max(1, came_in))]
     search = made(make, own[0], SeedStream(seed), world.schedule, budget.pictures)
-    yield from run(
+    driver = Driver(
         search,
-        world.measure,
         combine,
         budget,
         group=group,
@@ -101,10 +106,16 @@ def rounds(
         first=[(noise, "start" if came_in else "own seed") for noise in own],
         cost=world.cost,
         clock=world.clock,
+        before=before,
     )
+    while (wanted := driver.next()) is not None:
+        done = driver.tell(world.measure(wanted) if wanted else None)
+        if record is not None:
+            record[:] = [Record.from_dict(json.loads(json.dumps(driver.allowance.record().to_dict())))]
+        yield done
 
 
-def searched(make: Callable[..., object], world: World, budget: Budget, **how: int) -> Trace:
+def searched(make: Callable[..., object], world: World, budget: Budget, **how: Any) -> Trace:
     """The trace of a search in a world."""
     return list(rounds(make, world, budget, **how))[-1].trace
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ....search import recipe as recipes
 from ....search.abilities import alive, explained
+from ....search.allowance import Record
 from ....search.noise import SeedStream, check_leaves
 from ....search.path import Path, Proposal, stage
 from ....search.run import HOW, Budget, Driver
@@ -33,6 +34,7 @@ from .winners import Winners
 log = logging.getLogger("noise_search")
 
 FINISHED = "finished"  # what the memo notes of a search that the artist ended
+CLOCK = "clock"  # and of one with a limit in minutes, so that it plans the same when it runs again
 
 OnStep = Callable[[int, int, int], None]
 MakeEvaluator = Callable[[Request, Leaves, OnStep, Memo], Evaluator]
@@ -133,10 +135,13 @@ class SearchJob:
             first=first,
             cost=self.evaluator.cost,
             clock=self.control.clock,
+            before=Record.from_dict({} if self.replayed else self.memo.noted(CLOCK)),
         )
         with self.control.searching(trace):
             while (wanted := driver.next()) is not None:
                 self.round(driver, wanted)
+                if driver.allowance.timed and not self.replayed:
+                    self.memo.note(CLOCK, driver.allowance.record().to_dict())
                 self.evaluator.keep(alive(search))
                 if not trace.stopped:
                     self.control.check()
