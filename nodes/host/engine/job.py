@@ -19,7 +19,7 @@ from ....search.trace import Trace, Trial
 from ..background import Background
 from ..errors import SECOND_JUDGE, failing
 from ..files.search_pictures import Pictures
-from ..judges.host_verifier import order_note, warn
+from ..judges.host_verifier import order_note, still_note, warn
 from ..judges.judging import held_out, ranked
 from ..setup.noise import Leaves, domain_of
 from ..store.memo import Memo
@@ -212,7 +212,8 @@ def judged_by(request: Request) -> list[str]:
         return []
     card = request.verifier.card
     order = order_note(request.verifier, request.prompt, request.sampling.prompt)
-    return [f"Scores: {card.name}, {card.range}.", *warn(request.verifier, request.text), *order]
+    still = still_note(request.verifier)
+    return [f"Scores: {card.name}, {card.range}.", *warn(request.verifier, request.text), *still, *order]
 
 
 class Single:
