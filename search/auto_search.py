@@ -269,7 +269,7 @@ class AutoSearch(RefineSearch):
     def _move(self, children: list[Path], scores: Scores) -> None:
         won = sum(1 for child in children if scores[child] > scores[self.best])
         self._dry = 0.0 if won else self._dry + math.fsum(map(self._schedule.cost, children))
-        self.refined, self.accepted = self.refined + len(children), self.accepted + (won > 0)
+        self.refined, self.accepted = self.refined + len(children), self.accepted + won
         self._won, self._tried = FORGET * self._won + won, FORGET * self._tried + len(children)
         super()._move(children, scores)
         self.depth = min(max(self.depth, self._shallowest), float(self._schedule.steps))

@@ -105,7 +105,7 @@ class DraftSearch(Planned):
         pictures = (self._start, *others[: self.kept - 1])
         scores = yield Stage(pictures, tuple(self._drafted[noise] for noise in pictures if noise in self._drafted))
         self.correlation = correlation(self._drafted, scores, promised)
-        if self._rest:
+        if self._rest >= self._least:
             best = max(pictures, key=scores.__getitem__)
             self._left = self._rest
             yield Stage((self._again(best, self._rest),), pictures)

@@ -133,7 +133,7 @@ class PathSearch(Planned):
         self._spend(count)
         pictures += [self._fresh() for _ in range(count)]
         scores = yield Stage(tuple(pictures))
-        if (steps := self._room()) >= (self._least if self._timed else 1):
+        if (steps := self._room()) >= self._least:
             yield Stage((self._again(max(pictures, key=scores.__getitem__), steps),))
 
     def _by_the_clock(self, noise: Candidate | None) -> Story:

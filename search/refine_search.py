@@ -86,7 +86,9 @@ class RefineSearch(Planned):
             steps = min(max(round(self.depth * SPREAD**place), self._least), self._schedule.steps, left)
             if 0 < left - steps < steps / 2:  # too little would be left to be of use
                 steps = min(left, self._schedule.steps)
-            if steps >= (self._least if self._timed else 1):
+            if 0 < left - steps < self._least:  # nor too little to be worth a look
+                steps = left if left <= self._schedule.steps else left - self._least
+            if steps >= self._least:
                 works.append(self._work(steps))
                 children.append(renoise(parent, self._schedule.levels[-steps - 1 :], next(self._seeds)))
                 self._spend(steps / self._schedule.steps)

@@ -154,7 +154,7 @@ class SteeredSearch(Planned):
             noises = [fresh(next(self._seeds)) for _ in range(count)]
             best = yield from self._steered(noises, best)
         # less than a picture: the best one is brought down once more
-        if (steps := self._room()) >= (self._least if self._timed else 1):
+        if (steps := self._room()) >= self._least:
             yield Stage((self._again(best, steps),))
 
     def _pool(self) -> int:

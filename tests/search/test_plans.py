@@ -43,13 +43,13 @@ PLANS = {
 }
 WORLDS = ((20, 1.0, 4), (20, 3.0, 16), (28, 3.0, 64), (4, 1.0, 12))  # steps, shift, pictures
 DIGESTS = {
-    "AutoSearch": "859935edbd26e0cd",
-    "AutoSearch with a slow judge": "c9ebcdbfdb472e11",
+    "AutoSearch": "ba2f4c92b27926c9",
+    "AutoSearch with a slow judge": "7cdd0d235b5f062b",
     "DraftSearch": "e0939168c0285eda",
     "SteeredSearch": "7fe5414ca6530d68",
     "SteeredSearch in pools": "aeea405f7541d559",
     "SVDD": "7a0dd7319e5d08c1",
-    "PathSearch": "d7ed8d91f0d97b1c",
+    "PathSearch": "937aa2a8b563e4cc",
     "RefineSearch": "f664d2d49f49ebdb",
     "RandomSearch": "b4c7eecc9220e202",
     "ZeroOrderSearch": "1547f70ca6dcf04b",
