@@ -107,7 +107,7 @@ class AutoSearch(RefineSearch):
     def explain(self) -> str:
         """What it did, in a sentence."""
         parts = [f"{self.refined} refinements", f"{self.accepted} of them better"]
-        if not self._no_drafts or isinstance(self._start, Candidate):
+        if isinstance(self._start, Candidate):
             parts.insert(0, f"{self.fulls} in full" if self.fulls > 1 else "the own seed in full")
         if self.drafts:
             finished = f"{len(self.made)} of them finished ({foretold(self.correlation)})"
