@@ -107,7 +107,7 @@ class LocalSearch(Stages):
         came_in = [noise for noise in self._came_in if isinstance(noise, Candidate)]
         self._seeds = unused(self._seeds, *came_in)
         self.strides |= dict.fromkeys(came_in, first)
-        if self._allowance is not None and self._allowance.timed:  # these tell the pace
+        if self._allowance.timed:  # these tell the pace
             yield Stage(tuple(self.strides))
             whole = math.floor(self._allowance.spent + self._allowance.worth(Work(1.0)))
             self.centers, self.warmup = self._suited(max(1, min(self._pictures, whole)))

@@ -30,8 +30,6 @@ class Planned(Stages):
         pictures: Full pictures' worth of denoising, at least 1.
     """
 
-    _allowance: Allowance
-
     def __init__(self, start: Proposal, seeds: Iterator[int], schedule: Schedule, pictures: int):
         self._start, self._seeds, self._schedule = start, unused(seeds, start), schedule
         self._came_in, self._allowance = (start,), Allowance(pictures, schedule.cost)

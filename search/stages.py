@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from .allowance import Allowance
 from .path import Path, Proposal
 
 Scores = Mapping[Proposal, float]
+
+NO_LIMIT = Allowance(math.inf, lambda proposed: 1.0)  # of a search that nobody told of one
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Stages:
     """
 
     _came_in: tuple[Proposal, ...] = ()  # what is measured before all else
-    _allowance: Allowance | None = None  # what is left
+    _allowance: Allowance = NO_LIMIT  # what is left
 
     def __init__(self, story: Story):
         self._story, self._asked, self._told = story, 0, 0
