@@ -89,6 +89,17 @@ class AutoSearch(RefineSearch):
         self.made: dict[Proposal, Path] = {}  # the draft of each picture that was made of one
         self.correlation = spearman((), ())  # of drafts with the pictures made of them
 
+    def _priced(self) -> Story:
+        """Choose them by the price that was measured. The first look also loads the models: where it would change the
+        drafts, one more picture tells the price without that.
+        """
+        levels = self.levels
+        self._price(max(self._judging, self._allowance.look()))
+        if isinstance(self.best, Candidate) and self.levels != levels and self._times(Work(1.0)):
+            yield from self._fresh(1)
+            self._price(max(self._judging, self._allowance.look()))
+        self._least = min(max(self._least, self._worth), self._schedule.steps)
+
     def _price(self, judging: float) -> None:
         """Choose drafts and depths that are worth judging, at a price of one look in pictures."""
         schedule = self._schedule
@@ -120,8 +131,7 @@ class AutoSearch(RefineSearch):
             self.best, self.fulls = self._start, len(self._came_in)
             self._note([noise for noise in self._came_in if noise != self.best], scores)
         if self._timed:
-            self._price(max(self._judging, self._allowance.look()))
-            self._least = min(max(self._least, self._worth), self._schedule.steps)
+            yield from self._priced()
         if not isinstance(self.best, Candidate):
             yield Stage((self.best,))
         elif self._timed:

@@ -22,6 +22,7 @@ from .stages import Scores, Stage, Story
 
 FEWEST_STEPS = 4  # fewer foretell nothing where the model is not made for them
 FEWEST_DRAFTS = 2  # of a wave
+CATCHING_UP = 1.5  # times as many drafts per picture in full, at most, where there were too few before
 PART, DEAREST = 4, 3  # a draft takes a quarter of the steps; no drafts where one takes more than a third
 
 HOPE = 0.5  # correlation from which on a draft of a quarter of the steps is worth its price
@@ -114,8 +115,16 @@ class DraftSearch(Planned):
         """Wave after wave, each planned by what is left; then pictures alone, and the best one once more."""
         made, waiting = list(self._came_in), list[Proposal]()
         self.levels, self.kept, self.count = self._levels, len(made), 0
-        while wave := self._next_wave():
-            count, kept = wave
+        while True:
+            wave = self._next_wave()
+            # without drafts a few at a time: the first pictures also load models, and drafts may pay later on
+            count, kept = wave or (0, min(self._times(Work(1.0)), max(1, math.floor(self._grown()))))
+            if not kept:
+                break
+            if not count:
+                waiting += [fresh(next(self._seeds)) for _ in range(kept - len(waiting))]
+                waiting = yield from self._in_full(made, waiting, kept)
+                continue
             new = [fresh(next(self._seeds)) for _ in range(count)]
             if not self._drafted and isinstance(self._start, Candidate):
                 new[0] = self._start
@@ -124,11 +133,8 @@ class DraftSearch(Planned):
             self.count += count
             scores = yield Stage(tuple(self._drafted[noise] for noise in new), (*made, *self._drafted.values()))
             waiting += [noise for noise in new if noise != self._start]
-            waiting.sort(key=lambda noise: scores[self._drafted[noise]], reverse=True)
+            waiting.sort(key=lambda noise: -scores[self._drafted[noise]] if noise in self._drafted else math.inf)
             waiting = yield from self._in_full(made, waiting, kept)
-        while count := min(self._times(Work(1.0)), max(1, math.floor(self._grown()))):
-            waiting += [fresh(next(self._seeds)) for _ in range(count - len(waiting))]
-            waiting = yield from self._in_full(made, waiting, count)
         if (steps := self._room()) >= self._least:
             scores = yield Stage((self._start,), tuple(made))
             yield Stage((self._again(max(made, key=scores.__getitem__), steps),), tuple(made))
@@ -142,9 +148,12 @@ class DraftSearch(Planned):
         share, cheap = self._share, self._draft()
         ratio = (1 - share) / share / cheap.worth  # drafts per noise in full
         whole = self._whole(self._draft(ratio * share), Work(1.0, count=share))
-        wanted = round(share * whole) - self.kept + len(self._came_in) - 1
-        grown = self._grown() * share
-        count = min(round(ratio * share * whole) - self.count, max(round(ratio * grown), FEWEST_DRAFTS))
+        wanted, drafts = round(share * whole) - self.kept + len(self._came_in) - 1, round(ratio * share * whole)
+        drafts -= self.count
+        if wanted > 0:  # more of them, where the first pictures had none
+            ratio = min(max(ratio, drafts / wanted), CATCHING_UP * ratio)
+        grown = self._grown() / (1 + ratio * cheap.worth)
+        count = min(drafts, max(round(ratio * grown), FEWEST_DRAFTS))
         for kept in range(min(wanted, max(round(grown), 1)), 0, -1):
             count = min(count, math.ceil(kept * ratio))
             if count >= FEWEST_DRAFTS and self._times(self._draft(count), Work(1.0, count=kept)):

@@ -114,6 +114,14 @@ def test_drafts_are_counted_at_the_pace_that_was_measured_for_drafts(make, slowe
     assert world.now <= 180 + 1e-6 and world.now > 0.95 * 180 and len(pictures(trace)) > 3
 
 
+@pytest.mark.parametrize("make", BOTH_WAYS.values(), ids=BOTH_WAYS)
+def test_a_judge_that_is_loaded_for_the_first_picture_keeps_nobody_from_drafting(make):
+    trace = searched(make, World(loading=60.0, look=0.2), Budget(100, minutes=5.0))
+    whole = searched(make, World(look=0.2), Budget(100, minutes=4.0))
+    drafts, without = ([one.how for one in found.trials].count("draft") for found in (trace, whole))
+    assert drafts > 0.6 * without and trace.pictures > 0.9 * whole.pictures
+
+
 @every_search
 def test_a_limit_that_does_not_bind_leaves_the_pictures_as_the_limit(make):
     trace = searched(make, World(picture=1.0), Budget(16, minutes=10.0))

@@ -37,6 +37,7 @@ class World:
         picture: Seconds that a picture takes in full.
         look: Seconds of decoding and judging, half of it each, for each candidate.
         price: Of a draft, in times of what its steps cost.
+        loading: Seconds that the first look takes longer than the others, because the judge is loaded.
         slower: Times that a draft's steps take longer by the clock than its cost says.
     """
 
@@ -45,6 +46,7 @@ class World:
     look: float = 0.0
     price: float = 1.0
     slower: float = 1.0
+    loading: float = 0.0
     now: float = 0.0
     known: set[Proposal] = field(default_factory=set)  # what an earlier run paid for
     measured: list[Proposal] = field(default_factory=list)
@@ -67,6 +69,7 @@ class World:
         ]
         # what is remembered is decoded again
         sampling, decoding, judging = sum(took), self.look / 2 * len(candidates), self.look / 2 * len(new)
+        judging += 0.0 if self.measured else self.loading
         self.now += sampling + decoding + judging
         self.measured += candidates
         remembered = tuple(proposed in self.known for proposed in candidates)
