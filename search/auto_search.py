@@ -91,11 +91,11 @@ class AutoSearch(RefineSearch):
 
     def _priced(self) -> Story:
         """Choose them by the price that was measured. The first look also loads the models: where it would change the
-        drafts, one more picture tells the price without that.
+        plan, one more picture tells the price without that.
         """
-        levels = self.levels
+        worth = self._worth
         self._price(max(self._judging, self._allowance.look()))
-        if isinstance(self.best, Candidate) and self.levels != levels and self._times(Work(1.0)):
+        if isinstance(self.best, Candidate) and self._worth != worth and self._times(Work(1.0)):
             yield from self._fresh(1)
             self._price(max(self._judging, self._allowance.look()))
         self._least = min(max(self._least, self._worth), self._schedule.steps)

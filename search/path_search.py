@@ -139,7 +139,17 @@ class PathSearch(Planned):
     def _by_the_clock(self, noise: Candidate | None) -> Story:
         """Paths come down as often as the time pays for."""
         pictures, first = list(self._came_in), Work((len(self.first) - 1) / self._schedule.steps, PREVIEW)
-        while paths := min(self.paths, self._times(first, *self._works())):
+        while True:
+            paths = min(self.paths, self._times(first, *self._works()))
+            count = 0 if paths else min(self._times(Work(1.0)), max(1, math.floor(self._grown())))
+            if not paths and not count:
+                break
+            if not paths:  # a few fresh noises; the first picture also loads models, and paths may come later on
+                self._spend(count)
+                noises = [self._fresh() for _ in range(count)]
+                yield Stage(tuple(noises), (self._start,))
+                pictures += noises
+                continue
             width = self.width or 1
             while width > 1 and not self._times(*_all(paths, first), *_all(paths * width, *self._works())):
                 width -= 1

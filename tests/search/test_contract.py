@@ -123,6 +123,13 @@ def test_a_judge_that_is_loaded_for_the_first_picture_keeps_nobody_from_drafting
 
 
 @every_search
+def test_what_loading_takes_is_not_planned_for_again_and_again(make):
+    world = World(loading=60.0, look=0.2)
+    trace = searched(make, world, Budget(100, minutes=5.0))
+    assert 300 - 11 < world.now <= 300 + 1e-6 and trace.stopped == "minutes"
+
+
+@every_search
 def test_a_limit_that_does_not_bind_leaves_the_pictures_as_the_limit(make):
     trace = searched(make, World(picture=1.0), Budget(16, minutes=10.0))
     assert 0.95 * 16 <= trace.pictures <= 16 + 1e-6 and trace.stopped in ("pictures", "finished")
