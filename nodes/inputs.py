@@ -53,7 +53,10 @@ def budget_inputs() -> list:
             min=0.0,
             max=100000.0,
             step=0.5,
-            tooltip="Stop after this time with the best so far. 0 = no limit.",
+            tooltip=(
+                "Stop after this time with the best so far. The search plans for what the time pays for, at the pace"
+                " that it measures. 0 = no limit."
+            ),
         ),
         io.Int.Input(
             "keep", default=1, min=1, max=64, tooltip="How many of the best pictures leave the node, best first."
@@ -68,7 +71,15 @@ def optional_sockets() -> list:
             optional=True,
             tooltip="Judges the pictures. Without one, the pictures are made and shown, and your own seed's goes on.",
         ),
-        io.Noise.Input("noise", optional=True, lazy=True, tooltip="Start at this noise instead of at your own seed."),
+        io.Noise.Input(
+            "noise",
+            optional=True,
+            lazy=True,
+            tooltip=(
+                "Start at this noise instead of at your own seed. Of several, all are made and judged first, and the"
+                " best is the start."
+            ),
+        ),
         Verifier.Input(
             "held_out",
             optional=True,
@@ -107,7 +118,10 @@ def optional_widgets() -> list:
             max=1000,
             optional=True,
             advanced=True,
-            tooltip="Stop after this many rounds without a better picture. 0 = never.",
+            tooltip=(
+                "Stop after this many finished pictures' worth of steps without a better one. Drafts do not count."
+                " 0 = never."
+            ),
         ),
         io.Float.Input(
             "target",
@@ -117,7 +131,10 @@ def optional_widgets() -> list:
             step=0.01,
             optional=True,
             advanced=True,
-            tooltip="Stop when a picture scores this much. 0 = never.",
+            tooltip=(
+                "Stop when a picture scores this much. 0 = never. Not with mean rank, z-score or min, whose scores"
+                " change with the other pictures."
+            ),
         ),
         io.Boolean.Input(
             "keep_different",

@@ -41,6 +41,7 @@ class SearchNode(io.ComfyNode):
     @classmethod
     def check_lazy_status(cls, prompt="", verifier=None, held_out=None, **rest) -> list[str]:
         check_readable((verifier, held_out), prompt, cls.traced())
+        check_target(verifier, rest.get("target") or 0.0, rest.get("recipe") or "")
         return [name for name, value in rest.items() if value is None]
 
 
@@ -119,6 +120,7 @@ def run_search(
             "verifier must be connected: this search goes on from the pictures with the best scores, got none. "
             "Random Search and Noise Search work without one"
         )
+    check_target(verifier, target, recipe)
     budget = Budget(pictures=pictures, minutes=minutes, target=target or None, patience=patience)
     request = Request(
         sampling, verifier, prompt, noise, host_seed(seed), budget, keep, save_found=save_found, **special
@@ -133,6 +135,16 @@ def run_search(
     job = SearchJob(request, cls.hidden, memo, live.control, (live, bar), background=background)
     with live, background, memo:
         return outputs(job, job.replay(recipe) if recipe.strip() else job.search(make))
+
+
+def check_target(verifier: Any, target: float, recipe: str) -> None:
+    """Refuses a target for scores that say only who is better within the pool: the best of any pool would reach it."""
+    if target and verifier is not None and not recipe.strip() and not getattr(verifier.card, "absolute", True):
+        raise ValueError(
+            f"target must be 0 with {verifier.card.name}: its scores ({verifier.card.range}) compare the pictures of a"
+            f" search with each other and change with them, got {target:g}. A weighted sum, or a single verifier, has"
+            " scores that a target can be set for"
+        )
 
 
 def automatic(sampling: Any, pictures: int, verifier: Any, draft: Any) -> Callable:

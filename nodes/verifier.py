@@ -23,8 +23,8 @@ KNOWN = "; ".join(f"{known.name} ({known.about}; {known.licence})" for known in 
 
 SCALES = (
     "Higher is better. Values, typical spread among pictures of a prompt, tokens read: CLIP 15 to 40, 3, 75; SigLIP 0"
-    " to 20, 3, 63; ImageReward -2.3 to 2, 0.5, 33; PickScore 18 to 24, 0.8, 75; HPS 0.14 to 0.34, 0.02, 75; LAION 4 to"
-    " 7, 0.4; Aesthetic V2.5 1 to 10, 0.6; safety 0 to 1, 0.1; technical 0 or below, 0.5; temporal consistency of"
+    " to 20, 3, 63; ImageReward -2.3 to 2, 0.5, 33; PickScore 18 to 24, 0.6, 75; HPS 0.14 to 0.34, 0.008, 75; LAION"
+    " 4 to 7, 0.4; Aesthetic V2.5 1 to 10, 0.6; safety 0 to 1, 0.1; technical 0 or below, 0.5; temporal consistency of"
     " videos 0 to 1, 0.1. All of these are light: milliseconds on a GPU."
 )
 

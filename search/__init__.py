@@ -5,6 +5,7 @@ verifier.
 # pyright: reportUnusedImport=false
 # what is imported here is for those who import this package
 
+from .allowance import Allowance, Record, Work
 from .auto_search import AutoSearch
 from .draft_search import DraftSearch
 from .leaves import leaf_digest

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from .allowance import Allowance
 from .path import Proposal
 
 
@@ -24,6 +26,30 @@ class Explains(Protocol):
     def explain(self) -> str:
         """A sentence or two; "" for nothing."""
         ...
+
+
+@runtime_checkable
+class Plans(Protocol):
+    """Plans ahead: wants to know what it may use, and what else is to be paid for."""
+
+    def begin(self, first: Sequence[Proposal], allowance: Allowance) -> None:
+        """Hear, once and before the first `ask`, how it begins.
+
+        Args:
+            first: What is measured before all else, all of it charged; its own start is the first, where it is there.
+                The best of them is a good place to start at.
+            allowance: What is left, at any moment. It goes down as candidates are measured.
+
+        Raises:
+            ValueError: What is left is not enough for it.
+        """
+        ...
+
+
+def begin(search: object, first: Sequence[Proposal], allowance: Allowance) -> None:
+    """Tell a search that plans how it begins; any other goes on asking until it is told to stop."""
+    if isinstance(search, Plans):
+        search.begin(first, allowance)
 
 
 def alive(search: object) -> tuple[Proposal, ...]:

@@ -8,6 +8,9 @@ of the drafts decides about the second half of them: where none of their picture
 full take their place. The depth of refinement (`refine_search`) follows its success, and where that is rarer than the
 success of one more noise would be, there is one more noise. It ends before its budget does where neither is expected to
 gain what it costs (`stopping`).
+
+By the clock, drafts and what is made of them come in more and smaller waves. Each is planned by what is left at that
+moment, with every look at its measured price.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator, Sequence
 
+from .allowance import DRAFT, ROUNDING, Work
 from .correlation import spearman
 from .draft_search import correlation, draft_levels, foretold
 from .noise import Candidate, fresh
@@ -29,6 +33,7 @@ UNDRAFTED = 0.5  # share of the pictures for noises in full, where there are no 
 DEPTH = 0.45  # share of the steps that a draft is finished in, and of the first refinements
 FEWEST_DRAFTS, TWO_WAVES = 2, 16  # from which on there is something to choose from, and something to learn on the way
 FEWEST_PICTURES = 4  # from which on there is more than best of N, where there are no drafts
+PROOF = 5  # pictures made of drafts, none of them better than the own seed's, from which on drafts come to nothing
 CHILDREN = 3  # refinements per round
 SUCCESS = (
     # share of refinements that win at the best depth: below the one for the score alone, as shallow ones only please
@@ -52,9 +57,9 @@ class AutoSearch(RefineSearch):
         pictures: Full pictures' worth of denoising; used up to the last step while that is worth it.
         drafts: Levels to draft with, from the schedule's highest to 0; None for a quarter of the schedule's steps, ()
             for no drafts.
-        judging: Time to decode and judge a picture, in times that it takes to sample one in full, at least 0. Nothing
-            is asked that is sampled sooner than judged: where judging is slow there are fewer and longer drafts, or
-            none, and deeper refinements.
+        judging: Time to decode and judge a picture, in times that it takes to sample one in full, at least 0; with a
+            limit by the clock it is measured. Nothing is asked that is sampled sooner than judged: where judging is
+            slow there are fewer and longer drafts, or none, and deeper refinements.
     """
 
     success = SUCCESS
@@ -70,11 +75,12 @@ class AutoSearch(RefineSearch):
         judging: float = 0.0,
     ):
         _check(pictures, judging)
-        self._worth = max(math.ceil(judging * schedule.steps), 1)  # steps that are worth judging what they make
-        no_drafts = drafts is not None and not len(drafts) or not isinstance(start, Candidate)
-        self.levels = () if no_drafts else draft_levels(schedule, self._worth, drafts or ())
-        self.pictures, self._start = pictures, start
-        self.fulls, self.drafts = 1, 0
+        super().__init__(start, seeds, schedule=schedule, pictures=pictures, children=CHILDREN)
+        self._no_drafts = drafts is not None and not len(drafts) or not isinstance(start, Candidate)
+        self._given = tuple(drafts or ())
+        self._judging = judging
+        self._price(judging)
+        self.fulls, self._drafts = 1, tuple[Path, ...]()
         self.refined, self.accepted = 0, 0
         self._won, self._tried = 0.0, 0.0  # of late
         self._independent = Draws()  # scores of pictures that owe nothing to each other
@@ -82,10 +88,32 @@ class AutoSearch(RefineSearch):
         self.stopped = False  # because no more was worth it
         self.made: dict[Proposal, Path] = {}  # the draft of each picture that was made of one
         self.correlation = spearman((), ())  # of drafts with the pictures made of them
+
+    def _priced(self) -> Story:
+        """Choose them by the price that was measured. The first look also loads the models: where it would change the
+        plan, one more picture tells the price without that.
+        """
+        worth = self._worth
+        self._price(max(self._judging, self._allowance.look()))
+        if isinstance(self.best, Candidate) and self._worth != worth and self._times(Work(1.0)):
+            yield from self._fresh(1)
+            self._price(max(self._judging, self._allowance.look()))
+        self._least = min(max(self._least, self._worth), self._schedule.steps)
+
+    def _price(self, judging: float) -> None:
+        """Choose drafts and depths that are worth judging, at a price of one look in pictures."""
+        schedule = self._schedule
+        # steps that are worth judging what they make
+        self._worth = max(math.ceil(judging * schedule.steps), 1)
+        self.levels = () if self._no_drafts else draft_levels(schedule, self._worth, self._given)
         # steps that a draft is finished in
         self._finishing = min(max(round(DEPTH * schedule.steps), self._worth), schedule.steps)
-        depth = max(DEPTH, self._shallowest / schedule.steps)
-        super().__init__(start, seeds, schedule=schedule, pictures=pictures, children=CHILDREN, depth=min(depth, 1.0))
+        self.depth = min(max(DEPTH * schedule.steps, self._shallowest), float(schedule.steps))
+
+    @property
+    def drafts(self) -> int:
+        """How many there were."""
+        return len(self._drafts)
 
     def explain(self) -> str:
         """What it did, in a sentence."""
@@ -98,22 +126,28 @@ class AutoSearch(RefineSearch):
         return ", ".join(parts) + ("; then no more was worth it." if self.stopped else ".")
 
     def _story(self) -> Story:
-        waves = self._waves()
+        if self._apart:
+            scores = yield from self._arrived()
+            self.best, self.fulls = self._start, len(self._came_in)
+            self._note([noise for noise in self._came_in if noise != self.best], scores)
+        if self._timed:
+            yield from self._priced()
         if not isinstance(self.best, Candidate):
             yield Stage((self.best,))
-        elif waves:
+        elif self._timed:
+            yield from self._by_the_clock()
+        elif waves := self._waves():
             yield from self._drafted(waves)
         else:
-            yield from self._fresh(
-                self.pictures if self.pictures < FEWEST_PICTURES else round(UNDRAFTED * self.pictures) - 1
-            )
-        while self._left > 0 and not self.stopped:
-            if self._left >= self._schedule.steps and self._fresh_pays():
+            yield from self._fresh(self._undrafted(self._pictures))
+        while not self.stopped:
+            if self._times(Work(1.0)) and self._fresh_pays():
                 scores = yield from self._fresh(1)
-            else:
-                children = self._children()
+            elif children := self._children():
                 scores = yield Stage(tuple(children), (self.best,))
                 self._move(children, scores)
+            else:
+                break
             self.stopped = not self._worth_more(scores[self.best])
 
     def _worth_more(self, best: float) -> bool:
@@ -139,13 +173,22 @@ class AutoSearch(RefineSearch):
             self._tried + 2
         )
 
+    def _undrafted(self, pictures: float) -> int:
+        """Fresh noises in full beside the start, where there are no drafts."""
+        return math.floor(pictures if pictures < FEWEST_PICTURES else round(UNDRAFTED * pictures)) - 1
+
+    def _draft(self, count: float = 1.0) -> Work:
+        """What drafts take, also where another setup makes them."""
+        return Work(self._allowance.cost(draft(fresh(0), self.levels)), DRAFT, count)
+
     def _waves(self) -> list[tuple[int, int]]:
         """How many drafts, and how many of them to finish, in each wave; none where there is nothing to choose from."""
         if not self.levels:
             return []
-        steps, cost, depth = self._schedule.steps, len(self.levels) - 1, self._finishing
-        finished = max(round(FINISHED * self.pictures * steps / depth), 1)
-        drafts = min(round(EXPLORED * self.pictures * steps / cost), (self._left - finished * depth) // cost)
+        steps, cost, depth = self._schedule.steps, self._draft().worth * self._schedule.steps, self._finishing
+        finished = max(round(FINISHED * self._pictures * steps / depth), 1)
+        paid = math.floor((self._left - finished * depth) / cost + ROUNDING)
+        drafts = min(round(EXPLORED * self._pictures * steps / cost), paid)
         if drafts < max(FEWEST_DRAFTS, finished):
             return []
         if finished == 1 or drafts < TWO_WAVES:
@@ -153,26 +196,62 @@ class AutoSearch(RefineSearch):
         return [(drafts - drafts // 2, finished // 2), (drafts // 2, finished - finished // 2)]
 
     def _drafted(self, waves: list[tuple[int, int]]) -> Story:
-        """After each wave the most promising drafts of all are finished."""
-        drafts: tuple[Path, ...] = ()
         own = self.best
         for number, (count, finished) in enumerate(waves, 1):
-            new = tuple(draft(fresh(next(self._seeds)), self.levels) for _ in range(count))
-            self._left -= count * (len(self.levels) - 1)
-            earlier = tuple(self.made)
-            promised = yield Stage((own, *new), (*drafts, *earlier))
-            drafts += new
-            self.drafts = len(drafts)
-            finished_before = set(self.made.values())
-            waiting = [proposed for proposed in drafts if proposed not in finished_before]
-            pictures = self._finished(sorted(waiting, key=promised.__getitem__, reverse=True)[:finished])
-            scores = yield Stage(pictures, (own, *drafts, *earlier))
-            self.best = max((own, *self.made), key=scores.__getitem__)
-            self._note((own, *self.made), scores)
-            self.correlation = correlation(self.made, scores, scores)
+            yield from self._wave(own, count, finished)
             if self.best == own and number < len(waves):
-                yield from self._fresh(waves[number][0] * (len(self.levels) - 1) // self._schedule.steps)
+                yield from self._fresh(math.floor(waves[number][0] * self._draft().worth + ROUNDING))
                 return
+
+    def _by_the_clock(self) -> Story:
+        """Wave after wave, each planned by what is left: drafts until they come to nothing, or are too dear."""
+        own = self.best
+        while self.levels and not self._too_dear(self._draft()) and (wave := self._next_wave()):
+            yield from self._wave(own, *wave)
+            if self.best == own and len(self.made) >= PROOF:
+                break
+        else:
+            if self.made:
+                return
+        whole = self._whole(Work(1.0))
+        while (count := self._undrafted(whole) + 1 - self.fulls - len(self.made)) > 0 and self._times(Work(1.0)):
+            yield from self._fresh(max(1, min(count, math.floor(self._grown()))))
+
+    def _next_wave(self) -> tuple[int, int] | None:
+        """How many drafts, and how many to finish, so that the shares of the whole are kept and the wave can be ended;
+        None where there were enough, or nothing is left to choose from.
+        """
+        cheap, made = self._draft(), self._work(self._finishing)
+        drafts, finished = EXPLORED / cheap.worth, FINISHED / made.worth  # per picture's worth of the whole
+        refined = self._work(self._finishing, (1 - EXPLORED) / made.worth)
+        whole = self._whole(self._draft(drafts), refined)
+        wanted = round(finished * whole) - len(self.made)
+        grown = self._grown() / (drafts * cheap.worth + finished * made.worth)
+        count = min(round(drafts * whole) - self.drafts, max(round(drafts * grown), FEWEST_DRAFTS))
+        for number in range(min(wanted, max(round(finished * grown), 1)), 0, -1):
+            count = min(count, math.ceil(number * drafts / finished) + 1)
+            if count >= FEWEST_DRAFTS and self._times(self._draft(count), self._work(self._finishing, number)):
+                return count, number
+        return None
+
+    def _wave(self, own: Proposal, count: int, finished: int) -> Story:
+        """Drafts, and then the most promising ones of all are finished."""
+        earlier, drafts = tuple(self.made), self._drafts
+        new = tuple(draft(fresh(next(self._seeds)), self.levels) for _ in range(count))
+        self._spend(math.fsum(map(self._allowance.cost, new)))
+        promised = yield Stage((own, *new), (*drafts, *earlier))
+        self._drafts = drafts = (*drafts, *new)
+        finished_before = set(self.made.values())
+        waiting = [proposed for proposed in drafts if proposed not in finished_before]
+        if self._timed:  # the time may have gone faster
+            finished = min(finished, self._times(self._work(self._finishing)))
+        pictures = self._finished(sorted(waiting, key=promised.__getitem__, reverse=True)[:finished])
+        if not pictures:
+            return
+        scores = yield Stage(pictures, (own, *drafts, *earlier))
+        self.best = max((own, *self.made), key=scores.__getitem__)
+        self._note((own, *self.made), scores)
+        self.correlation = correlation(self.made, scores, scores)
 
     def _finished(self, drafts: list[Path]) -> tuple[Path, ...]:
         """Pictures from drafts, by way of the middle of the schedule."""
@@ -180,14 +259,14 @@ class AutoSearch(RefineSearch):
             renoise(proposed, self._schedule.levels[-self._finishing - 1 :], next(self._seeds)): proposed
             for proposed in drafts
         }
-        self._left -= self._finishing * len(made)
+        self._spend(self._finishing * len(made) / self._schedule.steps)
         self.made |= made
         return tuple(made)
 
     def _fresh(self, count: int) -> Generator[Stage, Scores, Scores]:
-        noises = [fresh(next(self._seeds)) for _ in range(min(count, self._left // self._schedule.steps))]
+        noises = [fresh(next(self._seeds)) for _ in range(min(count, self._times(Work(1.0))))]
         self.fulls += len(noises)
-        self._left -= len(noises) * self._schedule.steps
+        self._spend(len(noises))
         scores = yield Stage((self.best, *noises))
         self._note(noises, scores)
         self.best = max(scores, key=scores.__getitem__)
@@ -200,7 +279,7 @@ class AutoSearch(RefineSearch):
     def _move(self, children: list[Path], scores: Scores) -> None:
         won = sum(1 for child in children if scores[child] > scores[self.best])
         self._dry = 0.0 if won else self._dry + math.fsum(map(self._schedule.cost, children))
-        self.refined, self.accepted = self.refined + len(children), self.accepted + (won > 0)
+        self.refined, self.accepted = self.refined + len(children), self.accepted + won
         self._won, self._tried = FORGET * self._won + won, FORGET * self._tried + len(children)
         super()._move(children, scores)
         self.depth = min(max(self.depth, self._shallowest), float(self._schedule.steps))

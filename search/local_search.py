@@ -16,6 +16,7 @@ from random import Random
 
 import torch
 
+from .allowance import Work
 from .landscape import Landscape
 from .noise import Candidate, fresh, mix, unused
 from .path import Proposal
@@ -48,14 +49,15 @@ class LocalSearch(Stages):
     Args:
         start: Candidate that is asked first; one of the warm-up.
         seeds: Yields a new seed per draw; the only source of randomness.
-        pictures: Budget that warm-up and centers are planned for, at least 1; it goes on for as long as it is asked.
+        pictures: Budget that warm-up and centers are planned for, at least 1, or what the clock pays for where that is
+            less; it goes on for as long as it is asked.
         preset: "local" steps around the centers and along what the measured noises span; "evolution" crosses and
             mutates the best.
         centers: Best noises that are searched around at once; 0 for what suits the budget: one per 25 pictures, at most
             8.
         neighbors: Noises per round, dealt out to the centers, at least 1.
         similarity: Cosine between a neighbor and its center in the first round, in (0, 1).
-        warmup: Noises in the first round, the start and fresh ones; 0 for what suits the budget.
+        warmup: Noises in the first round, what came in and fresh ones; 0 for what suits the budget.
         moves: Other moves than the preset's, any of "step", "span", "cross", "coarse", "fine"; () for the preset's.
         masks: Digests of masks; every move then is a step inside one of them, in turn, and everything else stays as in
             the start.
@@ -76,9 +78,9 @@ class LocalSearch(Stages):
         masks: Sequence[str] = (),
     ):
         _check(pictures, preset, centers, neighbors, similarity, warmup, moves)
-        self.centers = centers or min(max(pictures // PICTURES_PER_CENTER, 1), MOST_CENTERS)
+        self._knobs, self._pictures = (centers, warmup), pictures
+        self.centers, self.warmup = self._suited(pictures)
         self.neighbors, self.masks = neighbors, tuple(masks)
-        self.warmup = warmup or max(min(FEWEST_WARM, pictures), round(pictures * WARM_SHARE))
         self.moves = ("step",) if masks else tuple(moves) or PRESETS[preset]
         self._seeds = unused(seeds, start)
         self._successes, self._tries = dict.fromkeys(self.moves, 0.0), dict.fromkeys(self.moves, 0.0)
@@ -92,8 +94,23 @@ class LocalSearch(Stages):
         """None: no noise goes on from the state of another."""
         return ()
 
+    def _suited(self, pictures: int) -> tuple[int, int]:
+        """Centers and warm-up, as asked for or as they suit a budget."""
+        centers, warmup = self._knobs
+        return (
+            centers or min(max(pictures // PICTURES_PER_CENTER, 1), MOST_CENTERS),
+            warmup or max(min(FEWEST_WARM, pictures), round(pictures * WARM_SHARE)),
+        )
+
     def _story(self) -> Story:
         ((start, first),) = self.strides.items()
+        came_in = [noise for noise in self._came_in if isinstance(noise, Candidate)]
+        self._seeds = unused(self._seeds, *came_in)
+        self.strides |= dict.fromkeys(came_in, first)
+        if self._allowance.timed:  # these tell the pace
+            yield Stage(tuple(self.strides))
+            whole = math.floor(self._allowance.spent + self._allowance.worth(Work(1.0)))
+            self.centers, self.warmup = self._suited(max(1, min(self._pictures, whole)))
         while len(self.strides) < self.warmup:
             seed = next(self._seeds)
             self.strides[mix(start, seed, 0.0, self._mask(len(self.strides))) if self.masks else fresh(seed)] = first

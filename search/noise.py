@@ -146,12 +146,12 @@ def ancestry(*candidates: Noise) -> list[Noise]:
     return order
 
 
-def unused(seeds: Iterator[int], candidate: Proposal) -> Iterator[int]:
-    """Skip the seeds that the candidate is made of: moving it by a draw that is in it already would not keep N(0,
+def unused(seeds: Iterator[int], *candidates: Proposal) -> Iterator[int]:
+    """Skip the seeds that the candidates are made of: moving one by a draw that is in it already would not keep N(0,
     I).
     """
     # of a walk, what came in on it too
-    used = {node.seed for node in ancestry(candidate) if node.operation not in ("span", "leaf")}
+    used = {node.seed for node in ancestry(*candidates) if node.operation not in ("span", "leaf")}
     return (seed for seed in seeds if seed not in used)
 
 
@@ -218,13 +218,15 @@ class SeedStream:
 
     Args:
         run_seed: What the user typed, in [0, 2**64).
+        domain: Another one gives other seeds for the same run seed; "" for the plain stream.
     """
 
-    def __init__(self, run_seed: int):
-        self.run_seed, self._index = checked_seed(run_seed), 0
+    def __init__(self, run_seed: int, domain: str = ""):
+        self.run_seed, self.domain, self._index = checked_seed(run_seed), domain, 0
 
     def at(self, round: int, index: int) -> int:
-        state = hashlib.blake2b(f"{self.run_seed} {round} {index}".encode(), digest_size=8)
+        name = f"{self.run_seed} {round} {index}" + (f" {self.domain}" if self.domain else "")
+        state = hashlib.blake2b(name.encode(), digest_size=8)
         return int.from_bytes(state.digest(), "big") >> (64 - SEED_BITS)
 
     def __iter__(self) -> Iterator[int]:

@@ -14,19 +14,24 @@ over goes into more re-noisings, then into fresh noises, and the last steps brin
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
-from .noise import Candidate, fresh, unused
-from .path import Path, Proposal, Schedule, finish, renoise
-from .stages import Stage, Stages, Story
+from .allowance import PREVIEW, Work
+from .noise import Candidate, fresh
+from .path import Path, Proposal, Schedule, renoise
+from .planned import Planned
+from .stages import Scores, Stage, Story
 
 NEAR = 0.25  # of a step: a level of the schedule that is nearer than that to the start of a walk is passed over
 ROUNDS = 1000
 
 
-class PathSearch(Stages):
+class PathSearch(Planned):
     """Best of N paths, each chosen among M re-noisings per round.
+
+    By the clock, paths come down again and again, first a few and then more of them, and as many as the time pays for.
 
     Args:
         start: Candidate whose noise is the first path's; its picture is measured as well.
@@ -56,26 +61,30 @@ class PathSearch(Stages):
         length: int = 0,
     ):
         _check(paths, width, length)
-        self._start, self._seeds, self._schedule, self.paths = start, unused(seeds, start), schedule, paths
+        super().__init__(start, seeds, schedule, pictures)
+        self.paths, self.width = paths, width
         times = _times(start_time, forward, backward, schedule.time(schedule.levels[0]))
         self.first = _walk(schedule, schedule.levels[0], schedule.level(start_time))
         self.rounds = [
             _shorter(_walk(schedule, schedule.level(up), schedule.level(down)), length) for up, down in times
         ]
-        self._left = round((pictures - schedule.cost(start)) * schedule.steps)
-        self.copies = self._planned(width, pictures)
-        super().__init__(self._story())
+        self._plan()
 
-    def _planned(self, width: int, pictures: int) -> list[int]:
-        """Re-noisings of every round; pays for them."""
+    def _plan(self) -> None:
+        self.copies, self._rest = self._planned(self.width)
+
+    def _planned(self, width: int) -> tuple[list[int], int]:
+        """Re-noisings of every round, and the steps that they leave."""
         costs = [len(levels) - 1 for levels in self.rounds]
         left = self._left - self.paths * (len(self.first) - 1)
         fitting = width or max(left // (self.paths * sum(costs)), 1)
         left -= fitting * self.paths * sum(costs)
         if left < 0:
-            needed = pictures + math.ceil(-left / self._schedule.steps)
+            needed = math.ceil(self._total - left / self._schedule.steps)
+            others = f" beside {len(self._came_in) - 1} more noises that came in" if len(self._came_in) > 1 else ""
             raise ValueError(
-                f"pictures must be at least {needed} for {self.paths} paths of width {fitting}, got {pictures}"
+                f"pictures must be at least {needed} for {self.paths} paths of width {fitting}{others}, got"
+                f" {self._total}"
             )
         copies = [fitting * self.paths] * len(costs)
         number = 0
@@ -85,31 +94,90 @@ class PathSearch(Stages):
                 copies[place] += 1
                 left -= costs[place]
             number += 1
-        self._left = left
-        return copies
+        return copies, left
 
     def _story(self) -> Story:
+        if self._apart:
+            yield from self._arrived()
         noise = self._start.noise if isinstance(self._start, Path) else self._start
-        noises = [noise or self._fresh(), *(self._fresh() for _ in range(self.paths - 1))]
+        if self._timed:
+            yield from self._by_the_clock(noise)
+            return
+        kept = yield from self._descended(noise, self.paths, self.copies)
+        self._left = self._rest
+        yield from self._ended([self._start, *kept])
+
+    def _descended(
+        self, noise: Candidate | None, paths: int, counts: Sequence[int]
+    ) -> Generator[Stage, Scores, list[Path]]:
+        """Bring paths down to pictures; returns the best ones.
+
+        Args:
+            noise: The first path's, or None for a fresh one.
+            counts: Re-noisings of every round.
+        """
+        noises = [noise or self._fresh(), *(self._fresh() for _ in range(paths - 1))]
         kept = [Path(noise, self.first) for noise in noises]
         yield Stage((self._start, *kept))
-        for levels, count in zip(self.rounds, self.copies, strict=True):
+        for number, (levels, count) in enumerate(zip(self.rounds, counts, strict=True)):
+            if self._timed:  # it may have gone faster
+                count = min(count, max(1, self._allowance.times(*self._works(number))))
             copies = [renoise(kept[number % len(kept)], levels, next(self._seeds)) for number in range(count)]
             scores = yield Stage(tuple(copies), (self._start,))
-            kept = sorted(copies, key=scores.__getitem__, reverse=True)[: self.paths]
-        yield from self._rest([self._start, *kept])
+            kept = sorted(copies, key=scores.__getitem__, reverse=True)[:paths]
+        return kept
 
-    def _rest(self, pictures: list[Proposal]) -> Story:
+    def _ended(self, pictures: list[Proposal]) -> Story:
         """Fresh noises for what is left, and the best picture brought down once more for the rest of that."""
-        count, steps = divmod(self._left, self._schedule.steps)
+        count = self._times(Work(1.0))
+        self._spend(count)
         pictures += [self._fresh() for _ in range(count)]
         scores = yield Stage(tuple(pictures))
-        if steps:
-            best = finish(max(pictures, key=scores.__getitem__), self._schedule)
-            yield Stage((renoise(best, self._schedule.levels[-steps - 1 :], next(self._seeds)),))
+        if (steps := self._room()) >= self._least:
+            yield Stage((self._again(max(pictures, key=scores.__getitem__), steps),))
+
+    def _by_the_clock(self, noise: Candidate | None) -> Story:
+        """Paths come down as often as the time pays for."""
+        pictures, first = list(self._came_in), Work((len(self.first) - 1) / self._schedule.steps, PREVIEW)
+        while True:
+            paths = min(self.paths, self._times(first, *self._works()))
+            count = 0 if paths else min(self._times(Work(1.0)), max(1, math.floor(self._grown())))
+            if not paths and not count:
+                break
+            if not paths:  # a few fresh noises; the first picture also loads models, and paths may come later on
+                self._spend(count)
+                noises = [self._fresh() for _ in range(count)]
+                yield Stage(tuple(noises), (self._start,))
+                pictures += noises
+                continue
+            width = self.width or 1
+            while width > 1 and not self._times(*_all(paths, first), *_all(paths * width, *self._works())):
+                width -= 1
+            while not self.width and self._grows(first, paths, width + 1):
+                width += 1
+            way = [*_all(paths, first), *_all(paths * width, *self._works())]
+            self._spend(math.fsum(work.worth * work.count for work in way))
+            pictures += yield from self._descended(noise, paths, [paths * width] * len(self.rounds))
+            noise = None
+        yield from self._ended(pictures)
+
+    def _works(self, begun: int = 0) -> list[Work]:
+        """What one re-noising per round takes, from some round on."""
+        worths = [(len(levels) - 1) / self._schedule.steps for levels in self.rounds[begun:]]
+        return [*(Work(worth, PREVIEW) for worth in worths[:-1]), Work(worths[-1])]
+
+    def _grows(self, first: Work, paths: int, width: int) -> bool:
+        """Whether so many re-noisings per path are paid for, and not too many at once."""
+        way = [*_all(paths, first), *_all(paths * width, *self._works())]
+        return math.fsum(work.worth * work.count for work in way) <= self._grown() and self._times(*way) > 0
 
     def _fresh(self) -> Candidate:
         return fresh(next(self._seeds))
+
+
+def _all(count: float, *works: Work) -> list[Work]:
+    """The same work, so many times."""
+    return [replace(work, count=count) for work in works]
 
 
 def _times(start: float, forward: float, backward: float, highest: float) -> list[tuple[float, float]]:

@@ -10,17 +10,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from .noise import Candidate, fresh, unused
+from .allowance import Work
+from .noise import Candidate, fresh
 from .path import Path, Proposal, Schedule, finish, renoise
-from .stages import Scores, Stage, Stages, Story
+from .planned import SHALLOWEST, Planned
+from .stages import Scores, Stage, Story
 
 SUCCESS = 0.25  # share of children that beat the best picture at the best depth
 GAIN = 0.4  # how fast the depth follows; more children tell its success more surely
-SHALLOWEST = 0.2  # share of the steps: every child is decoded and judged as well, however little of it is new
 SPREAD = 1.4  # from the middle of a round to its deepest and its shallowest child, so that other depths stay known
 
 
-class RefineSearch(Stages):
+class RefineSearch(Planned):
     """Local search by partial re-noising, on the levels of the schedule.
 
     Args:
@@ -31,8 +32,8 @@ class RefineSearch(Stages):
         pictures: Full pictures' worth of denoising; used up to the last step.
         children: New pictures made from the best one per round, at least 1.
         depth: Share of the steps that is taken again, in (0, 1]; where it adapts, of the first round.
-        warmup: Noises that the first best picture is chosen from, the start and fresh ones; 0 for a quarter of the
-            pictures.
+        warmup: Noises that the first best picture is chosen from, what came in and fresh ones; 0 for a quarter of the
+            pictures, or of what the time pays for.
         adapt: Let the depth follow success and failure.
     """
 
@@ -51,39 +52,46 @@ class RefineSearch(Stages):
         adapt: bool = True,
     ):
         _check(children, depth, warmup)
-        self.best, self.children, self.adapt = start, children, adapt
+        super().__init__(start, seeds, schedule, pictures)
+        self.best, self.children, self.adapt, self.warmup = start, children, adapt, warmup
         self.depth = depth * schedule.steps  # in steps, between whole numbers as well
-        self._least = max(1, round(SHALLOWEST * schedule.steps))
-        self._seeds, self._schedule = unused(seeds, start), schedule
-        self._left: int = round((pictures - schedule.cost(start)) * schedule.steps)
-        wanted = (warmup or math.ceil(pictures / 4)) if isinstance(start, Candidate) else 1
-        self._draws = max(0, min(wanted - 1, self._left // schedule.steps))
-        super().__init__(self._story())
 
     def _story(self) -> Story:
-        noises = [fresh(next(self._seeds)) for _ in range(self._draws)]
-        self._left -= len(noises) * self._schedule.steps
-        scores = yield Stage((self.best, *noises))
-        self.best = max(scores, key=scores.__getitem__)
-        yield from self._refined()
-
-    def _refined(self) -> Story:
-        while self._left > 0:
-            children = self._children()
+        if self._apart:
+            yield from self._arrived()
+            self.best = self._start
+        noises = [fresh(next(self._seeds)) for _ in range(self._draws())]
+        self._spend(len(noises))
+        if noises or not self._apart:
+            scores = yield Stage((self.best, *noises))
+            self.best = max(scores, key=scores.__getitem__)
+        while children := self._children():
             scores = yield Stage(tuple(children), (self.best,))
             self._move(children, scores)
 
+    def _draws(self) -> int:
+        """Fresh noises of the warm-up."""
+        if not isinstance(self.best, Candidate):
+            return 0
+        whole = self._others + (self._whole(Work(1.0)) if self._timed else self._pictures)
+        wanted = (self.warmup or math.ceil(whole / 4)) - len(self._came_in)
+        return max(0, min(wanted, self._times(Work(1.0))))
+
     def _children(self) -> list[Path]:
         """Re-noise the best picture to levels around the depth; the last ones get the steps that are left."""
-        parent, children = finish(self.best, self._schedule), list[Path]()
+        parent, children, works = finish(self.best, self._schedule), list[Path](), list[Work]()
         for number in range(self.children):
             place = 2 * number / (self.children - 1) - 1 if self.children > 1 and self.adapt else 0.0
-            steps = min(max(round(self.depth * SPREAD**place), self._least), self._schedule.steps, self._left)
-            if 0 < self._left - steps < steps / 2:  # too little would be left to be of use
-                steps = min(self._left, self._schedule.steps)
-            if steps:
+            left = self._room(*works)
+            steps = min(max(round(self.depth * SPREAD**place), self._least), self._schedule.steps, left)
+            if 0 < left - steps < steps / 2:  # too little would be left to be of use
+                steps = min(left, self._schedule.steps)
+            if 0 < left - steps < self._least:  # nor too little to be worth a look
+                steps = left if left <= self._schedule.steps else left - self._least
+            if steps >= self._least:
+                works.append(self._work(steps))
                 children.append(renoise(parent, self._schedule.levels[-steps - 1 :], next(self._seeds)))
-                self._left -= steps
+                self._spend(steps / self._schedule.steps)
         return children
 
     def _move(self, children: list[Path], scores: Scores) -> None:

@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from .path import Proposal
+from .abilities import begin
+from .allowance import PICTURE, PREVIEW, ROUNDING, Allowance, Record, kind_of
+from .path import Path, Proposal
 from .ranking import Combine, Ranking
 from .stages import Scores
 from .trace import Measured, Trace, Trial
 
 HOW = {"fresh": "random", "mix": "neighbor", "span": "combination", "leaf": "start",
        "draft": "draft", "preview": "preview", "renoise": "refined", "walk": "path"}  # fmt: skip
-ROUNDING = 1e-6  # of costs, in pictures
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Budget:
         pictures: Full pictures, at least 1; never exceeded.
         minutes: Wall clock, 0 for no limit; the first picture always runs.
         target: Score at which to stop; None for off. Only of use where scores are absolute.
-        patience: Rounds without a new best after which to stop; 0 for off.
+        patience: Pictures' worth of finished pictures without a new best after which to stop, 0 for off. Drafts and
+            previews do not count, and how many are measured at once changes nothing.
         trials: Candidates after which the artist ended this very search before; 0 for off.
     """
 
@@ -50,6 +52,19 @@ class Budget:
 def how_of(proposed: Proposal) -> str:
     """How a search came to it, in a word; an operation that has none is called by its name."""
     return HOW.get(proposed.operation, proposed.operation)
+
+
+def finished_worth(proposed: Proposal, cost: Callable[[Proposal], float]) -> float:
+    """What patience counts: pictures' worth of a finished picture with the previews that it came by, at most 1; 0 of a
+    draft or a preview.
+    """
+    if kind_of(proposed) != PICTURE:
+        return 0.0
+    worth, node = cost(proposed), proposed
+    while isinstance(node, Path) and node.parent is not None and kind_of(node.parent) == PREVIEW:
+        node = node.parent
+        worth += cost(node)
+    return min(worth, 1.0)
 
 
 class Search(Protocol):
@@ -99,6 +114,7 @@ def run(
     first: Sequence[tuple[Proposal, str]] = (),
     cost: Callable[[Proposal], float] = lambda proposed: 1.0,
     clock: Callable[[], float] = time.monotonic,
+    before: Record | None = None,
 ) -> Iterator[Round]:
     """Run a search, one yield per round that was told; what `measure` raises passes through and the trace keeps what
     was paid.
@@ -108,7 +124,9 @@ def run(
 
     All others as of `Driver`.
     """
-    driver = Driver(search, combine, budget, group=group, trace=trace, first=first, cost=cost, clock=clock)
+    driver = Driver(
+        search, combine, budget, group=group, trace=trace, first=first, cost=cost, clock=clock, before=before
+    )
     while (wanted := driver.next()) is not None:
         yield driver.tell(measure(wanted) if wanted else None)
 
@@ -126,9 +144,11 @@ class Driver:
         budget: What it may use.
         group: Candidates that are measured together, at least 1.
         trace: Empty, with the names of the raw values; grows as the search runs.
-        first: Candidates with their "how" that are measured before all others; the user's own is the first.
+        first: Candidates with their "how" that are measured before all others; the user's own is the first. A search
+            that plans is told of all of them.
         cost: Full pictures' worth of denoising that a candidate takes.
         clock: Seconds, for the limit in minutes.
+        before: `allowance.record()` of an earlier run of this very search, for its plans to be the same.
     """
 
     def __init__(
@@ -142,17 +162,21 @@ class Driver:
         first: Sequence[tuple[Proposal, str]] = (),
         cost: Callable[[Proposal], float] = lambda proposed: 1.0,
         clock: Callable[[], float] = time.monotonic,
+        before: Record | None = None,
     ):
         if group < 1:
             raise ValueError(f"group must be at least 1, got {group}")
         self.search, self.budget, self.trace, self.cost = search, budget, trace, cost
+        self.allowance = Allowance(budget.pictures, cost, budget.minutes * 60, clock, before)
         self._ranking = Ranking(trace, combine)
-        self._group, self._pace = group, _Pace(budget.minutes * 60, clock)
+        self._group, self._clock, self._begun = group, clock, 0.0
         self._hows: dict[Proposal, str] = dict(reversed(first))
         self._ahead: list[Proposal] = list(dict(first))
         self._asked: list[Proposal] = []
         self._batch: list[Proposal] = []
-        self._index, self._since_best = 0, 0
+        self._index = 0
+        self._since_best = 0.0  # pictures' worth of finished pictures
+        begin(search, tuple(self._ahead), self.allowance)
 
     def next(self) -> list[Proposal] | None:
         """The new candidates of the next round, at most a group of them; empty where all that was asked for is known,
@@ -165,14 +189,42 @@ class Driver:
             self._group = min(self._group, budget.trials - len(trace.trials))
         self._asked += _asked(self.search, [*self._ahead, *self._asked], self._group, trace)
         waiting = [*self._ahead, *self._asked]
-        in_time, left = self._pace.room(), budget.pictures - trace.pictures
-        self._batch = _affordable(waiting, self._group, min(in_time, left), self.cost, trace)
+        self._batch = self._affordable(waiting)
         if not self._batch:
-            trace.stopped = "finished" if not waiting else "minutes" if in_time < left else "pictures"
+            trace.stopped = self._why_no_more(waiting)
             return None
-        new = _new(self._batch, trace)
-        self._pace.begin()
-        return new
+        self._begun = self._clock()
+        return _new(self._batch, trace)
+
+    def _affordable(self, waiting: list[Proposal]) -> list[Proposal]:
+        """As many of those that wait, in their order, as fit into a group, into what is left, and into the patience.
+        While the pace is not known, a picture's worth at a time.
+        """
+        allowance, known = self.allowance, self.allowance.pace.known and bool(self.trace.trials)
+        left, seconds = allowance.pictures, allowance.seconds if known else math.inf
+        if allowance.timed and not known:
+            left = min(left, 1.0 if allowance.seconds > 0 or not self.trace.trials else 0.0)
+        patience = self.budget.patience - self._since_best if self.budget.patience else math.inf
+        new: set[Proposal] = set()
+        paid, took, unlucky = 0.0, 0.0, 0.0
+        for number, proposed in enumerate(waiting):
+            if self.trace.id_of(proposed) is not None or proposed in new:
+                continue
+            work = allowance.work(proposed)
+            paid, took = paid + work.worth, took + allowance.pace.seconds(work)
+            over = paid > left + ROUNDING or took > seconds + ROUNDING or unlucky > patience - ROUNDING
+            if over or len(new) == self._group:
+                return waiting[:number]
+            unlucky += finished_worth(proposed, self.cost)
+            new.add(proposed)
+        return waiting
+
+    def _why_no_more(self, waiting: list[Proposal]) -> str:
+        allowance = self.allowance
+        if waiting:
+            return "pictures" if self.cost(waiting[0]) > allowance.pictures + ROUNDING else "minutes"
+        # a search that plans asks for nothing that the time does not pay for
+        return "minutes" if allowance.bound else "finished"
 
     def tell(self, measured: Measured | None) -> Round:
         """The round is over: tells the search, and decides whether it goes on.
@@ -184,49 +236,48 @@ class Driver:
         batch, taken = self._batch, len(self._ahead)
         told, self._ahead = batch[taken:], self._ahead[len(batch) :]
         self._asked = self._asked[max(0, len(batch) - taken) :]
-        leader = self._ranking.leader
         if new := _new(batch, trace):
             costs = [self.cost(proposed) for proposed in new]
             checked = _checked(measured, new, trace)
-            self._pace.end(math.fsum(costs) * (1 - sum(checked.remembered) / len(new)))
+            self.allowance.pace.note(new, costs, checked, self._clock() - self._begun)
             hows = [self._hows.get(proposed, how_of(proposed)) for proposed in new]
             trials = trace.add(new, checked, hows, self._index, costs)
-        self._ranking.add(trials)
+            self.allowance.spent = trace.pictures
+        rescored = self._rank(trials)
         self.search.tell(told, trace.present)
         best = self._ranking.leader
-        self._since_best = self._since_best + 1 if best is leader else 0
-        score = None if best is None else trace.scores[best.id]
-        trace.stopped = _reason_to_stop(self.budget, trace, score, self._since_best, self._pace)
+        trace.stopped = self._reason_to_stop(None if best is None else trace.scores[best.id])
         self._index += 1
-        return Round(self._index - 1, tuple(trials), trace, best or trace.trials[0], self._ranking.rescored)
+        return Round(self._index - 1, tuple(trials), trace, best or trace.trials[0], rescored)
 
+    def _rank(self, trials: list[Trial]) -> bool:
+        """Rank new trials; whether older scores changed. Where patience counts, one by one, so that it ends where it
+        would if they had been measured one by one.
+        """
+        if not self.budget.patience or not trials:
+            self._ranking.add(trials)
+            return self._ranking.rescored
+        rescored = False
+        for trial in trials:
+            self._ranking.add([trial])
+            rescored = rescored or self._ranking.rescored
+            if self._ranking.leader is trial:
+                self._since_best = 0.0
+            else:
+                self._since_best += finished_worth(trial.candidate, self.cost)
+        return rescored
 
-class _Pace:
-    """Foretells how many more pictures fit into the time, by the speed of the last group; one where nothing is known
-    yet.
-    """
-
-    def __init__(self, limit: float, clock: Callable[[], float]):
-        self._limit, self._clock, self._start = limit, clock, clock()
-        self._seconds_per_picture: float | None = None
-        self._timed, self._begun = False, self._start
-
-    def begin(self) -> None:
-        self._begun = self._clock()
-
-    def end(self, pictures: float) -> None:
-        """A group was measured, so many pictures of it anew: what an earlier run paid for takes next to no time."""
-        self._timed = True
-        if pictures:
-            self._seconds_per_picture = (self._clock() - self._begun) / pictures
-
-    def room(self) -> float:
-        if not self._limit:
-            return math.inf
-        left = self._limit - (self._clock() - self._start)
-        if self._seconds_per_picture is None:
-            return 1.0 if left > 0 or not self._timed else 0.0
-        return max(0.0, left / max(self._seconds_per_picture, 1e-9))
+    def _reason_to_stop(self, best: float | None) -> str:
+        budget, trace = self.budget, self.trace
+        if budget.trials and len(trace.trials) >= budget.trials:
+            return "you"
+        if budget.target is not None and best is not None and best >= budget.target:
+            return "target"
+        if trace.pictures >= budget.pictures - ROUNDING:
+            return "pictures"
+        if budget.patience and self._since_best >= budget.patience - ROUNDING:
+            return "patience"
+        return "" if self.allowance.seconds >= ROUNDING else "minutes"
 
 
 def _asked(search: Search, waiting: list[Proposal], group: int, trace: Trace) -> list[Proposal]:
@@ -239,21 +290,6 @@ def _asked(search: Search, waiting: list[Proposal], group: int, trace: Trace) ->
             break
         asked += more
     return asked
-
-
-def _affordable(
-    waiting: list[Proposal], group: int, room: float, cost: Callable[[Proposal], float], trace: Trace
-) -> list[Proposal]:
-    """As many of those that wait, in their order, as fit into a group and into the room."""
-    new: set[Proposal] = set()
-    paid = 0.0
-    for number, proposed in enumerate(waiting):
-        if trace.id_of(proposed) is None and proposed not in new:
-            paid += cost(proposed)
-            new.add(proposed)
-            if len(new) > group or paid > room + ROUNDING:
-                return waiting[:number]
-    return waiting
 
 
 def _new(candidates: list[Proposal], trace: Trace) -> list[Proposal]:
@@ -272,15 +308,3 @@ def _checked(measured: Measured | None, new: list[Proposal], trace: Trace) -> Me
             if not math.isfinite(value):
                 raise ValueError(f"{column} must be finite, got {value} for candidate {number}")
     return measured
-
-
-def _reason_to_stop(budget: Budget, trace: Trace, best: float | None, since_best: int, pace: _Pace) -> str:
-    if budget.trials and len(trace.trials) >= budget.trials:
-        return "you"
-    if budget.target is not None and best is not None and best >= budget.target:
-        return "target"
-    if trace.pictures >= budget.pictures - ROUNDING:
-        return "pictures"
-    if budget.patience and since_best >= budget.patience:
-        return "patience"
-    return "" if pace.room() >= ROUNDING else "minutes"

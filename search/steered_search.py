@@ -25,16 +25,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .allowance import PREVIEW, Work
 from .correlation import spearman
-from .noise import Candidate, fresh, unused
-from .path import Path, Proposal, Schedule, finish, renoise
+from .noise import Candidate, fresh
+from .path import Path, Proposal, Schedule
+from .planned import Planned
 from .resampling import RESAMPLERS, effective_sample_size
-from .stages import Scores, Stage, Stages, Story
+from .stages import Scores, Stage, Story
 from .tensors import listed
 
 POTENTIALS = ("max", "difference", "current")
 TEMPERATURES = ("increasing", "constant", "infinite")
 AS_PRESET = "as preset"
+SMALLEST = 4  # particles of the first pool by the clock
 ROUNDING = 1e-6  # of a score: previews that differ by less are equal, as all are where nothing is to be seen yet
 
 
@@ -79,9 +82,9 @@ class Particle(NamedTuple):
     log_weight: float = 0.0
 
 
-class SteeredSearch(Stages):
+class SteeredSearch(Planned):
     """Particles that are resampled by their previews. The start's own picture is measured as well; all particles are
-    fresh noises.
+    fresh noises. By the clock, pools begin small and grow, and those come down that the time pays for.
 
     Args:
         start: Candidate that is measured first.
@@ -130,6 +133,7 @@ class SteeredSearch(Stages):
             _one_of("resampler", chosen.resampler if resampler == AS_PRESET else resampler, RESAMPLERS)
         ]
         _check(particles, strength, eta, least_ess)
+        super().__init__(start, seeds, schedule, pictures)
         self.strength, self.eta, self.calm = strength or chosen.strength, chosen.eta if eta < 0 else eta, chosen.calm
         self.particles, self.least_ess, self.standardize = particles, least_ess, standardize
         self.rungs = _rungs(schedule, rungs, chosen.rungs)
@@ -139,22 +143,32 @@ class SteeredSearch(Stages):
         self._seen: dict[Proposal, float] = {}  # scores of the previews at the rungs
         # with those of the pictures
         self._foreseen: dict[float, list[tuple[float, float]]] = {level: [] for level in self.rungs}
-        self._start, self._seeds, self._schedule = start, unused(seeds, start), schedule
         # levels and eta of each, for two particles and more; none where nothing can be chosen on the way
         self.walks = self._walks()
-        self._left = round((pictures - schedule.cost(start)) * schedule.steps)
-        super().__init__(self._story())
 
     def _story(self) -> Story:
-        yield Stage((self._start,))
-        best, steps = self._start, self._schedule.steps
-        while (count := min(self.particles or self._left, self._left // steps)) > 0:
-            self._left -= count * steps
+        yield from self._arrived()
+        best = self._start
+        while (count := self._pool()) > 0:
+            self._spend(count)
             noises = [fresh(next(self._seeds)) for _ in range(count)]
             best = yield from self._steered(noises, best)
-        if self._left > 0:  # less than a picture: the best one is brought down once more
-            again = self._schedule.levels[-self._left - 1 :]
-            yield Stage((renoise(finish(best, self._schedule), again, next(self._seeds)),))
+        # less than a picture: the best one is brought down once more
+        if (steps := self._room()) >= self._least:
+            yield Stage((self._again(best, steps),))
+
+    def _pool(self) -> int:
+        """How many particles come down next."""
+        if not self._timed:
+            return min(self.particles or self._left, self._left // self._schedule.steps)
+        count = min(self._times(*self._way()), max(SMALLEST, math.floor(self._grown())))
+        # with one there is nothing to choose on the way, and nothing to look at
+        return min(self.particles or count, count) if count > 1 else min(1, self._times(Work(1.0)))
+
+    def _way(self, begun: int = 0) -> list[Work]:
+        """What is still to be done of one particle that has come down some of the walks."""
+        worths = [(len(levels) - 1) / self._schedule.steps for levels, _ in self.walks[begun:]]
+        return [*(Work(worth, PREVIEW) for worth in worths[:-1]), Work(worths[-1])] if worths else [Work(1.0)]
 
     def _steered(self, noises: Sequence[Candidate], best: Proposal) -> Generator[Stage, Scores, Proposal]:
         """Bring a pool down; returns the best picture so far."""
@@ -162,6 +176,8 @@ class SteeredSearch(Stages):
         self.log_evidence = 0.0
         scores: Scores = {}
         for number, (levels, eta) in enumerate(self.walks if len(noises) > 1 else ()):
+            if self._timed and number:  # the time may have gone faster
+                particles = self._promising(particles, scores, max(1, self._allowance.times(*self._way(number))))
             walks = [Path(particle.place, levels, next(self._seeds) if eta else 0, eta) for particle in particles]
             scores = yield Stage(tuple(walks), (best,))
             particles = [particle._replace(place=walk) for particle, walk in zip(particles, walks, strict=True)]
@@ -174,6 +190,11 @@ class SteeredSearch(Stages):
         self._close(particles, scores)
         self._look_back(pictures, scores)
         return max([best, *pictures], key=scores.__getitem__)
+
+    def _promising(self, particles: list[Particle], scores: Scores, count: int) -> list[Particle]:
+        """As many of the particles, those with the best previews, in their order."""
+        best = sorted(range(len(particles)), key=lambda place: scores[particles[place].place], reverse=True)[:count]
+        return [particles[place] for place in sorted(best)]
 
     def _look_back(self, pictures: Sequence[Proposal], scores: Scores) -> None:
         """Pair the pictures with the previews that they came by."""

@@ -29,7 +29,7 @@ class ZeroOrderSearch(Stages):
         seeds: Yields a new seed per draw; the only source of randomness.
         neighbors: Neighbors rolled out per round (N in the paper), at least 1.
         similarity: Cosine between a neighbor and its pivot, in (0, 1); where the stride adapts, of the first round.
-        warmup: Noises in the first round, the start and fresh ones; the best is the first pivot. At least 1.
+        warmup: Noises in the first round, what came in and fresh ones; the best is the first pivot. At least 1.
         adapt: Let the stride follow success and failure.
         restart: After a round that does not beat the pivot: "keep" it, or go on from a "fresh" noise.
     """
@@ -52,8 +52,10 @@ class ZeroOrderSearch(Stages):
         super().__init__(self._story())
 
     def _story(self) -> Story:
-        if self.warmup > 1:
-            noises = (self.pivot, *self._draws(self.warmup - 1))
+        came_in = [noise for noise in self._came_in if isinstance(noise, Candidate)] or [self.pivot]
+        self._seeds = unused(self._seeds, *came_in)
+        if max(self.warmup, len(came_in)) > 1:
+            noises = (*came_in, *self._draws(self.warmup - len(came_in)))
             scores = yield Stage(noises)
             self.pivot = max(noises, key=scores.__getitem__)
             pivot_known = True

@@ -14,8 +14,8 @@ Combination = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 PRIOR = 4  # pictures that the typical spread counts for, against the pool's own
 TIE_BREAK = 1e-6  # below any difference of mean ranks that means something
-# standard deviations above the median that a verifier's praise counts in full: more is mostly a verifier that was
-# fooled
+# standard deviations from the median that a verifier's praise and blame count in full: more praise is mostly a verifier
+# that was fooled, more blame one with few values, most of which are equal
 CAP = 2.5
 BEYOND = 0.01  # what a deviation above the cap counts; not 0, so that no order is lost
 
@@ -39,11 +39,12 @@ def mean_rank(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
 
 
 def z_score(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
-    """Weighted mean over verifiers of (value - median) / spread, `(m,)`, with each verifier's praise capped at 2.5.
+    """Weighted mean over verifiers of (value - median) / spread, `(m,)`, each verifier's distance capped at 2.5 either
+    way. Scores of different pools, and of one pool before and after it grew, mean different things.
 
     The spread is the pool's own (from the median absolute deviation, which one freak cannot move) and the typical one,
-    averaged as variances with the typical counting as four pictures: a pool of two has a usable scale, a large one its
-    own.
+    averaged as variances with the typical counting as four pictures, and at least the typical one: a pool of two has a
+    usable scale, and a judge that says the same of most pictures, yes or no, keeps the weight that it was given.
     """
     return _capped(pool, weights, spreads) @ weights.double().abs() / weights.double().abs().sum()
 
@@ -54,7 +55,8 @@ def weighted_sum(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
 
 
 def worst(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
-    """The least of the verifiers' z-scores, `(m,)`: a picture is as good as its most displeased judge says.
+    """The least of the verifiers' z-scores, `(m,)`: a picture is as good as its most displeased judge says. Scores of
+    different pools mean different things.
 
     The size of a weight means nothing here: a negative one turns a verifier round, one of 0 leaves it out. Where the
     worst is the same, the mean decides, far below the last digit that is shown.
@@ -83,13 +85,14 @@ def _median(columns: Tensor) -> Tensor:
 
 
 def _capped(pool: Tensor, weights: Tensor, spreads: Tensor) -> Tensor:
-    """Distances from the median in spreads, `(m, k)`, upwards in the sense of the weight's sign and capped there."""
+    """Distances from the median in spreads, `(m, k)`, in the sense of the weight's sign and capped."""
     pool, spreads = pool.double(), spreads.double()
     centred = pool - _median(pool)
     deviations = 1.4826 * _median(centred.abs())
     variances = (len(pool) * deviations**2 + PRIOR * spreads**2) / (len(pool) + PRIOR)
-    distances = centred / variances.sqrt() * weights.double().sign()
-    return distances.clamp(max=CAP) + BEYOND * (distances - CAP).clamp(min=0)
+    distances = centred / torch.maximum(variances.sqrt(), spreads) * weights.double().sign()
+    counted = distances.clamp(-CAP, CAP)
+    return counted + BEYOND * (distances - counted)
 
 
 COMBINATIONS: dict[str, Combination] = {

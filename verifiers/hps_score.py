@@ -86,7 +86,7 @@ class HpsScore(ClipScore):
         return Card(
             name=f"HPSv{self.version}",
             range="cosine, mostly 0.14 to 0.34; compare within one prompt",
-            spread=0.02,
+            spread=0.0082,
             prompt=True,
             token_limit=self.model.token_limit,
             licence=licence,

@@ -6,7 +6,7 @@ evenly, 2 for a sharp edge that moves on steadily, 3 for frames that have nothin
 from frame to frame.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NoReturn
 
 import torch
@@ -37,9 +37,17 @@ def motion(luma: Tensor) -> float:
 
 
 QUANTITIES = {
-    "temporal consistency": (consistency, "0 to 1, 1 = changes evenly or not at all, 0 = flickers", 0.1),
+    "temporal consistency": (consistency, "0 to 1, 1 = changes evenly or does not move at all, 0 = flickers", 0.1),
     "motion": (motion, "percent of change from frame to frame, more is better, mostly 1 to 10", 1.0),
 }
+
+
+STEADY, MOVES = QUANTITIES  # their names
+
+
+def likes_stillness(names: Collection[str]) -> bool:
+    """Whether judges of these names, together, like a video best that does not move at all."""
+    return STEADY in names and MOVES not in names
 
 
 class Motion(Keyed):

@@ -37,7 +37,7 @@ class PickScore(ClipScore):
         return Card(
             name="PickScore",
             range="about 100 x cosine, mostly 18 to 24; compare within one prompt",
-            spread=0.8,
+            spread=0.61,
             prompt=True,
             token_limit=self.model.token_limit,
             licence=licence or "none stated",

@@ -60,6 +60,7 @@ def test_motion_can_be_the_held_out_judge_of_a_video(wan):
     held = {"held": MOTION["judge"]}
     result = found(wan, {**MOTION, **held}, held_out=["held", 0])
     assert "held out: temporal consistency" in result["text"]
+    assert result["text"].count("likes a video best that does not move: put motion beside it") == 1
 
 
 @pytest.mark.parametrize("name", ["SD 1.5", "Qwen-Image"])

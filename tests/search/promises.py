@@ -5,6 +5,7 @@ cost nothing.
 import math
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 
 from noise_search.search import Budget, Candidate, Measured, Path, Proposal, Schedule, SeedStream, Trace, fresh, run
 from noise_search.tests.search.flows import first_column, flow_schedule
@@ -50,6 +51,7 @@ class Promises:
         )
 
 
+@lru_cache(maxsize=100_000)
 def drawn(proposed: Proposal) -> float:
     """The standard normal number that belongs to a candidate or a walk."""
     return random.Random(proposed.key).gauss(0, 1)

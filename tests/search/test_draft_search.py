@@ -9,6 +9,7 @@ import pytest
 from noise_search.search import Path, Schedule, SeedStream, draft, fresh
 from noise_search.search.correlation import spearman
 from noise_search.search.draft_search import DraftSearch, draft_levels
+from noise_search.search.planned import SHALLOWEST
 from noise_search.tests.search.flows import Together, best_of_n, bests, flow_schedule, hierarchy, interval
 from noise_search.tests.search.promises import Promises, mean_best, spent, walks
 
@@ -55,9 +56,9 @@ def test_the_own_seed_is_always_taken_in_full_and_the_rest_by_the_order_of_their
 
 @pytest.mark.parametrize("pictures", [1, 2, 3, 5, 16, 33])
 @pytest.mark.parametrize("steps", [4, 13, 20, 30])
-def test_it_uses_the_budget_to_the_last_step(pictures, steps):
+def test_it_uses_the_budget_to_the_last_steps_that_are_worth_a_look(pictures, steps):
     trace, _ = spent(DraftSearch, Promises(0.7, schedule=flow_schedule(steps)), pictures, seed=1)
-    assert trace.pictures == pytest.approx(pictures)
+    assert pictures - SHALLOWEST < trace.pictures <= pictures + 1e-6
 
 
 def test_the_group_size_changes_nothing():

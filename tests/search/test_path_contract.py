@@ -22,6 +22,7 @@ from noise_search.search import (
     run,
 )
 from noise_search.search.path import check_draws
+from noise_search.search.planned import SHALLOWEST
 from noise_search.tests.search.flows import first_column, flow_schedule, hierarchy, searched
 from noise_search.tests.search.walker import Walker
 
@@ -89,7 +90,7 @@ def test_with_very_few_pictures_it_still_makes_them_or_says_how_many_it_takes(ma
     except ValueError as error:
         assert "pictures must be at least" in str(error)
     else:
-        assert trace.pictures == pytest.approx(pictures) and trace.trials[0].candidate == OWN
+        assert pictures - SHALLOWEST < trace.pictures <= pictures + 1e-6 and trace.trials[0].candidate == OWN
 
 
 @every_search
@@ -134,3 +135,17 @@ def test_it_does_what_it_can_with_a_picture_that_came_in(make):
     came_in = Path(None, (0.0,))
     trace = planned(make, flow_schedule(20), 16, came_in)
     assert trace.trials[0].cost == 0 and 0.95 * 16 <= trace.pictures <= 16 + 1e-6
+
+
+@every_search
+@pytest.mark.parametrize("steps", [8, 20, 28])
+def test_no_refinement_is_shallower_than_one_that_is_worth_a_look(make, steps):
+    schedule, least = flow_schedule(steps), round(SHALLOWEST * steps)
+    for pictures in (4, 7, 11, 16, 33):
+        try:
+            trace = planned(make, schedule, pictures)
+        except ValueError:  # the published numbers do not fit into a few pictures
+            continue
+        refined = [trial.candidate for trial in trace.trials if trial.how == "refined"]
+        own = [walk for walk in refined if walk.levels == schedule.levels[-walk.steps - 1 :]]  # on all levels of it
+        assert all(walk.steps >= least for walk in own), pictures

@@ -57,9 +57,11 @@ def test_z_scores_of_a_large_pool_are_distances_from_the_median_in_deviations():
 
 
 def test_the_z_score_of_three_pictures_by_hand():
-    deviation = (3 * 1.4826**2 + 4 * 2**2) / 7  # MAD of (0, 1, 2) is 1; the typical spread of 2 counts as four pictures
+    deviation = (3 * 1.4826**2 + 4 * 1.2**2) / 7  # MAD of (0, 1, 2) is 1; the typical 1.2 counts as four pictures
     expected = torch.tensor([-1.0, 0.0, 1.0]).double() / deviation**0.5
-    torch.testing.assert_close(z_score(column(0.0, 1.0, 2.0), ONE, 2 * ONE), expected)
+    torch.testing.assert_close(z_score(column(0.0, 1.0, 2.0), ONE, 1.2 * ONE), expected)
+    # and it is never less than the typical one
+    torch.testing.assert_close(z_score(column(0.0, 1.0, 2.0), ONE, 2 * ONE), torch.tensor([-0.5, 0.0, 0.5]).double())
 
 
 def test_one_freak_does_not_drown_the_other_verifier():
@@ -76,9 +78,28 @@ def test_praise_beyond_two_and_a_half_deviations_hardly_counts_but_keeps_its_ord
     torch.testing.assert_close(praised, scores)
 
 
-def test_blame_counts_in_full():
-    pool = torch.tensor([[0.0], [0.0], [0.0], [-100.0]])
-    assert z_score(pool, ONE, ONE)[3] == pytest.approx(-100 / (4 / 8) ** 0.5)
+def test_blame_beyond_two_and_a_half_deviations_hardly_counts_but_keeps_its_order():
+    pool = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [-100.0, 6.0], [-50.0, 6.0]])
+    scores = z_score(pool, ONE.expand(2), TWO)
+    assert scores[3] < scores[4] < 0 < scores[4] + 1
+
+
+@pytest.mark.parametrize("yes", [2, 10, 16, 22, 30])
+def test_a_yes_or_no_keeps_its_weight_however_many_pictures_get_a_yes(yes):
+    """Of 32, by a judge whose typical spread is 0.2: one step counts as 2.5 deviations, neither more nor less."""
+    pool = torch.tensor([[1.0]] * yes + [[0.0]] * (32 - yes))
+    scores = z_score(pool, ONE, 0.2 * ONE)
+    step = (scores.max() - scores.min()).item()
+    assert 1.3 < step < 2.6
+
+
+def test_near_copies_of_one_picture_do_not_part_two_others_without_end():
+    """As refinement makes them: the pool's own spread goes to 0, and the typical one stays."""
+    one, other = 1.0, 0.5
+    for copies in (10, 120):
+        pool = column(one, other, *(one + 1e-3 * number for number in range(copies)))
+        scores = z_score(pool, ONE, ONE)
+        assert scores[0] - scores[1] == pytest.approx(0.5, abs=0.05)
 
 
 def test_min_goes_by_the_most_displeased_verifier():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from noise_search.verifiers.motion import LEAST, Motion
+from noise_search.verifiers.motion import LEAST, Motion, likes_stillness
 
 SIZE, RADIUS = 64, 6
 
@@ -89,3 +89,8 @@ def test_single_pictures_and_clips_without_motion_are_refused(name):
 def test_an_unknown_quantity_is_refused():
     with pytest.raises(ValueError, match="name must be one of temporal consistency, motion, got speed"):
         Motion("speed")
+
+
+def test_what_asks_for_a_still_video_is_known_unless_motion_is_beside_it():
+    assert likes_stillness(["temporal consistency"]) and likes_stillness(["CLIP score", "temporal consistency"])
+    assert not likes_stillness(["temporal consistency", "motion"]) and not likes_stillness(["CLIP score"])

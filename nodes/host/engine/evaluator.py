@@ -16,6 +16,7 @@ from ....verifiers.clips import measure_clips
 from ..compat import decoded_scale
 from ..errors import DECODING, JUDGING, failing
 from ..files.pictures import clip_of
+from ..setup.guiders import calls
 from ..setup.noise import Latent, Leaves, joined, streams
 from ..setup.sampling import Sampling
 from ..store.memo import Memo
@@ -211,7 +212,8 @@ class LocalEvaluator:
         steps = operation_of(proposed).steps
         share = 1.0 if steps is None else steps(proposed) / (len(self.request.sampling.sigmas) - 1)
         if isinstance(proposed, Path) and proposed.draft and self.request.draft:
-            return share * calls(self.request.draft.guider) / calls(self.request.sampling.guider)
+            main, draft = self.request.sampling, self.request.draft
+            return share * calls(draft.guider, draft.sigmas) / calls(main.guider, main.sigmas)
         return share
 
 
@@ -225,11 +227,6 @@ def picture_bytes(sampling: Sampling) -> float:
 
 def judge_name(verifier: Any) -> str:
     return verifier.card.name if verifier is not None else "Judging"
-
-
-def calls(guider: Any) -> int:
-    """Model calls of a step: two where a negative prompt is followed."""
-    return 1 if getattr(guider, "cfg", 0) == 1 else 2
 
 
 def in_order(parts: Any) -> list:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ....search import recipe as recipes
 from ....search.abilities import alive, explained
+from ....search.allowance import Record
 from ....search.noise import SeedStream, check_leaves
 from ....search.path import Path, Proposal, stage
 from ....search.run import HOW, Budget, Driver
@@ -18,9 +19,9 @@ from ....search.trace import Trace, Trial
 from ..background import Background
 from ..errors import SECOND_JUDGE, failing
 from ..files.search_pictures import Pictures
-from ..judges.host_verifier import order_note, warn
+from ..judges.host_verifier import order_note, still_note, warn
 from ..judges.judging import held_out, ranked
-from ..setup.noise import Leaves
+from ..setup.noise import Leaves, domain_of
 from ..store.memo import Memo
 from .control import Control
 from .evaluator import Evaluation, Evaluator, LocalEvaluator
@@ -33,6 +34,7 @@ from .winners import Winners
 log = logging.getLogger("noise_search")
 
 FINISHED = "finished"  # what the memo notes of a search that the artist ended
+CLOCK = "clock"  # and of one with a limit in minutes, so that it plans the same when it runs again
 
 OnStep = Callable[[int, int, int], None]
 MakeEvaluator = Callable[[Request, Leaves, OnStep, Memo], Evaluator]
@@ -76,6 +78,8 @@ class SearchJob:
     ):
         self.request, self.hidden, self.memo, self.control, self.watchers = request, hidden, memo, control, watchers
         self.start = request.start()
+        # of the seeds: what follows a search draws no noise that it drew
+        self.domain = domain_of(request.noise, self.start.candidates) if request.noise is not None else ""
         self.evaluator = evaluator(request, self.start.leaves, Steps(control, watchers), memo)
         self.winners = Winners(request, self.evaluator, memo)
         self.recipe_of = request.recipe_writer()
@@ -96,7 +100,7 @@ class SearchJob:
         ]
         if self.request.refines:
             first = [(Path(None, (0.0,)), how)]
-        seeds = SeedStream(self.request.seed)
+        seeds = SeedStream(self.request.seed, self.domain)
         return self.run(make(first[0][0], seeds), self.request.budget, first)
 
     def replay(self, text: str) -> Trace:
@@ -131,10 +135,13 @@ class SearchJob:
             first=first,
             cost=self.evaluator.cost,
             clock=self.control.clock,
+            before=Record.from_dict({} if self.replayed else self.memo.noted(CLOCK)),
         )
         with self.control.searching(trace):
             while (wanted := driver.next()) is not None:
                 self.round(driver, wanted)
+                if driver.allowance.timed and not self.replayed:
+                    self.memo.note(CLOCK, driver.allowance.record().to_dict())
                 self.evaluator.keep(alive(search))
                 if not trace.stopped:
                     self.control.check()
@@ -205,7 +212,8 @@ def judged_by(request: Request) -> list[str]:
         return []
     card = request.verifier.card
     order = order_note(request.verifier, request.prompt, request.sampling.prompt)
-    return [f"Scores: {card.name}, {card.range}.", *warn(request.verifier, request.text), *order]
+    still = still_note(request.verifier)
+    return [f"Scores: {card.name}, {card.range}.", *warn(request.verifier, request.text), *still, *order]
 
 
 class Single:

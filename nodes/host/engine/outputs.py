@@ -44,7 +44,7 @@ def outputs(job: SearchJob, trace: Trace) -> io.NodeOutput:
         as_batch(images),
         plain_seed(candidates[0]),
         trace.scores[winners[0].id] if job.request.verifier else ExecutionBlocker(NO_SCORE),
-        noise_of(candidates, job.start.leaves),
+        noise_of(candidates, job.start.leaves, job.domain),
         recipes[0],
         trace,
         ui={"images": job.pictures.shown, "text": [text], "noise_search": [facts(trace, winners[0], recipes[0])]},
@@ -60,8 +60,8 @@ def plain_seed(candidate: Proposal) -> Any:
     return candidate.plain_seed if candidate.plain_seed is not None else ExecutionBlocker(NO_PLAIN_SEED)
 
 
-def noise_of(winners: Sequence[Proposal], leaves: Leaves) -> Any:
+def noise_of(winners: Sequence[Proposal], leaves: Leaves, domain: str = "") -> Any:
     """The noises that the winners began with; a picture that came in began with none."""
     noises = [proposed.noise if isinstance(proposed, Path) else proposed for proposed in winners]
     known = [noise for noise in noises if noise is not None]
-    return CandidateNoise(known, leaves) if len(known) == len(noises) else ExecutionBlocker(NO_NOISE)
+    return CandidateNoise(known, leaves, domain) if len(known) == len(noises) else ExecutionBlocker(NO_NOISE)

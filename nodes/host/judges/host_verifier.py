@@ -18,6 +18,7 @@ from ....verifiers.ensemble import members
 from ....verifiers.focus import measure
 from ....verifiers.images import Pixels, are_finite, rgb
 from ....verifiers.keys import digest, key_of, together
+from ....verifiers.motion import likes_stillness
 from ....verifiers.prompt import plain
 from ..chunks import Chunks
 from ..errors import judging
@@ -30,6 +31,10 @@ CPU = torch.device("cpu")
 ORDER = (
     "The prompt seems to be an order to change a picture, and {} takes it for a description: type what the picture"
     " should show into prompt, or judge with VLM Verifier and its picture before."
+)
+
+STILL = (
+    "temporal consistency alone likes a video best that does not move: put motion beside it, in an Ensemble Verifier."
 )
 
 
@@ -266,6 +271,11 @@ def order_note(verifier: Verifier, typed: str, traced: TracedPrompt) -> list[str
         return []
     reading = [member for member in members(verifier) if member.card.prompt and not shown_before(member)]
     return [ORDER.format(reading[0].card.name)] if reading else []
+
+
+def still_note(verifier: Verifier) -> list[str]:
+    """What a search of videos would end at by this judge, where that is one that does not move."""
+    return [STILL] * likes_stillness([column for member in members(verifier) for column in member.columns])
 
 
 def check_clips(verifier: Verifier, sampling: Any) -> None:

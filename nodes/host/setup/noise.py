@@ -1,5 +1,6 @@
 """Candidates as the host's NOISE, and the host's NOISE as candidates."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast, runtime_checkable
@@ -46,10 +47,16 @@ class Resolved:
 
 
 class CandidateNoise:
-    """A host NOISE of n candidates, best first. Immutable."""
+    """A host NOISE of n candidates, best first. Immutable.
 
-    def __init__(self, candidates: Sequence[Candidate], leaves: Leaves | None = None):
-        self.resolved = Resolved(tuple(candidates), dict(leaves or {}))
+    Args:
+        candidates: At least one.
+        leaves: Tensors that they name.
+        domain: Of the seeds of the search that found them, "" for the plain ones.
+    """
+
+    def __init__(self, candidates: Sequence[Candidate], leaves: Leaves | None = None, domain: str = ""):
+        self.resolved, self.domain = Resolved(tuple(candidates), dict(leaves or {})), domain
 
     @property
     def seed(self) -> int:
@@ -95,6 +102,7 @@ class VariedNoise:
     def __init__(self, source: Any, *, seed: int, count: int, similarity: float, include_source: bool):
         self.source, self.run_seed, self.count = source, seed, count
         self.similarity, self.include_source = similarity, include_source
+        self.domain: str = getattr(source, "domain", "")
 
     @property
     def seed(self) -> int:
@@ -156,6 +164,7 @@ class ReorderedNoise:
 
     def __init__(self, source: Any, order: Sequence[int]):
         self.source, self.order = source, tuple(order)
+        self.domain: str = getattr(source, "domain", "")
 
     @property
     def seed(self) -> int:
@@ -216,6 +225,18 @@ def resolve(noise: Any, latent: Latent, count: int = 1) -> Resolved:
         leaves[name] = parts
         candidates.append(leaf(name, host_seed(noise.seed)))
     return Resolved(tuple(candidates), leaves)
+
+
+def domain_of(noise: Any, candidates: Sequence[Candidate]) -> str:
+    """The domain of the seeds of a search that begins with a NOISE: another one for each link of a chain of searches,
+    also where one of them found nothing better and passes on what it got.
+
+    Args:
+        noise: What came in.
+        candidates: Those that it holds.
+    """
+    parts = (getattr(noise, "domain", ""), *(candidate.key for candidate in candidates))
+    return hashlib.blake2b(" ".join(parts).encode(), digest_size=16).hexdigest()
 
 
 def is_plain(parts: Sequence[Tensor], seed: int, shapes: Sequence[Shape]) -> bool:
