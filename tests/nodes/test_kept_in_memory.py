@@ -94,7 +94,7 @@ def test_different_pictures_are_chosen_by_their_looks_and_only_the_chosen_are_de
 
     def only_best(self, over):
         before(self, over)
-        held.append((len(self.kept.images), len(self.kept.looks), len(self.kept.latents)))
+        held.append((len(self.kept.images), len(self.kept.looks), len(self.kept.ends)))
 
     graph = drop_in(verifier=["v", 0], pictures=16, keep=3, keep_different=True)
     with monkeypatch.context() as patched:
