@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 from noise_search.tests.families.matrix import FAMILIES, SETTINGS, Prompts, searching
-from noise_search.tests.nodes.graphs import KSAMPLER, MODEL, kept, run
+from noise_search.tests.nodes.graphs import KSAMPLER, MODEL, drop_in, kept, run
 from noise_search.tests.nodes.graphs import SOURCES as TOY
 
 FRAMES = 5
@@ -71,9 +71,17 @@ def test_frames_can_be_skipped_at_both_ends(wan):
     assert torch.allclose(seen, whole[2 : 2 + len(seen)], atol=0.1) and not torch.allclose(seen, whole[:4], atol=0.1)
 
 
-def test_the_same_seeds_are_judged_anew_when_other_frames_are_skipped(wan):
-    scores = [found(wan, skip_first=count, seed=70)["score"] for count in (0, 1, 2)]
-    assert len(set(scores)) == 3
+def test_the_same_seeds_are_judged_anew_when_other_frames_are_skipped(host, sampled):
+    """With the store, which has their latents and values of other frames."""
+    judge = {"v": {"class_type": "LoadVerifier", "inputs": {"verifier": "sharpness"}}}
+    video = {"1": {"class_type": "ToyModel", "inputs": {"family": "wan", "batch": 1}}}
+
+    def score(count):
+        search = drop_in(verifier=["v", 0], pictures=1, skip_first=count)
+        return run(host, search, video, judge, kept("2", "score")).score
+
+    scores = [score(count) for count in (0, 1, 0)]
+    assert scores[0] == scores[2] != scores[1] and len(sampled) == 1, "sampled once"
 
 
 @pytest.mark.parametrize(
