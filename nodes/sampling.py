@@ -406,7 +406,7 @@ class SamplingSetupSecondStageNode(io.ComfyNode):
                     tooltip="How much of first_frame is kept.",
                 ),
                 io.Int.Input(
-                    "seed",
+                    "seed_second",
                     default=-1,
                     min=-1,
                     max=0xFFFFFFFFFFFFFFFF,
@@ -433,7 +433,7 @@ class SamplingSetupSecondStageNode(io.ComfyNode):
         scale_by=1.0,
         upscale_method=UPSCALES[0],
         strength=1.0,
-        seed=-1,
+        seed_second=-1,
         hands_on="output",
     ) -> io.NodeOutput:
         if upscale_model is not None and scale_by != 1:
@@ -450,7 +450,7 @@ class SamplingSetupSecondStageNode(io.ComfyNode):
                 sampler,
                 sigmas,
                 enlarging=enlarging,
-                seed=None if seed < 0 else seed,
+                seed=None if seed_second < 0 else seed_second,
                 image=first_frame,
                 strength=strength,
                 denoised=hands_on == "denoised_output",

@@ -204,7 +204,7 @@ def two_stages(nodes: Prompt, name: str, later: str, slot: int, last: int) -> Pr
         "guider": guider,
         "sampler": second["sampler"],
         "sigmas": second["sigmas"],
-        "seed": noise.get("noise_seed", 0),
+        "seed_second": noise.get("noise_seed", 0),
         **({"hands_on": DENOISED} if last else {}),
     }
     if upsampler := between.get("LTXVLatentUpsampler"):

@@ -77,3 +77,14 @@ def test_a_script_that_leaves_out_what_is_optional_finds_the_same(host, judge, s
     verifier = judge(Brightness())
     short, whole = (run(host, verifier, prompt(kind, whole), kept("2", "latent", "recipe")) for whole in (False, True))
     assert torch.equal(short.latent["samples"], whole.latent["samples"]) and short.recipe == whole.recipe
+
+
+def test_a_seed_that_an_artist_types_is_never_changed_by_the_page_unasked(ours):
+    """The page puts "control after generate: randomize" behind widgets of these names that do not say otherwise."""
+    loose = [
+        f"{name}.{entry.id}"
+        for name, node in ours.items()
+        for entry in widgets(node)
+        if entry.id in ("seed", "noise_seed") and entry.control_after_generate != io.ControlAfterGenerate.fixed
+    ]
+    assert not loose

@@ -14,7 +14,7 @@ def setup(seed=SECOND, scale=1.5, first=("u", 0), **inputs):
     search = ours(("b", 0))
     given = {"sampling": list(first), "guider": ["h", 0], "sampler": ["c", 0], "sigmas": ["e", 0]}
     grown = {"scale_by": scale, "upscale_method": "bilinear"}
-    node = {"class_type": "SamplingSetupSecondStage", "inputs": {**given, **grown, "seed": seed, **inputs}}
+    node = {"class_type": "SamplingSetupSecondStage", "inputs": {**given, **grown, "seed_second": seed, **inputs}}
     search["2"]["inputs"]["sampling"] = ["w", 0]
     return {**search, "w": node}
 

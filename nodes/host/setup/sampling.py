@@ -378,9 +378,9 @@ def as_shown(sampling: Sampling, shown: Shown | None) -> Sampling:
     Args:
         shown: How the workflow makes pictures of what the search gives; None where it does not.
     """
-    asked, second = sampling.showing, sampling.second
-    own = second is not None and second.guider is not None  # then those of the first stage are cut off
-    guides = (second.guider, sampling.finished_shapes[0]) if own else (sampling.guider, sampling.shapes[0])
+    asked, second, guides = sampling.showing, sampling.second, (sampling.guider, sampling.shapes[0])
+    if second is not None and second.guider is not None:  # then those of the first stage are cut off already
+        guides = second.guider, sampling.finished_shapes[0]
     showing = asked.as_in(shown, guide_frames(*guides))
     showing.check(sampling.finished_shapes[0])
     problems = (shown.problem,) if shown and shown.problem and asked.first is None else ()
