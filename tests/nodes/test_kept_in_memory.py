@@ -61,7 +61,7 @@ def test_a_few_are_judged_together_only_as_long_as_their_pictures_are_small(host
     from types import SimpleNamespace
 
     evaluator = host.part("nodes.host.engine.evaluator")
-    sampling = SimpleNamespace(shapes=(shape,), vae=None, batch=0, hires=None)
+    sampling = SimpleNamespace(shapes=(shape,), vae=None, batch=0, second=None)
     one = object.__new__(evaluator.LocalEvaluator)
     one.request, one.rollout = SimpleNamespace(sampling=sampling), SimpleNamespace(batch=batch)
     assert one.group == group

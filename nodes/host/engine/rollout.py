@@ -86,12 +86,17 @@ class Rollout:
     def finished(self, candidates: Sequence[Candidate]) -> Particles | None:
         """All steps of one batch; None if the memory did not hold a batch that can be halved."""
         try:
-            done = self.advance(self.start(candidates), self.sampling.sigmas)
+            done = self.advance(self.start(candidates), self.sampling.sigmas, run=self.own)
             return self.second(done, self.sampling.second) if self.sampling.second else done
         except RuntimeError as error:
             if len(candidates) == 1 or not is_out_of_memory(error):
                 raise
         return None
+
+    @property
+    def own(self) -> Run:
+        """What the setup is sampled with."""
+        return Run(self.sampling.guider, self.sampling.mask, self.sampling.denoised)
 
     def second(self, done: Particles, stage: SecondStage) -> Particles:
         """The second stage, from what the first one handed on."""
@@ -122,15 +127,16 @@ class Rollout:
 
         Args:
             walking: Whether this is a piece of the setup's own way down, for which all that the host derives from the
-                whole run is that of the setup. Ending above 0 it returns the state at the last level, with the last
-                step's x0 as estimate; where it is no piece, the estimate is the result, beside what is handed on.
-            run: What is sampled with, the setup's own if none is given.
+                whole run is that of the setup.
+            run: What a whole way down is sampled with: where that ends above 0, the last step's x0 is the result,
+                beside what the host's sampler hands on. Without one, what is sampled with is the setup's own, and
+                ending above 0 returns the state at the last level, with that x0 as estimate.
 
         Raises:
             ValueError: If the result is not finite.
         """
         sampler, ends = sampler or self.sampler_for(particles.seeds), float(sigmas[-1])
-        run = run or Run(self.sampling.guider, self.sampling.mask, self.sampling.denoised)
+        whole, run = run is not None, run or self.own
         seen: dict[str, Tensor] = {}
         noise, latent = particles.eps, particles.x0
         if walking and can_begin(sampler):
@@ -151,7 +157,7 @@ class Rollout:
         )
         check_finite(output)
         estimates = cleaned(guider, seen["estimate"]) if "estimate" in seen else None
-        if ends and walking:
+        if ends and not whole:
             return cut_state(guider, output, seen["x0"], ends, replace(particles, estimates=estimates))
         done = replace(particles, x0=output, sigma=0.0, estimates=estimates)
         if "x0" not in seen or not (ends or run.denoised):  # like the host, where a sampler tells no estimate
