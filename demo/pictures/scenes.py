@@ -164,9 +164,7 @@ def setups() -> dict[str, Scene]:
             halves, [["guider", "low", "euler", "split", "latent"], ["setup"]], {}, runs=False
         ),
         "SamplingSetupHires": Scene(hires, [["setup"], ["hires"]], {}, runs=False),
-        "SamplingSetupSecondStage": Scene(
-            stages, [["setup"], ["guider", "euler", "sigmas"], ["second"]], {}, runs=False
-        ),
+        "SamplingSetupSecondStage": Scene(stages, [["setup", "guider", "euler", "sigmas"], ["second"]], {}, runs=False),
     }
 
 
