@@ -3,6 +3,7 @@ gives, to the bit, and what is judged and shown is what the template shows.
 """
 
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
@@ -192,6 +193,13 @@ def test_the_page_of_the_documentation_says_what_was_found(whole_host, prompts, 
         assert outcomes, "nothing was executed"
         for template, found in outcomes.items():
             assert lines(found) == said[template]
+
+
+def test_the_readme_says_how_many_they_are():
+    counts = next(line for line in PAGE.read_text(encoding="utf-8").splitlines() if " templates were executed" in line)
+    templates, equal = re.match(r"(\d+) of .* executed, (\d+) comparisons", counts).groups()
+    readme = (PAGE.parents[1] / "README.md").read_text(encoding="utf-8")
+    assert f"[{templates} of ComfyUI's own templates](docs/templates.md)" in readme and f": {equal} times the" in readme
 
 
 def test_more_than_thirty_templates_were_executed(outcomes, prompts):
