@@ -56,6 +56,7 @@ class DraftSearchNode(SearchNode):
                     min=0.05,
                     max=1.0,
                     step=0.05,
+                    optional=True,
                     advanced=True,
                     tooltip="Share of the pictures that are sampled in full; the rest pays for the drafts.",
                 ),

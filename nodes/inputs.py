@@ -1,7 +1,8 @@
 """Inputs and outputs that several nodes share, and how they are read.
 
 Saved workflows store widget values by position, and the frontend puts required widgets before optional ones: a widget
-that is added later must be optional and come last.
+that is added later must be optional and come last. A script may leave out all optional ones, and every advanced one is
+optional.
 """
 
 import re
@@ -143,6 +144,49 @@ def optional_widgets() -> list:
             advanced=True,
             display_name="keep different",
             tooltip="Where several are kept: good ones that differ, instead of the very best ones.",
+        ),
+    ]
+
+
+def showing_inputs() -> list:
+    """Widgets that say what of a latent is judged and shown, and how it is decoded."""
+    return [
+        io.Int.Input(
+            "skip_first",
+            default=-1,
+            min=-1,
+            max=10000,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "Frames at the beginning of a video's latent that are neither judged nor shown, as those of a reference"
+                " picture. -1 = those that the workflow cuts off (Trim Video Latent)."
+            ),
+        ),
+        io.Int.Input(
+            "skip_last",
+            default=-1,
+            min=-1,
+            max=10000,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "Frames at the end of a video's latent that are neither judged nor shown. -1 = those that the workflow"
+                " cuts off (LTXV Crop Guides)."
+            ),
+        ),
+        io.Int.Input(
+            "tile_size",
+            default=0,
+            min=0,
+            max=4096,
+            step=32,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "Decodes in tiles of so many pixels. 0 = as the workflow decodes: as its VAE Decode (Tiled) does, or"
+                " the whole."
+            ),
         ),
     ]
 

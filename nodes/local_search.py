@@ -46,6 +46,7 @@ class LocalSearchNode(SearchNode):
                     default=0,
                     min=0,
                     max=64,
+                    optional=True,
                     advanced=True,
                     tooltip=(
                         "How many of the best are searched around at the same time. 0 = as many as suit `pictures`."
@@ -57,6 +58,7 @@ class LocalSearchNode(SearchNode):
                     min=0.01,
                     max=0.999,
                     step=0.01,
+                    optional=True,
                     advanced=True,
                     tooltip="Cosine between a change and what it changes, in the first round. Lower reaches further.",
                 ),

@@ -49,6 +49,7 @@ class PathSearchNode(SearchNode):
                     default=0,
                     min=0,
                     max=1024,
+                    optional=True,
                     advanced=True,
                     tooltip="New pictures per path and round (M in the paper). 0 = as many as `pictures` pay for.",
                 ),
@@ -58,6 +59,7 @@ class PathSearchNode(SearchNode):
                     min=0.01,
                     max=0.99,
                     step=0.01,
+                    optional=True,
                     advanced=True,
                     tooltip="Share of noise at which pictures are first looked at. The paper's number.",
                 ),
@@ -67,6 +69,7 @@ class PathSearchNode(SearchNode):
                     min=0.01,
                     max=0.99,
                     step=0.01,
+                    optional=True,
                     advanced=True,
                     tooltip="Share of noise that is put back in every round. The paper's number.",
                 ),
@@ -76,6 +79,7 @@ class PathSearchNode(SearchNode):
                     min=0.01,
                     max=1.0,
                     step=0.01,
+                    optional=True,
                     advanced=True,
                     tooltip="Share of noise that is taken out again, more than forward. The paper's number.",
                 ),
@@ -84,7 +88,7 @@ class PathSearchNode(SearchNode):
 
     @classmethod
     def execute(
-        cls, sampling, pictures, paths=2, width=0, start=0.11, forward=0.78, backward=0.81, **common
+        cls, sampling, pictures, paths=1, width=0, start=0.11, forward=0.78, backward=0.81, **common
     ) -> io.NodeOutput:
         make = partial(
             PathSearch,
@@ -122,6 +126,7 @@ class SteeredSearchNode(SearchNode):
                     default=0,
                     min=0,
                     max=1024,
+                    optional=True,
                     advanced=True,
                     tooltip="Pictures at the same time. 0 = as many as `pictures` pay for.",
                 ),
@@ -177,6 +182,8 @@ class RefineSearchNode(SearchNode):
                         " success."
                     ),
                 ),
+            ],
+            later=[
                 io.Int.Input(
                     "size",
                     default=0,

@@ -36,7 +36,7 @@ def encoder_inputs() -> list:
 
 
 def device_input() -> io.Combo.Input:
-    return io.Combo.Input("device", options=["auto", "cpu"], default="auto", advanced=True,
+    return io.Combo.Input("device", options=["auto", "cpu"], default="auto", optional=True, advanced=True,
                           tooltip="cpu leaves the graphics memory to the other models and is slower.")  # fmt: skip
 
 
@@ -82,7 +82,7 @@ class ReferenceVerifierNode(EncoderNode):
         )
 
     @classmethod
-    def execute(cls, references, encoder, similarity, device, clip_vision=None) -> io.NodeOutput:
+    def execute(cls, references, encoder, similarity, device="auto", clip_vision=None) -> io.NodeOutput:
         return io.NodeOutput(encoders.reference(encoder, device, references, similarity, clip_vision))
 
 
@@ -117,7 +117,7 @@ class SelfSupervisedVerifierNode(EncoderNode):
         )
 
     @classmethod
-    def execute(cls, encoder, noise_level, device, clip_vision=None) -> io.NodeOutput:
+    def execute(cls, encoder, noise_level, device="auto", clip_vision=None) -> io.NodeOutput:
         return io.NodeOutput(encoders.self_supervised(encoder, device, noise_level, clip_vision))
 
 

@@ -13,6 +13,7 @@ from .host.background import Background
 from .host.engine.job import SearchJob
 from .host.engine.outputs import outputs
 from .host.engine.request import Request
+from .host.graph.downstream import shown_by
 from .host.graph.prompt_text import TracedPrompt, trace_prompt_of_pictures
 from .host.graph.upstream import graph_around
 from .host.judges.host_verifier import check_readable
@@ -20,6 +21,7 @@ from .host.page.live import Live
 from .host.page.pages import user_now
 from .host.page.progress import ProgressBar
 from .host.setup.noise import host_seed
+from .host.setup.sampling import as_shown
 from .host.store.identity import Identity, identity_of
 from .host.store.memo import Memo, limit_in_bytes
 from .inputs import HIDDEN, budget_inputs, optional_sockets, optional_widgets, seed_input
@@ -64,10 +66,20 @@ def search_outputs() -> list:
 
 
 def search_schema(
-    *, node_id: str, display_name: str, description: str, knobs: list, aliases: list[str], sockets: Sequence = ()
+    *,
+    node_id: str,
+    display_name: str,
+    description: str,
+    knobs: list,
+    aliases: list[str],
+    sockets: Sequence = (),
+    later: Sequence = (),
 ) -> io.Schema:
-    """A search node's schema: the shared inputs and outputs, its own sockets after the shared ones, its own knobs
-    last.
+    """A search node's schema: the shared inputs and outputs, its own sockets after the shared ones.
+
+    Args:
+        knobs: Its own widgets; those that are optional come last of them.
+        later: Optional ones that were added after a release.
     """
     return io.Schema(
         node_id=node_id,
@@ -81,8 +93,9 @@ def search_schema(
             *sockets,
             seed_input(),
             *budget_inputs(),
-            *optional_widgets(),
             *knobs,
+            *optional_widgets(),
+            *later,
         ],
         outputs=search_outputs(),
         hidden=HIDDEN,
@@ -121,6 +134,7 @@ def run_search(
             "Random Search and Noise Search work without one"
         )
     check_target(verifier, target, recipe)
+    sampling = as_shown(sampling, shown_by(graph_around(cls.hidden), str(cls.hidden.unique_id)))
     budget = Budget(pictures=pictures, minutes=minutes, target=target or None, patience=patience)
     request = Request(
         sampling, verifier, prompt, noise, host_seed(seed), budget, keep, save_found=save_found, **special

@@ -9,6 +9,7 @@ from ..search.zero_order import ZeroOrderSearch
 from .host.graph.prompt_text import TracedPrompt, trace_prompt
 from .host.graph.upstream import graph_around
 from .host.setup.sampling import from_ksampler
+from .host.setup.showing import asked_for
 from .inputs import (
     DRAFT,
     HIDDEN,
@@ -19,6 +20,7 @@ from .inputs import (
     optional_sockets,
     optional_widgets,
     seed_input,
+    showing_inputs,
 )
 from .runner import SearchNode, automatic, run_search, search_outputs, search_schema
 from .sockets import CATEGORY
@@ -45,6 +47,7 @@ class NoiseSearchNode(SearchNode):
                 *budget_inputs(),
                 *optional_widgets(),
                 engine_input(),
+                *showing_inputs(),
             ],
             outputs=search_outputs(),
             hidden=HIDDEN,
@@ -70,6 +73,9 @@ class NoiseSearchNode(SearchNode):
         pictures,
         search="auto",
         draft=None,
+        skip_first=-1,
+        skip_last=-1,
+        tile_size=0,
         **common,
     ) -> io.NodeOutput:
         prompt = cls.traced()
@@ -85,6 +91,7 @@ class NoiseSearchNode(SearchNode):
             sampler_name=sampler_name,
             scheduler=scheduler,
             denoise=denoise,
+            showing=asked_for(skip_first, skip_last, tile_size),
         )
         judged = search == "auto" and common.get("verifier") is not None and sampling.has_path
         make = automatic(sampling, pictures, common["verifier"], draft) if judged else RandomSearch
@@ -138,6 +145,7 @@ class ZeroOrderSearchNode(SearchNode):
                     min=0.01,
                     max=0.999,
                     step=0.01,
+                    optional=True,
                     advanced=True,
                     tooltip=(
                         "Cosine between a neighbor and its pivot (the first round's, if adaptive). "

@@ -76,6 +76,7 @@ class LoadVerifierNode(io.ComfyNode):
                     "device",
                     options=["auto", "cpu"],
                     default="auto",
+                    optional=True,
                     advanced=True,
                     tooltip="cpu leaves the graphics memory to the other models and is slower.",
                 ),
@@ -100,11 +101,11 @@ class LoadVerifierNode(io.ComfyNode):
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, verifier, device, clip_vision=None, path="") -> tuple:
+    def fingerprint_inputs(cls, verifier, device="auto", clip_vision=None, path="") -> tuple:
         return files.file_stamp(verifier, path)
 
     @classmethod
-    def execute(cls, verifier, device, clip_vision=None, path="") -> io.NodeOutput:
+    def execute(cls, verifier, device="auto", clip_vision=None, path="") -> io.NodeOutput:
         return io.NodeOutput(files.open_verifier(verifier, device, clip_vision, path))
 
 

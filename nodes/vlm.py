@@ -93,6 +93,7 @@ class VLMVerifierNode(io.ComfyNode):
                 io.String.Input(
                     "path",
                     default="",
+                    optional=True,
                     advanced=True,
                     tooltip="A Hugging Face folder elsewhere on this machine, instead of the model chosen above.",
                 ),
@@ -102,6 +103,7 @@ class VLMVerifierNode(io.ComfyNode):
                     min=64,
                     max=4096,
                     step=64,
+                    optional=True,
                     advanced=True,
                     tooltip=(
                         "Longer side in pixels of what is shown to the model. More sees finer detail and takes longer."
@@ -112,6 +114,7 @@ class VLMVerifierNode(io.ComfyNode):
                     default=4,
                     min=1,
                     max=64,
+                    optional=True,
                     advanced=True,
                     tooltip="Requests at the same time to a server.",
                 ),
@@ -121,6 +124,7 @@ class VLMVerifierNode(io.ComfyNode):
                     min=1.0,
                     max=3600.0,
                     step=1.0,
+                    optional=True,
                     advanced=True,
                     tooltip="Seconds that a server may take for one answer.",
                 ),
@@ -129,6 +133,7 @@ class VLMVerifierNode(io.ComfyNode):
                     default=4,
                     min=0,
                     max=20,
+                    optional=True,
                     advanced=True,
                     tooltip="Further attempts where a server is busy or gives no usable answer, with growing pauses.",
                 ),
@@ -137,6 +142,7 @@ class VLMVerifierNode(io.ComfyNode):
                     default=1000,
                     min=1,
                     max=1_000_000,
+                    optional=True,
                     advanced=True,
                     tooltip=(
                         "Requests to a server per run, attempts included. One more stops the run: a cap on what it can"
@@ -147,6 +153,7 @@ class VLMVerifierNode(io.ComfyNode):
                     "device",
                     options=["auto", "cpu"],
                     default="auto",
+                    optional=True,
                     advanced=True,
                     tooltip="For a local model: cpu leaves the graphics memory to the other models and is far slower.",
                 ),
@@ -165,13 +172,13 @@ class VLMVerifierNode(io.ComfyNode):
         return True
 
     @classmethod
-    def fingerprint_inputs(cls, model, path, **rest) -> tuple:
+    def fingerprint_inputs(cls, model, path="", **rest) -> tuple:
         return () if model == vlm.SERVER and not path.strip() else files.file_stamp(model, path)
 
     @classmethod
     def execute(
-        cls, mode, model, text, base_url, model_name, path, picture_size, parallel, timeout, retries,
-        max_requests, device, picture_before=None
+        cls, mode, model, text, base_url, model_name, path="", picture_size=SIDE, parallel=4, timeout=120.0, retries=4,
+        max_requests=1000, device="auto", picture_before=None
     ) -> io.NodeOutput:  # fmt: skip
         line = {"parallel": parallel, "timeout": timeout, "retries": retries, "most": max_requests}
         chat, source = vlm.open_chat(model, path, base_url, model_name, **line), cls.fingerprint_inputs(model, path)

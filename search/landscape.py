@@ -19,6 +19,7 @@ CHANCE = (0.003, 0.1, 0.5)  # variance that directions do not explain, in units 
 # roughness where the scores do not say, and how far from it they may say, as a factor exp(1.5)
 TYPICAL, PRIOR = 8.0, 1.5
 RHOS = (0.995, 0.98, 0.95, 0.9, 0.8, 0.6, 0.3, 0.0)
+LEAST = 1e-12  # of a variance of scores whose own is 1
 CLIMB = 40  # steps of at most the length that keeps to where the score is known
 
 
@@ -78,7 +79,7 @@ class _Fit:
         known = solved[:, 1].sum().item()
         self.mean = solved[:, 0].sum().item() / known
         self.weights = solved[:, 0] - self.mean * solved[:, 1]
-        self.variance = (scores @ self.weights).item() / (count - 1)
+        self.variance = max((scores @ self.weights).item() / (count - 1), LEAST)  # none where all score the same
         self.likelihood = (
             -(count - 1) / 2 * math.log(self.variance) - self.root.diagonal().log().sum().item() - math.log(known) / 2
         )

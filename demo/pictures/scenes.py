@@ -119,6 +119,37 @@ def setups() -> dict[str, Scene]:
         vae=["checkpoint", 2],
     )
     custom["latent"]["inputs"]["batch_size"] = 1
+    halves = {name: entry for name, entry in custom.items() if name != "setup"}
+    halves["low"] = g.node(
+        "CFGGuider",
+        "Guider for low noise",
+        model=["checkpoint", 0],
+        positive=["positive", 0],
+        negative=["negative", 0],
+        cfg=1.5,
+    )
+    halves["split"] = g.node("SplitSigmas", sigmas=["sigmas", 0], step=8)
+    halves["setup"] = g.node(
+        "SamplingSetupTwoGuiders",
+        guider_high=["guider", 0],
+        guider_low=["low", 0],
+        sampler=["euler", 0],
+        sigmas_high=["split", 0],
+        sigmas_low=["split", 1],
+        latent_image=["latent", 0],
+        vae=["checkpoint", 2],
+    )
+    stages = {
+        **custom,
+        "second": g.node(
+            "SamplingSetupSecondStage",
+            sampling=["setup", 0],
+            guider=["guider", 0],
+            sampler=["euler", 0],
+            sigmas=["sigmas", 0],
+            scale_by=1.5,
+        ),
+    }
     first = {name: entry for name, entry in {**g.loaders(), **g.setup()}.items() if name != "verifier"}
     hires = {**first, "hires": g.node("SamplingSetupHires", sampling=["setup", 0], scale_by=1.5, steps=8, denoise=0.5)}
     return {
@@ -129,7 +160,11 @@ def setups() -> dict[str, Scene]:
         "SamplingSetupTwoStage": Scene(
             pair, [["checkpoint", "low", "positive", "latent"], ["setup"]], inputs, runs=False
         ),
+        "SamplingSetupTwoGuiders": Scene(
+            halves, [["guider", "low", "euler", "split", "latent"], ["setup"]], {}, runs=False
+        ),
         "SamplingSetupHires": Scene(hires, [["setup"], ["hires"]], {}, runs=False),
+        "SamplingSetupSecondStage": Scene(stages, [["setup", "guider", "euler", "sigmas"], ["second"]], {}, runs=False),
     }
 
 

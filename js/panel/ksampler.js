@@ -18,6 +18,14 @@ export function plan(node, seed) {
   };
 }
 
+// Muted, bypassed or coloured as the other one.
+function looksLike(node, other) {
+  for (const key of ["mode", "color", "bgcolor"]) if (other[key] !== undefined) node[key] = other[key];
+}
+
+// The title that somebody gave the node; undefined where it has the one of its kind.
+export const ownTitle = (node) => (node.title && node.title !== node.constructor?.title ? node.title : undefined);
+
 // Replaces the node in its graph; `create(type)` makes a node. The new KSampler.
 export function replace(node, seed, create) {
   const { graph } = node;
@@ -26,6 +34,8 @@ export function replace(node, seed, create) {
   const sampler = create("KSampler");
   graph.add(sampler);
   sampler.pos = [...node.pos];
+  looksLike(sampler, node);
+  sampler.title = ownTitle(node) ?? sampler.title;
   for (const widget of sampler.widgets) if (widget.name in widgets) widget.value = widgets[widget.name];
   for (const name of inputs) reconnectInput(node, sampler, name, name);
   moveOutput(node, "LATENT", sampler, 0);
@@ -33,6 +43,7 @@ export function replace(node, seed, create) {
     const decoder = create("VAEDecode");
     graph.add(decoder);
     decoder.pos = [node.pos[0], node.pos[1] + sampler.size[1] + 60];
+    looksLike(decoder, node);
     sampler.connect(0, decoder, slot(decoder.inputs, "samples"));
     reconnectInput(node, decoder, "vae", "vae");
     moveOutput(node, "IMAGE", decoder, 0);

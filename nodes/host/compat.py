@@ -58,6 +58,11 @@ def node_classes() -> dict[str, Any]:
     return mappings
 
 
+def host_node(name: str) -> Any:
+    """The class of a node of the host, to do what it does."""
+    return node_classes()[name]
+
+
 def is_one_of(model: Any, names: tuple[str, ...]) -> bool:
     """Whether it is of one of these classes of the host, which older hosts may lack."""
     return isinstance(

@@ -87,7 +87,10 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
         )
     assert forgotten.value.json()["freed"] > 0
 
+    page.raw.evaluate(f"() => Object.assign({SEARCH}, {{ title: 'my faces', color: '#232', bgcolor: '#353' }})")
     choose_in_menu(page, "Save", "To KSampler")
+    (look,) = ((node["title"], node["color"]) for node in page.workflow()["nodes"] if node["type"] == "KSampler")
+    assert look == ("my faces", "#232")
     types = [node["type"] for node in page.workflow()["nodes"]]
     assert "KSampler" in types
     assert "NoiseSearch" not in types

@@ -33,6 +33,52 @@ EXPORT = """async (workflow) => {
     return (await app.graphToPrompt()).output;
 }"""
 
+REVIEWED = Path(__file__).parents[1] / "data" / "template_prompts.json"
+ALL = os.environ.get("NOISE_SEARCH_TEMPLATES") == "all"  # as `dev.py test --templates` has it
+# Executed in every run: one of nearly each kind of sampler, setup, model and way to a picture.
+EXECUTED = (
+    "01_get_started_text_to_image",
+    "02_qwen_Image_edit_subgraphed",
+    "03_video_wan2_2_14B_i2v_subgraphed",
+    "Image_capybara_v0_1_image_edit",
+    "default",
+    "flux1_dev_uso_reference_image_gen",
+    "flux_canny_model_example",
+    "flux_fill_inpaint_example",
+    "hidream_e1_1",
+    "hunyuan_video_text_to_video",
+    "image_anima_base_v1",
+    "image_boogu_image_0_1_turbo_t2i",
+    "image_chroma1_radiance_text_to_image",
+    "image_chrono_edit_14B",
+    "image_ernie_image",
+    "image_flux2",
+    "image_hidream_o1",
+    "image_ideogram4_t2i",
+    "image_joyai_image_edit",
+    "image_kandinsky5_t2i",
+    "image_krea2_turbo_int8_image_style_reference",
+    "image_lens_t2i",
+    "image_longcat_image_edit",
+    "image_netayume_lumina_t2i",
+    "image_omnigen2_image_edit",
+    "image_pixeldit_t2i",
+    "image_qwen_image_instantx_inpainting_controlnet",
+    "image_qwen_image_layered",
+    "ltxv_image_to_video",
+    "sd3.5_large_canny_controlnet_example",
+    "sdxl_refiner_prompt_example",
+    "sdxlturbo_example",
+    "template_ltx2_3_ic_lora_ingredients",
+    "template_ltx2_3_style_transition",
+    "text_to_video_wan",
+    "utility_z_image_turbo_2k_upscaler.app",
+    "video_causal_forcing_i2v",
+    "video_ltx2_3_flf2v",
+    "video_wan2_2_5B_fun_control",
+    "video_wan2_2_5B_ti2v",
+)
+
 Prompt = dict[str, dict[str, Any]]
 
 
@@ -53,6 +99,15 @@ class Site(NamedTuple):
 def versions() -> dict[str, str]:
     """What the exported prompts depend on."""
     return {name: metadata.version(name) for name in PACKAGES}
+
+
+def sample() -> set[str]:
+    """Names of the templates that every run tries: those that are executed, and those whose prompt is not found, or
+    not at every sampler.
+    """
+    outcomes = json.loads(REVIEWED.read_text(encoding="utf-8"))["outcomes"]
+    odd = {name for name, found in outcomes.items() if not all(one.startswith("text") for one in found.values())}
+    return odd | set(EXECUTED)
 
 
 def exported(browser: Any, scratch: Path, names: Collection[str] | None = None) -> dict[str, Prompt]:

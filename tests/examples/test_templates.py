@@ -2,7 +2,7 @@
 node says what to do; it is never another text.
 
 Every text in the list of outcomes was read by a person, beside the template that it came from. `dev.py test
---templates` tries all of them; else those where no text is found, and every fifth of the others.
+--templates` tries all of them; else those that are executed, and those where no text is found.
 """
 
 import json
@@ -10,19 +10,17 @@ import os
 import time
 from collections import Counter
 from hashlib import blake2b
-from pathlib import Path
 
 import pytest
-from noise_search.tests.examples.templates import exported, sites, swapped, versions
+from noise_search.tests.examples.templates import ALL, REVIEWED, exported, sample, sites, swapped, versions
 
-REVIEWED = Path(__file__).parents[1] / "data" / "template_prompts.json"
 SWITCH = "NOISE_SEARCH_WRITE_TEMPLATE_PROMPTS"
 # Nodes of the host that write texts, and those of other packs, which the page knows no kind of.
 WRITERS = {"TextGenerate", "TextGenerateLTX2Prompt", "GeminiNode", "WanDancerEncodeAudio", None}
 ONE_TEXT = {"hidream_e1_1", "video_ltx2_t2v_distilled"}  # connected to both sides in the template itself
 
 
-ALL = os.environ.get("NOISE_SEARCH_TEMPLATES") == "all" or bool(os.environ.get(SWITCH))
+EVERY = ALL or bool(os.environ.get(SWITCH))
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +29,8 @@ def reviewed():
 
 
 @pytest.fixture(scope="module")
-def prompts(browser, tmp_path_factory, reviewed):
-    listed = reviewed["outcomes"]
-    plain = [name for name, outcomes in listed.items() if all(one.startswith("text") for one in outcomes.values())]
-    some = set(listed) - set(plain) | set(plain[::5])
-    return exported(browser, tmp_path_factory.mktemp("templates"), None if ALL else some)
+def prompts(browser, tmp_path_factory):
+    return exported(browser, tmp_path_factory.mktemp("templates"), None if EVERY else sample())
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +78,9 @@ def test_every_prompt_is_the_one_that_a_person_found(found, prompts, reviewed):
         REVIEWED.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
         reviewed = written
     if reviewed["versions"] == versions():
-        assert by_template(found) == {name: one for name, one in reviewed["outcomes"].items() if ALL or name in prompts}
+        assert by_template(found) == {
+            name: one for name, one in reviewed["outcomes"].items() if EVERY or name in prompts
+        }
         assert len(found) >= 50
 
 
@@ -95,11 +92,11 @@ def test_no_prompt_is_the_text_of_the_negative_one(prompts, found, tracing):
 
 
 def test_nearly_every_prompt_is_found_or_can_be_connected(found):
-    """Of all of them 8: 4 whose text is empty, and 4 that have none."""
+    """Of all of them 8 are neither: 4 whose text is empty, and 4 that have none."""
     counts = Counter(outcome(traced).split()[0].rstrip(",") for traced in found.values())
     print(dict(counts))
     assert counts["empty"] + counts["no"] <= 8
-    assert not ALL or counts["text"] + counts["connect"] >= 225
+    assert not EVERY or counts["text"] + counts["connect"] >= 225
 
 
 def test_what_is_refused_comes_with_what_to_do(found):

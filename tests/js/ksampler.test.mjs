@@ -1,7 +1,7 @@
 // What is carried over to a stock KSampler: js/panel/ksampler.js.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { plan } from "../../js/panel/ksampler.js";
+import { plan, replace } from "../../js/panel/ksampler.js";
 
 const WIDGETS = { seed: 42, steps: 25, cfg: 7, sampler_name: "dpmpp_2m", scheduler: "karras", denoise: 1, pictures: 8, recipe: "" };
 const node = (inputs, outputs) => ({ widgets: Object.entries(WIDGETS).map(([name, value]) => ({ name, value })),
@@ -23,4 +23,34 @@ test("a decoder is added only where the picture was used, and lost outputs are n
   const used = plan(node({}, { LATENT: [1], IMAGE: [2], seed: [3], trace: [] }), "1");
   assert.equal(used.decode, true);
   assert.deepEqual(used.lost, ["seed"]);
+});
+
+class Search {
+  static title = "Noise Search (KSampler)";
+}
+
+// Replaces a node of that look; the new KSampler and the decoder of its picture.
+function replaced(look) {
+  const made = [];
+  const graph = { beforeChange() {}, afterChange() {}, add() {}, remove() {}, getNodeById: () => ({ id: 9 }), links: { 1: { target_id: 9, target_slot: 0 } } };
+  const create = (type) => {
+    made.push({ type, title: type, mode: 0, pos: [0, 0], size: [200, 100], widgets: [], inputs: [{ name: "samples" }, { name: "vae" }], outputs: [{}], connect() {} });
+    return made.at(-1);
+  };
+  const search = Object.assign(new Search(), { title: Search.title, mode: 0, pos: [5, 5], graph }, node({ vae: null }, { LATENT: [1], IMAGE: [1] }), look);
+  replace(search, "7", create);
+  return made;
+}
+
+test("a search that was bypassed, named and coloured becomes a KSampler that is", () => {
+  const look = { mode: 4, color: "#233", bgcolor: "#355", title: "my faces" };
+  const [sampler, decoder] = replaced(look);
+  const { mode, color, bgcolor, title } = sampler;
+  assert.deepEqual({ mode, color, bgcolor, title }, look);
+  assert.deepEqual([decoder.mode, decoder.color, decoder.title], [4, "#233", "VAEDecode"], "its picture is not made either");
+});
+
+test("a search with the title of its kind becomes a KSampler with the title of its own", () => {
+  const [sampler] = replaced({});
+  assert.deepEqual([sampler.title, sampler.mode, sampler.color], ["KSampler", 0, undefined]);
 });

@@ -61,7 +61,7 @@ def test_a_few_are_judged_together_only_as_long_as_their_pictures_are_small(host
     from types import SimpleNamespace
 
     evaluator = host.part("nodes.host.engine.evaluator")
-    sampling = SimpleNamespace(shapes=(shape,), vae=None, batch=0, hires=None)
+    sampling = SimpleNamespace(shapes=(shape,), vae=None, batch=0, second=None)
     one = object.__new__(evaluator.LocalEvaluator)
     one.request, one.rollout = SimpleNamespace(sampling=sampling), SimpleNamespace(batch=batch)
     assert one.group == group
@@ -94,7 +94,7 @@ def test_different_pictures_are_chosen_by_their_looks_and_only_the_chosen_are_de
 
     def only_best(self, over):
         before(self, over)
-        held.append((len(self.kept.images), len(self.kept.looks), len(self.kept.latents)))
+        held.append((len(self.kept.images), len(self.kept.looks), len(self.kept.ends)))
 
     graph = drop_in(verifier=["v", 0], pictures=16, keep=3, keep_different=True)
     with monkeypatch.context() as patched:

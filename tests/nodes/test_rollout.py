@@ -297,10 +297,10 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(host, rollouts, monkey
     expected = latents(host, rollout, SEEDS)
     advance = rollout.advance
 
-    def full_above_two(particles, sigmas):
+    def full_above_two(particles, sigmas, **options):
         if len(particles) > 2:
             raise torch.OutOfMemoryError("out of memory")
-        return advance(particles, sigmas)
+        return advance(particles, sigmas, **options)
 
     monkeypatch.setattr(rollout, "advance", full_above_two)
     assert host.part("nodes.host.compat").is_out_of_memory(torch.OutOfMemoryError("out of memory"))
@@ -311,7 +311,7 @@ def test_out_of_memory_halves_the_batch_and_loses_nothing(host, rollouts, monkey
 def test_other_runtime_errors_are_not_taken_for_a_lack_of_memory(host, rollouts, monkeypatch):
     rollout = rollouts("sd3", batch=4)
     monkeypatch.setattr(
-        rollout, "advance", lambda particles, sigmas: (_ for _ in ()).throw(RuntimeError("shapes differ"))
+        rollout, "advance", lambda particles, sigmas, **options: (_ for _ in ()).throw(RuntimeError("shapes differ"))
     )
     with pytest.raises(RuntimeError, match="shapes differ"):
         latents(host, rollout, SEEDS)

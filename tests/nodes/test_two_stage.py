@@ -125,7 +125,7 @@ def test_a_search_judges_the_enlarged_pictures(host, judge):
 
 def test_a_hires_pass_is_refused_where_pictures_are_cut(host, judge):
     result = host.run({**judge(Brightness()), **hires("AutoSearch"), **kept("2", "trace")})
-    assert re.search("needs a setup without a hires pass.*judged as a whole", result.error)
+    assert re.search("needs a setup without a second stage.*judged as a whole", result.error)
 
 
 @pytest.mark.parametrize("switch", [0, STEPS])

@@ -179,6 +179,14 @@ def test_bad_knobs_are_refused(knobs, message):
         LocalSearch(fresh(1), SeedStream(5), **{"pictures": 8, **knobs})
 
 
+@pytest.mark.parametrize("preset", ["local", "evolution"])
+def test_a_judge_that_likes_all_pictures_the_same_is_searched_with_to_the_end(preset):
+    """As a safety judge does, or none at all."""
+    search = LocalSearch(fresh(1), SeedStream(1), pictures=40, preset=preset)
+    asked = rounds(search, lambda candidate: 0.0, 8)
+    assert asked and len({candidate.key for candidate in asked}) == len(asked)
+
+
 def test_many_measurements_in_one_place_do_not_decide_what_is_expected_elsewhere():
     """The mean of the process is that of generalized least squares: related scores count once, so that far from all of
     them it is near the middle.

@@ -18,6 +18,7 @@ from ..errors import DECODING, JUDGING, failing
 from ..files.pictures import clip_of
 from ..setup.guiders import calls
 from ..setup.noise import Latent, Leaves, joined, streams
+from ..setup.particles import Ended
 from ..setup.sampling import Sampling
 from ..store.memo import Memo
 from .request import Request
@@ -37,7 +38,7 @@ class Evaluated:
         values: Raw values by the verifier, one per column; none without a verifier.
         nfe: Model calls that it took.
         remembered: Whether an earlier run had paid for it.
-        latent: Where it ended, a batch of one; for previews, what was expected there.
+        ended: Where it ended; for previews, what was expected there.
         image: Its picture `(h, w, c)`, or `(frames, h, w, c)`.
     """
 
@@ -45,7 +46,7 @@ class Evaluated:
     values: tuple[float, ...]
     nfe: int
     remembered: bool
-    latent: Latent
+    ended: Ended
     image: Tensor
 
 
@@ -81,11 +82,11 @@ class Evaluator(Protocol):
         """Samples, decodes and judges them."""
         ...
 
-    def made(self, proposed: Proposal) -> tuple[Latent, Tensor]:
-        """The latent and picture of a finished candidate, made again."""
+    def made(self, proposed: Proposal) -> tuple[Ended, Tensor]:
+        """Where a finished candidate ended, and its picture, made again."""
         ...
 
-    def picture(self, proposed: Proposal, latent: Latent) -> Tensor:
+    def picture(self, proposed: Proposal, ended: Ended) -> Tensor:
         """The picture of a finished candidate, decoded again."""
         ...
 
@@ -141,22 +142,22 @@ class LocalEvaluator:
         with failing(judge_name(self.request.verifier), proposed, JUDGING):
             values = self.judged(proposed, images, estimates)
         clock.append(time.monotonic())
-        latents = in_order((batch.rows, rows_of(batch.latents)) for batch in batches)
+        ends = in_order((batch.rows, ends_of(batch)) for batch in batches)
         nfe = in_order((batch.rows, [batch.nfe] * len(batch.rows)) for batch in batches)
         remembered = in_order((batch.rows, [batch.remembered] * len(batch.rows)) for batch in batches)
         self.memo.settle()
         self.count += len(proposed)
-        found = tuple(Evaluated(*parts) for parts in zip(proposed, values, nfe, remembered, latents, images))
+        found = tuple(Evaluated(*parts) for parts in zip(proposed, values, nfe, remembered, ends, images))
         return Evaluation(found, *(end - begin for begin, end in zip(clock, clock[1:])))
 
-    def made(self, proposed: Proposal) -> tuple[Latent, Tensor]:
+    def made(self, proposed: Proposal) -> tuple[Ended, Tensor]:
         self.walker.keep(())
-        reached = next(self.walker.reached([proposed]))
-        return reached.latents, self.picture(proposed, reached.latents)
+        (ended,) = ends_of(next(self.walker.reached([proposed])))
+        return ended, self.picture(proposed, ended)
 
-    def picture(self, proposed: Proposal, latent: Latent) -> Tensor:
+    def picture(self, proposed: Proposal, ended: Ended) -> Tensor:
         with failing("The VAE", [proposed], DECODING):
-            return self.rollout.decode(latent)[0]
+            return self.rollout.decode(ended.clean)[0]
 
     def keep(self, proposed: Iterable[Proposal]) -> None:
         self.walker.keep(proposed)
@@ -221,7 +222,7 @@ def picture_bytes(sampling: Sampling) -> float:
     """What one decoded picture or clip takes as an IMAGE, about: three floats per pixel."""
     shape, (side, spread) = sampling.shapes[0], decoded_scale(sampling.vae)
     frames = (shape[1] - 1) * spread + 1 if len(shape) > 3 else 1
-    scale = sampling.hires.scale if sampling.hires else 1.0
+    scale = sampling.second.scale if sampling.second else 1.0
     return 12.0 * frames * math.prod(shape[-2:]) * side**2 * scale**2
 
 
@@ -233,6 +234,13 @@ def in_order(parts: Any) -> list:
     """The rows of all parts, each `(places, rows)`, by place."""
     rows = {place: row for places, found in parts for place, row in zip(places, found)}
     return [rows[place] for place in sorted(rows)]
+
+
+def ends_of(batch: Reached) -> list[Ended]:
+    """Where each of a batch ended."""
+    clean = rows_of(batch.latents)
+    handed = [None] * len(clean) if batch.handed is None else rows_of(batch.handed)
+    return [Ended(*one) for one in zip(clean, handed)]
 
 
 def rows_of(latent: Latent) -> list[Latent]:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import comfy.model_management as memory
@@ -20,7 +20,8 @@ from ..setup.beginnings import begun, can_begin
 from ..setup.noise import Latent, Leaves, joined, shapes_of, streams
 from ..setup.particles import Particles
 from ..setup.rowwise import alone, with_row_noise
-from ..setup.sampling import Hires, Sampling, repeated
+from ..setup.sampling import Sampling, repeated
+from ..setup.second_stage import SecondStage
 from ..setup.two_stage import guider_with
 
 log = logging.getLogger("noise_search")
@@ -28,6 +29,21 @@ log = logging.getLogger("noise_search")
 MAX_BATCH = {"cpu": 8, "cuda": 16}
 COUNTER = "noise_search"
 MOST_DECODED = 1024  # pictures per call of a VAE, before the memory runs out: the host divides them itself
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What a way down is sampled with.
+
+    Args:
+        guider: A GUIDER.
+        mask: Of what is sampled, as the host takes it, or None.
+        denoised: Whether the estimate of the last step is what leaves.
+    """
+
+    guider: Any
+    mask: Any
+    denoised: bool
 
 
 class Rollout:
@@ -70,39 +86,57 @@ class Rollout:
     def finished(self, candidates: Sequence[Candidate]) -> Particles | None:
         """All steps of one batch; None if the memory did not hold a batch that can be halved."""
         try:
-            done = self.advance(self.start(candidates), self.sampling.sigmas)
-            return self.hires(done, self.sampling.hires) if self.sampling.hires else done
+            done = self.advance(self.start(candidates), self.sampling.sigmas, run=self.own)
+            return self.second(done, self.sampling.second) if self.sampling.second else done
         except RuntimeError as error:
             if len(candidates) == 1 or not is_out_of_memory(error):
                 raise
         return None
 
-    def hires(self, done: Particles, second: Hires) -> Particles:
-        """The second pass over finished pictures, enlarged."""
-        latent = second.enlarged(done.x0)
-        start = Particles(latent, second.noise(done.seeds, latent), float(second.sigmas[0]), done.seeds)
-        sampler = second.sampler if len(done) == 1 else with_row_noise(second.sampler, done.seeds)
-        return self.advance(start, second.sigmas, sampler)
+    @property
+    def own(self) -> Run:
+        """What the setup is sampled with."""
+        return Run(self.sampling.guider, self.sampling.mask, self.sampling.denoised)
+
+    def second(self, done: Particles, stage: SecondStage) -> Particles:
+        """The second stage, from what the first one handed on."""
+        latent, mask = stage.begin(done.x0 if done.handed is None else done.handed, self.sampling.mask)
+        seeds = done.seeds if stage.seed is None else (stage.seed,) * len(done)
+        start = Particles(latent, stage.noise(seeds, latent), float(stage.sigmas[0]), seeds)
+        sampler = stage.sampler if len(done) == 1 else with_row_noise(stage.sampler, seeds)
+        guider = self.sampling.guider if stage.guider is None else stage.guider
+        run = Run(guider, mask, stage.denoised)
+        return replace(self.advance(start, stage.sigmas, sampler, run=run), seeds=done.seeds)
 
     def halve(self, count: int) -> None:
         self.batch = count // 2
         memory.soft_empty_cache()
         log.warning("Out of memory with %d pictures at once; going on with %d.", count, self.batch)
 
-    def advance(self, particles: Particles, sigmas: Tensor, sampler: Any = None, walking: bool = False) -> Particles:
+    def advance(
+        self,
+        particles: Particles,
+        sigmas: Tensor,
+        sampler: Any = None,
+        walking: bool = False,
+        run: Run | None = None,
+    ) -> Particles:
         """Moves particles along `sigmas`, `(steps + 1,)`, which start at their own level, in one batch.
 
-        Ending above 0 returns the state at the last level, with the last step's x0 as estimate. The sampler is the
-        setup's if none is given.
+        The sampler is the setup's if none is given.
 
         Args:
             walking: Whether this is a piece of the setup's own way down, for which all that the host derives from the
                 whole run is that of the setup.
+            run: What a whole way down is sampled with: where that ends above 0, the last step's x0 is the result,
+                beside what the host's sampler hands on. Without one, what is sampled with is the setup's own, and
+                ending above 0 returns the state at the last level, with that x0 as estimate.
 
         Raises:
             ValueError: If the result is not finite.
         """
         sampler, ends = sampler or self.sampler_for(particles.seeds), float(sigmas[-1])
+        whole, run = run is not None, run or self.own
         seen: dict[str, Tensor] = {}
         noise, latent = particles.eps, particles.x0
         if walking and can_begin(sampler):
@@ -110,28 +144,31 @@ class Rollout:
             noise = particles.eps if particles.anchor is None else particles.anchor
             latent = repeated(self.sampling.latent["samples"], len(particles))
         seed_like_the_host(particles.seeds[0], shapes_of(particles.x0))
-        guider = self.counting_guider(len(particles))
+        guider = self.counting_guider(run.guider, len(particles))
         output = guider.sample(
             noise,
             latent,
             sampler,
             sigmas.clone(),
-            denoise_mask=self.sampling.mask,
+            denoise_mask=run.mask,
             callback=self.step_callback(len(particles), sigmas, seen),
             disable_pbar=True,
             seed=particles.seeds[0],
         )
         check_finite(output)
         estimates = cleaned(guider, seen["estimate"]) if "estimate" in seen else None
-        if ends == 0:
-            return Particles(output, particles.eps, 0.0, particles.seeds, estimates, particles.anchor)
-        return cut_state(guider, output, seen["x0"], ends, replace(particles, estimates=estimates))
+        if ends and not whole:
+            return cut_state(guider, output, seen["x0"], ends, replace(particles, estimates=estimates))
+        done = replace(particles, x0=output, sigma=0.0, estimates=estimates)
+        if "x0" not in seen or not (ends or run.denoised):  # like the host, where a sampler tells no estimate
+            return done
+        return replace(done, x0=cleaned(guider, seen["x0"]), handed=None if run.denoised else output)
 
     def sampler_for(self, seeds: Sequence[int]) -> Any:
         return self.sampling.sampler if len(seeds) == 1 else with_row_noise(self.sampling.sampler, seeds)
 
-    def counting_guider(self, count: int) -> Any:
-        """A copy of the guider that counts forward passes of the denoiser per picture."""
+    def counting_guider(self, guider: Any, count: int) -> Any:
+        """A copy of a guider that counts forward passes of the denoiser per picture."""
 
         def counted(executor: Callable, x: Tensor, *arguments: Any, **options: Any) -> Any:
             self.nfe += x.shape[0] / count
@@ -145,7 +182,7 @@ class Rollout:
             )
             return guider
 
-        return guider_with(self.sampling.guider, counting)
+        return guider_with(guider, counting)
 
     def step_callback(self, count: int, sigmas: Tensor, seen: dict) -> Callable:
         last, steps = self.sampling.sigmas[0] * (self.estimate_at or 0), len(self.sampling.sigmas) - 1
@@ -165,12 +202,13 @@ class Rollout:
         return as_sampled_by_ksampler(latent) if self.sampling.intermediate_type else latent
 
     def decode(self, latents: Latent, vae: Any = None) -> Tensor:
-        """Pictures `(n, h, w, c)` in 0..1, or `(n, frames, h, w, c)` of a video, by the setup's VAE if no other is
-        given.
+        """Pictures `(n, h, w, c)` in 0..1, or `(n, frames, h, w, c)` of a video, of what is shown of the latents, by
+        the setup's VAE if no other is given.
         """
-        used, rows = vae or self.sampling.vae, streams(latents)[0]
+        used, rows, show = vae or self.sampling.vae, streams(latents)[0], self.sampling.showing.decode
         images = self.decoding.over(
-            len(rows), lambda part: checked_pictures(used.decode(rows[part]), part.stop - part.start)
+            len(rows),
+            lambda part: checked_pictures(show(used, rows[part], used is self.sampling.vae), part.stop - part.start),
         )
         if not are_finite(images).all():
             raise ValueError(
@@ -194,8 +232,8 @@ def fitting_batch(sampling: Sampling) -> int:
     patcher = sampling.guider.model_patcher
     device = patcher.load_device
     shape: tuple[int, ...] = (2, *sampling.shapes[0])
-    if hires := sampling.hires:
-        shape = (*shape[:-2], *(round(side * hires.scale) for side in shape[-2:]))
+    if sampling.second:
+        shape = (2, *sampling.finished_shapes[0])
     needed = patcher.model.memory_required(shape)
     free: Any = memory.get_free_memory(device)
     missing = patcher.model_size() - patcher.loaded_size()

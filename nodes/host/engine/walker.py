@@ -33,6 +33,7 @@ class Reached:
     Args:
         rows: Places in what was asked.
         latents: Clean latents where they end, `(n, …)`: pictures, or the estimates of them.
+        handed: What the host's sampler hands on there, `(n, …)`, where that is another latent; else None.
         estimates: What was expected at the rollout's `estimate_at`, `(n, …)`, or None.
         nfe: Forward passes of the denoiser of each.
         remembered: Whether they were sampled by an earlier run, and cost nothing now.
@@ -40,6 +41,7 @@ class Reached:
 
     rows: tuple[int, ...]
     latents: Latent
+    handed: Latent | None
     estimates: Latent | None
     nfe: int
     remembered: bool = False
@@ -94,13 +96,7 @@ class Walker:
         """What an earlier run sampled, of walks that are alike and so took the same calls."""
         states = [state for state, _ in known.values()]
         self.states |= {self.known_as(proposed[row]).key: state for row, state in zip(known, states)}
-        return Reached(
-            tuple(known),
-            self.rollout.host_type(merged(states).x0),
-            None,
-            next(iter(known.values()))[1],
-            remembered=True,
-        )
+        return self.left(tuple(known), replace(merged(states), estimates=None), next(iter(known.values()))[1], True)
 
     def arrived(self, rows: Sequence[int], proposed: Sequence[Proposal], found: Particles, nfe: int) -> Reached:
         """Keeps where a batch ended, here and on the disk."""
@@ -108,7 +104,13 @@ class Walker:
         states = [row_of(found, place) for place in range(len(rows))]
         self.states |= {end.key: state for end, state in zip(ends, states)}
         self.memo.keep_sampled(ends, states, nfe)
-        return Reached(tuple(rows), self.rollout.host_type(found.x0), found.estimates, nfe)
+        return self.left(tuple(rows), found, nfe)
+
+    def left(self, rows: tuple[int, ...], found: Particles, nfe: int, remembered: bool = False) -> Reached:
+        """What leaves, in the host's types."""
+        host_type = self.rollout.host_type
+        handed = None if found.handed is None else host_type(found.handed)
+        return Reached(rows, host_type(found.x0), handed, found.estimates, nfe, remembered)
 
     def keep(self, proposed: Iterable[Proposal]) -> None:
         """Drops the states of all others; what stays no longer keeps the batch alive that it was a row of."""
@@ -260,14 +262,14 @@ def row_of(particles: Particles, row: int) -> Particles:
     def cut(latent: Latent) -> Latent:
         return joined([part[row : row + 1] for part in streams(latent)])
 
-    anchor = None if particles.anchor is None else cut(particles.anchor)
     return replace(
         particles,
         x0=cut(particles.x0),
         eps=cut(particles.eps),
         seeds=particles.seeds[row : row + 1],
         estimates=None,
-        anchor=anchor,
+        anchor=None if particles.anchor is None else cut(particles.anchor),
+        handed=None if particles.handed is None else cut(particles.handed),
     )
 
 
@@ -275,14 +277,16 @@ def merged(states: Sequence[Particles]) -> Particles:
     def whole(latents: Sequence[Latent]) -> Latent:
         return joined([torch.cat(parts) for parts in zip(*(streams(latent) for latent in latents))])
 
-    seeds = tuple(seed for state in states for seed in state.seeds)
-    anchors = [state.anchor for state in states if state.anchor is not None]
+    def whole_or_none(latents: Sequence[Latent | None]) -> Latent | None:
+        return None if any(latent is None for latent in latents) else whole(latents)
+
     return Particles(
         whole([state.x0 for state in states]),
         whole([state.eps for state in states]),
         states[0].sigma,
-        seeds,
-        anchor=whole(anchors) if len(anchors) == len(states) else None,
+        tuple(seed for state in states for seed in state.seeds),
+        anchor=whole_or_none([state.anchor for state in states]),
+        handed=whole_or_none([state.handed for state in states]),
     )
 
 
@@ -293,5 +297,9 @@ def owned_state(state: Particles) -> Particles:
         return joined([owned(part) for part in streams(latent)])
 
     return replace(
-        state, x0=own(state.x0), eps=own(state.eps), anchor=None if state.anchor is None else own(state.anchor)
+        state,
+        x0=own(state.x0),
+        eps=own(state.eps),
+        anchor=None if state.anchor is None else own(state.anchor),
+        handed=None if state.handed is None else own(state.handed),
     )

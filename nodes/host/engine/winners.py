@@ -14,6 +14,7 @@ from ....verifiers.abilities import finalists_of
 from ..errors import JUDGING, failing
 from ..files.pictures import distances, look_of
 from ..setup.noise import Latent, joined, owned, streams
+from ..setup.particles import Ended
 from ..store.memo import Memo
 from .evaluator import Evaluation, Evaluator
 from .request import Request
@@ -23,22 +24,24 @@ POOL = 4  # pictures that different ones are chosen from, per one that is kept
 
 @dataclass(eq=False)
 class Kept:
-    """Of the candidates that are best so far: latents, how their pictures look, and the first pictures as a whole."""
+    """Of the candidates that are best so far: where they ended, how their pictures look, and the first pictures as a
+    whole.
+    """
 
-    latents: dict[str, Latent] = field(default_factory=dict)
+    ends: dict[str, Ended] = field(default_factory=dict)
     images: dict[str, Tensor] = field(default_factory=dict)
     looks: dict[str, Tensor] = field(default_factory=dict)  # of pictures that are not there as a whole
 
-    def add(self, candidate: Proposal, latent: Latent, image: Tensor) -> None:
-        self.latents[candidate.key], self.images[candidate.key] = latent, image
+    def add(self, candidate: Proposal, ended: Ended, image: Tensor) -> None:
+        self.ends[candidate.key], self.images[candidate.key] = ended, image
 
     def only(self, trials: Sequence[Trial], whole: int) -> None:
         """Drops all others, and all pictures but the first; what stays no longer keeps the batch alive that it was a
         row of.
         """
-        keys = [trial.candidate.key for trial in trials if trial.candidate.key in self.latents]
+        keys = [trial.candidate.key for trial in trials if trial.candidate.key in self.ends]
         first = {trial.candidate.key for trial in trials[:whole]}
-        self.latents = {key: joined([owned(part) for part in streams(self.latents[key])]) for key in keys}
+        self.ends = {key: owned_end(self.ends[key]) for key in keys}
         self.looks = {key: self.look(key) for key in keys if key not in first}
         self.images = {key: owned(image) for key, image in self.images.items() if key in first}
 
@@ -66,7 +69,7 @@ class Winners:
         """Keeps the pictures of a round, until `only_best`."""
         for one in evaluation.found:
             if not stage(one.proposed):
-                self.kept.add(one.proposed, one.latent, one.image)
+                self.kept.add(one.proposed, one.ended, one.image)
 
     def only_best(self, over: Round) -> None:
         """Drops what can no longer win."""
@@ -98,21 +101,30 @@ class Winners:
         return self.memo.final(judge.final_key(), finalists, hold)
 
     def picture_of(self, candidate: Proposal) -> tuple[Latent, Tensor]:
-        """A winner's latent and picture; made again if it only became a winner when others were compared with it, and
-        decoded again if only its look was kept.
+        """A winner's latent as it leaves, and its picture; made again if it only became a winner when others were
+        compared with it, and decoded again if only its look was kept.
         """
         key = candidate.key
-        if key not in self.kept.latents:
+        if key not in self.kept.ends:
             self.kept.add(candidate, *self.evaluator.made(candidate))
         if key not in self.kept.images:
-            self.kept.images[key] = self.evaluator.picture(candidate, self.kept.latents[key])
-        return self.kept.latents[key], self.kept.images[key]
+            self.kept.images[key] = self.evaluator.picture(candidate, self.kept.ends[key])
+        return self.kept.ends[key].output, self.kept.images[key]
 
     def known_picture(self, candidate: Proposal) -> Tensor | None:
         """A picture that need not be sampled again."""
-        return self.picture_of(candidate)[1] if candidate.key in self.kept.latents else None
+        return self.picture_of(candidate)[1] if candidate.key in self.kept.ends else None
 
     def look_of(self, candidate: Proposal) -> Tensor:
-        if candidate.key not in self.kept.latents:
+        if candidate.key not in self.kept.ends:
             self.picture_of(candidate)
         return self.kept.look(candidate.key)
+
+
+def owned_end(ended: Ended) -> Ended:
+    """Its tensors copied where they are views of larger ones."""
+
+    def own(latent: Latent) -> Latent:
+        return joined([owned(part) for part in streams(latent)])
+
+    return Ended(own(ended.clean), None if ended.handed is None else own(ended.handed))

@@ -281,7 +281,9 @@ def still_note(verifier: Verifier) -> list[str]:
 def check_clips(verifier: Verifier, sampling: Any) -> None:
     """Refuses a verifier of videos where pictures are made."""
     shape = sampling.shapes[0]
-    if sees_clips(verifier) and (len(shape) < 4 or shape[1] < 2 or getattr(sampling.vae, "latent_dim", 3) < 3):
+    if sees_clips(verifier) and (
+        len(shape) < 4 or sampling.showing.left(shape[1]) < 2 or getattr(sampling.vae, "latent_dim", 3) < 3
+    ):
         raise ValueError(
             f"{verifier.card.name} must be used on videos, because it judges how they move, got a setup that makes"
             " pictures"

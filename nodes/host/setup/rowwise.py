@@ -88,8 +88,12 @@ NoiseSampler = Callable[[Tensor, Tensor], Tensor]
 
 def alone(sampling: Any) -> str:
     """Why pictures of this setup are sampled one at a time; "" where they may share a batch."""
-    samplers = [sampling.sampler, *([sampling.hires.sampler] if sampling.hires else [])]
     guiders = [sampling.guider.high, sampling.guider.low] if hasattr(sampling.guider, "high") else [sampling.guider]
+    others = [getattr(sampling.guider, "sampler_low", None)]
+    if sampling.second:
+        guiders += [sampling.second.guider] if sampling.second.guider is not None else []
+        others.append(sampling.second.sampler)
+    samplers = [sampling.sampler, *(sampler for sampler in others if sampler is not None)]
     for sampler in samplers:
         if not is_row_by_row(sampler, sampling.mask is not None):
             return (

@@ -12,10 +12,13 @@ from torch import Tensor
 from ....search.noise import Shape
 from ....search.path import Schedule
 from ..compat import with_channels_of
+from ..graph.downstream import Shown
 from ..graph.prompt_text import TracedPrompt
 from .families import check_family, whole_only
 from .noise import Latent, joined, shapes_of, streams
-from .two_stage import Hires, PairGuider, guider_with
+from .second_stage import Enlarging, FirstFrame, Resized, SecondStage, Upsampled
+from .showing import Showing, guide_frames
+from .two_stage import PairGuider, guider_with
 
 UNCUTTABLE = (comfy.model_sampling.IMG_TO_IMG, comfy.model_sampling.IMG_TO_IMG_FLOW)
 # Conditioning with one row per picture, whatever the latent's dimensions.
@@ -38,7 +41,10 @@ class Sampling:
         intermediate_type: Latents leave in the host's intermediate type, as KSampler's do (SamplerCustomAdvanced's do
             not).
         notes: What the artist should know about it.
-        hires: A second pass over the enlarged picture, or None.
+        second: A second stage that goes on from what this one ends in, or None.
+        showing: What of a latent is decoded, judged and shown.
+        denoised: Whether the estimate of the last step leaves, `denoised_output` of the host's custom samplers, instead
+            of the state that they end in.
     """
 
     guider: Any
@@ -51,7 +57,9 @@ class Sampling:
     settings: Mapping[str, Any] = field(default_factory=dict)
     intermediate_type: bool = False
     notes: tuple[str, ...] = ()
-    hires: Hires | None = None
+    second: SecondStage | None = None
+    showing: Showing = Showing()
+    denoised: bool = False
 
     @property
     def shapes(self) -> tuple[Shape, ...]:
@@ -59,9 +67,8 @@ class Sampling:
 
     @property
     def finished_shapes(self) -> tuple[Shape, ...]:
-        """Of finished latents: larger ones where there is a hires pass."""
-        latent = self.latent["samples"]
-        return shapes_of(self.hires.enlarged(latent) if self.hires else latent)
+        """Of finished latents: larger ones where there is a second stage."""
+        return self.second.shapes(self.shapes) if self.second else self.shapes
 
     @property
     def sampler_name(self) -> str:
@@ -92,10 +99,12 @@ class Sampling:
                 "a setup of two models without an inpainting mask, because the host masks each model's part as a run of"
                 " its own"
             )
-        if self.hires is not None:
+        if isinstance(self.guider, PairGuider) and self.guider.sampler_low is not None:
+            return "one sampler for both guiders, got two (leave sampler_low open where it is the same)"
+        if self.second is not None:
             return (
-                "a setup without a hires pass, because that can only be judged as a whole (Random, Zero-Order or Local"
-                " Search can)"
+                "a setup without a second stage, because that can only be judged as a whole (Random, Zero-Order or"
+                " Local Search can)"
             )
         if self.sigmas[-1] != 0:
             return f"sigmas that go down to 0, got {self.sigmas[-1]:g} at the end"
@@ -140,6 +149,7 @@ def from_ksampler(
     denoise: float,
     prompt: TracedPrompt = TracedPrompt(),
     batch: int = 0,
+    showing: Showing = Showing(),
 ) -> Sampling:
     """What KSampler does with these inputs, as a Sampling."""
     guider = comfy.samplers.CFGGuider(model)
@@ -165,6 +175,7 @@ def from_ksampler(
         batch=batch,
         settings=settings,
         intermediate_type=True,
+        showing=showing,
     )
 
 
@@ -182,6 +193,7 @@ def from_pair(
     prompt: TracedPrompt = TracedPrompt(),
     batch: int = 0,
     seed_low: int | None = None,
+    showing: Showing = Showing(),
 ) -> Sampling:
     """What two KSampler (Advanced) nodes do, the second one from step `switch` on, as a Sampling.
 
@@ -206,13 +218,11 @@ def from_pair(
             denoise=1.0,
             prompt=prompt,
             batch=batch,
+            showing=showing,
         )
         for model, condition, cfg in zip(models, conditions, cfgs, strict=True)
     )
-    if first.flow != second.flow or first.shapes != second.shapes:
-        raise ValueError(
-            "the two models must be of the same kind (the same latents and noise levels), got two different ones"
-        )
+    check_same_kind(first, second)
     settings = {
         **first.settings,
         "switch": switch,
@@ -222,6 +232,55 @@ def from_pair(
     return replace(
         first, guider=PairGuider(first.guider, second.guider, float(first.sigmas[switch]), seed_low), settings=settings
     )
+
+
+def from_guiders(
+    guiders: Sequence[Any],
+    samplers: Sequence[Any],
+    schedules: Sequence[Tensor],
+    latent: dict,
+    vae: Any,
+    *,
+    seed_low: int,
+    **rest: Any,
+) -> Sampling:
+    """What two SamplerCustomAdvanced nodes do, the second one without new noise on from where the first one ended, as a
+    Sampling.
+
+    Args:
+        guiders: The one for high noise and the one for low noise.
+        samplers: Of each; None for the second one's where it is the same.
+        schedules: Of each; the second one begins at the level where the first one ends.
+        seed_low: Of the second node's sampler.
+    """
+    high, low = schedules
+    for name, part in (("sigmas_high", high), ("sigmas_low", low)):
+        if part.shape[-1] < 2:
+            raise ValueError(f"{name} must hold at least one step, got {part.shape[-1]} levels")
+    if not 0 < float(high[-1]) == float(low[0]):
+        raise ValueError(
+            "sigmas_low must begin where sigmas_high ends, above 0 (Split Sigmas makes such a pair), got"
+            f" sigmas_high that end at {float(high[-1]):g} and sigmas_low that begin at {float(low[0]):g}"
+        )
+    whole = torch.cat([high, low[1:]])
+    settings = {
+        "steps": len(whole) - 1,
+        "sigma_max": round(float(whole[0]), 6),
+        "switch": len(high) - 1,
+        "seed_low": str(seed_low),
+    }
+    first, second = (prepared(guider, samplers[0], whole, latent, vae, settings=settings, **rest) for guider in guiders)
+    check_same_kind(first, second)
+    guider = PairGuider(first.guider, second.guider, float(high[-1]), seed_low, samplers[1])
+    return replace(first, guider=guider)
+
+
+def check_same_kind(first: Sampling, second: Sampling) -> None:
+    """Refuses two models that cannot share a way down."""
+    if first.flow != second.flow or first.shapes != second.shapes:
+        raise ValueError(
+            "the two models must be of the same kind (the same latents and noise levels), got two different ones"
+        )
 
 
 def with_hires(
@@ -240,9 +299,61 @@ def with_hires(
     )
     if len(schedule.sigmas) < 2:
         raise ValueError(f"denoise must leave at least one step, got {denoise}")
-    hires = Hires(scale, method, comfy.samplers.sampler_object(sampler_name), schedule.sigmas)
+    second = SecondStage(Resized(scale, method), comfy.samplers.sampler_object(sampler_name), schedule.sigmas)
     settings = {**sampling.settings, "hires": [scale, method, steps, sampler_name, scheduler, denoise]}
-    return replace(sampling, hires=hires, settings=settings)
+    return replace(one_stage(sampling), second=second, settings=settings)
+
+
+def with_second_stage(
+    sampling: Sampling,
+    guider: Any,
+    sampler: Any,
+    sigmas: Tensor,
+    *,
+    enlarging: Enlarging,
+    seed: int | None = None,
+    image: Tensor | None = None,
+    strength: float = 1.0,
+    denoised: bool = False,
+) -> Sampling:
+    """The setup with a second stage: what an upscale of the latent and another SamplerCustomAdvanced do.
+
+    Args:
+        enlarging: How latents are made larger in between.
+        seed: Of the second stage's noise; None for each picture's own.
+        image: A picture that the enlarged video begins with, or None.
+        strength: How much that is kept.
+        denoised: Whether the second stage's `denoised_output` leaves.
+    """
+    first = one_stage(sampling)
+    shape, patcher = first.shapes[0], guider.model_patcher
+    check_family(patcher, sampling.vae)
+    if sigmas.shape[-1] < 2:
+        raise ValueError(f"sigmas must hold at least one step, got {sigmas.shape[-1]} levels (is denoise 0?)")
+    video = len(shape) == 4
+    if not video and (image is not None or isinstance(enlarging, Upsampled)):
+        what = "first_frame" if image is not None else "upscale_model"
+        raise ValueError(f"{what} must be for a setup that makes videos, got one that makes pictures")
+    second = SecondStage(
+        enlarging,
+        sampler,
+        sigmas.clone(),
+        single_picture(guider, planar=not video),
+        seed,
+        guide_frames(first.guider, shape),
+        None if image is None else FirstFrame(sampling.vae, image, strength),
+        denoised,
+    )
+    told = {"steps": len(sigmas) - 1, "sigma_max": round(float(sigmas[0]), 6), "scale": enlarging.scale}
+    told |= {} if seed is None else {"seed": str(seed)}
+    return replace(first, second=second, settings={**sampling.settings, "second": told})
+
+
+def one_stage(sampling: Sampling) -> Sampling:
+    """The setup, which has no second stage yet."""
+    if sampling.second is not None:
+        raise ValueError("sampling must be a setup of one stage, got one that has a second stage already")
+    return sampling
 
 
 def prepared(guider: Any, sampler: Any, sigmas: Tensor, latent: dict, vae: Any, **rest: Any) -> Sampling:
@@ -259,6 +370,21 @@ def prepared(guider: Any, sampler: Any, sigmas: Tensor, latent: dict, vae: Any, 
     fixed = fixed_latent(guider.model_patcher, latent)
     planar = streams(fixed["samples"])[0].ndim == 4
     return Sampling(single_picture(guider, planar), sampler, sigmas.clone(), fixed, vae, notes=notes_on(latent), **rest)
+
+
+def as_shown(sampling: Sampling, shown: Shown | None) -> Sampling:
+    """The setup, which shows of its latents what the workflow does, where nothing else is asked for.
+
+    Args:
+        shown: How the workflow makes pictures of what the search gives; None where it does not.
+    """
+    asked, second, guides = sampling.showing, sampling.second, (sampling.guider, sampling.shapes[0])
+    if second is not None and second.guider is not None:  # then those of the first stage are cut off already
+        guides = second.guider, sampling.finished_shapes[0]
+    showing = asked.as_in(shown, guide_frames(*guides))
+    showing.check(sampling.finished_shapes[0])
+    problems = (shown.problem,) if shown and shown.problem and asked.first is None else ()
+    return replace(sampling, showing=showing, notes=(*sampling.notes, *problems))
 
 
 def notes_on(latent: dict) -> tuple[str, ...]:

@@ -1,17 +1,12 @@
-"""Setups of two stages: a pair of models that share one way down, and a finished picture that is enlarged and sampled
-on.
-"""
+"""A pair of models that share one way down."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import comfy.utils
 import torch
 from torch import Tensor
 
-from ....search.noise import draw
 from .beginnings import changed, continued
 from .noise import Latent, joined, streams
 from .rowwise import stock, with_row_noise
@@ -27,10 +22,12 @@ class PairGuider:
         boundary: Noise level, one of the schedule's.
         seed_low: Of the second one's sampler, whatever the candidate is, as in the second KSampler (Advanced); None for
             the candidate's own.
+        sampler_low: The second one's, with a seed_low; None for the same.
     """
 
-    def __init__(self, high: Any, low: Any, boundary: float, seed_low: int | None = None):
-        self.high, self.low, self.boundary, self.seed_low = high, low, boundary, seed_low
+    def __init__(self, high: Any, low: Any, boundary: float, seed_low: int | None = None, sampler_low: Any = None):
+        self.high, self.low, self.boundary = high, low, boundary
+        self.seed_low, self.sampler_low = seed_low, sampler_low
 
     @property
     def model_patcher(self) -> Any:
@@ -51,7 +48,7 @@ class PairGuider:
 
     def each(self, change: Callable[[Any], Any]) -> "PairGuider":
         """A pair of changed guiders."""
-        return PairGuider(change(self.high), change(self.low), self.boundary, self.seed_low)
+        return PairGuider(change(self.high), change(self.low), self.boundary, self.seed_low, self.sampler_low)
 
     def sample(
         self,
@@ -84,40 +81,14 @@ class PairGuider:
         """The second one's part, with its own seed for every row."""
         if self.seed_low is not None:
             seeds = [self.seed_low] * len(streams(noise)[0])
-            sampler = changed(sampler, lambda own: with_row_noise(stock(own), seeds))
+            sampler = changed(sampler, lambda own: with_seeds(self.sampler_low or stock(own), seeds))
             options = {**options, "seed": self.seed_low}
         return self.low.sample(noise, latent, sampler, sigmas, callback=callback, **options)
 
 
-@dataclass(frozen=True, eq=False)
-class Hires:
-    """A second pass over the enlarged picture.
-
-    Args:
-        scale: How much larger its sides are, above 1.
-        method: Of the host's latent upscaling.
-        sampler, sigmas: What the second pass is sampled with.
-    """
-
-    scale: float
-    method: str
-    sampler: Any
-    sigmas: Tensor
-
-    def enlarged(self, latent: Latent) -> Latent:
-        """The latents at the size of the second pass."""
-
-        def grown(part: Tensor) -> Tensor:
-            height, width = (round(side * self.scale) for side in part.shape[-2:])
-            return comfy.utils.common_upscale(part, width, height, self.method, "disabled")
-
-        return joined([grown(part) for part in streams(latent)])
-
-    def noise(self, seeds: Sequence[int], latent: Latent) -> Latent:
-        """What a KSampler draws for each seed and the enlarged latent."""
-        parts = streams(latent)
-        rows = [draw(seed, [tuple(part.shape[1:]) for part in parts]) for seed in seeds]
-        return joined([torch.cat(row).to(part.dtype) for row, part in zip(zip(*rows), parts)])
+def with_seeds(sampler: Any, seeds: Sequence[int]) -> Any:
+    """The sampler for a batch of such seeds; one picture has what the host draws."""
+    return sampler if len(seeds) == 1 else with_row_noise(sampler, seeds)
 
 
 def guider_with(guider: Any, change: Callable[[Any], Any]) -> Any:

@@ -260,11 +260,14 @@ def tensors_of(state: Particles) -> State:
     """Noise level, seed and tensors of a particle, on the CPU. A finished picture's noise is of no use any more:
     whatever goes on from it draws afresh.
     """
-    named = {f"x0.{number}": part for number, part in enumerate(streams(state.x0))}
-    if state.sigma:
-        named |= {f"eps.{number}": part for number, part in enumerate(streams(state.eps))}
-        if state.anchor is not None:
-            named |= {f"anchor.{number}": part for number, part in enumerate(streams(state.anchor))}
+    going_on = {"eps": state.eps, "anchor": state.anchor} if state.sigma else {}
+    kept = {"x0": state.x0, "handed": state.handed, **going_on}
+    named = {
+        f"{name}.{number}": part
+        for name, held in kept.items()
+        if held is not None
+        for number, part in enumerate(streams(held))
+    }
     return state.sigma, state.seeds[0], {name: part.detach().cpu() for name, part in named.items()}
 
 
@@ -278,16 +281,17 @@ def particles(found: Sampled) -> tuple[Particles, int] | None:
     try:
         named, sigma, seed, nfe = load(found.data), float(found.sigma), int(found.seed), int(found.nfe)
         x0 = latent(named, "x0")
+        anchor, handed = (latent(named, name) if f"{name}.0" in named else None for name in ("anchor", "handed"))
         eps = latent(named, "eps") if sigma else joined([torch.zeros_like(part) for part in streams(x0)])
-        anchor = latent(named, "anchor") if "anchor.0" in named else None
     except (KeyError, TypeError, ValueError, OverflowError, SafetensorError):
         return None
     sound = all(
         part.is_floating_point() and part.shape[:1] == (1,) and part.isfinite().all()
-        for part in (*streams(x0), *streams(eps), *(streams(anchor) if anchor is not None else ()))
+        for held in (x0, eps, anchor, handed)
+        for part in (streams(held) if held is not None else ())
     )
     return (
-        (Particles(x0, eps, sigma, (seed,), anchor=anchor), nfe)
+        (Particles(x0, eps, sigma, (seed,), anchor=anchor, handed=handed), nfe)
         if sound and math.isfinite(sigma) and 0 <= seed < 2**64
         else None
     )

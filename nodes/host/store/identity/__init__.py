@@ -24,7 +24,7 @@ LOOK = ("vae", "preview_vae")  # by which latents become pictures
 # of a search node, that say how it makes pictures
 INPUTS = ("model", "positive", "negative", "latent_image", "sampling", *LOOK)
 # fields of a Sampling that no latent depends on
-NOT_SAMPLED = ("vae", "prompt", "batch", "settings", "intermediate_type", "notes")
+NOT_SAMPLED = ("vae", "prompt", "batch", "settings", "intermediate_type", "notes", "showing")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def identity_of(hidden: Any, request: Any) -> Identity:
             graph.get_node(node)["class_type"],
             {name: behind.of_input(node, name) for name in behind.inputs(node)},
         )
-        eye = digest(here, looked, request.sampling.vae, request.preview_vae)
+        eye = digest(here, looked, request.sampling.vae, request.preview_vae, request.sampling.showing)
     except Unknown as problem:
         return Identity(problems=(f"Nothing is kept for another run: of what is sampled with, {problem}.",))
     judging, problems = judged_by(request, eye)
