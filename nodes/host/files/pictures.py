@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import MutableMapping
 from typing import Any
 
 import comfy.utils
@@ -19,7 +20,7 @@ from .metadata import carried
 PREVIEW_SIZE = 512
 CAPTION_WIDTH = 256  # pixels that a caption needs
 
-_frames = WeakTensorKeyDictionary()  # of IMAGE batches that hold videos: frames of each
+_frames: MutableMapping[Tensor, int] = WeakTensorKeyDictionary()  # of IMAGE batches that hold videos: frames of each
 
 
 def clip_of(image: Tensor) -> Tensor:
