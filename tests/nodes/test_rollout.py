@@ -87,7 +87,8 @@ def latents(host, rollout, seeds):
 
 
 def far(found, expected):
-    """Largest difference relative to the scale of what was expected."""
+    """Largest difference relative to the scale of what was expected, wherever both lie."""
+    found, expected = found.cpu(), expected.cpu()
     return ((found - expected).abs().max() / expected.abs().max()).item()
 
 

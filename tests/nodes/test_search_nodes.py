@@ -256,7 +256,9 @@ def live_latents():
     """How many latents of the tiny model are in memory, by what their storages hold."""
     gc.collect()
     found = [
-        thing for thing in gc.get_objects() if type(thing) is torch.Tensor and tuple(thing.shape[1:]) == (16, 8, 8)
+        thing
+        for thing in gc.get_objects()
+        if issubclass(type(thing), torch.Tensor) and tuple(thing.shape[1:]) == (16, 8, 8)
     ]
     storages = {thing.untyped_storage().data_ptr(): thing.untyped_storage().nbytes() for thing in found}
     return sum(storages.values()) / (16 * 8 * 8 * 4)
