@@ -71,7 +71,15 @@ export function headline(search) {
   const gain = search.candidates[best].score - first.score;
   const word = search.candidates[best].score < search.candidates[bestOf(search)].score ? "Result" : "Best";
   const large = `${word} ${score(search.candidates[best].score)}`;
-  return [large, best === 0 ? `${nameOf(first)} ${isRunning(search) ? "leads so far" : word === "Best" ? "leads" : "was taken"}` : `${signed(gain)} over ${nameOf(first)} (${score(first.score)})`];
+  const leads = isRunning(search) ? "leads so far" : word === "Best" ? "leads" : "was taken";
+  const apart = gain < 0 ? `${score(-gain)} below` : `${signed(gain)} over`;
+  return [large, best === 0 ? `${nameOf(first)} ${leads}` : `${apart} ${nameOf(first)} (${score(first.score)})`];
+}
+
+// Whether what was chosen scores less than where the search began.
+export function isWorse(search) {
+  const best = resultOf(search);
+  return best > 0 && isJudged(search) && search.candidates[best].score < search.candidates[0].score;
 }
 
 const OWN = { "own seed": "your seed", "own picture": "your picture", start: "the start", recipe: "the held noise" };

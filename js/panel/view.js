@@ -6,7 +6,7 @@ import { button, make, once, option, set } from "./dom.js";
 import { drawFoot } from "./foot.js";
 import { layout, moved, scrolledTo } from "./grid.js";
 import { OTHERS, holding } from "./offers.js";
-import { bestOf, headline, isJudged, isRunning, ordered, progressOf, statusText } from "./search.js";
+import { bestOf, headline, isJudged, isRunning, isWorse, ordered, progressOf, statusText } from "./search.js";
 
 const GAP = 4;
 const NODE = { converts: false, starts: false, judged: false, replays: false };
@@ -109,6 +109,7 @@ function show(view, search, { place = 1, of = 1, chosen = -1, held = -1, replayi
   const [large, small] = headline(search);
   set(view.large, large);
   set(view.small, small);
+  view.root.classList.toggle("ns-worse", isWorse(search));
   set(view.notes, search.notes.join(" "));
   view.notes.title = search.notes.join("\n");
   view.chart.show(search);

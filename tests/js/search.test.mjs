@@ -1,7 +1,7 @@
 // What the panel makes of the server's events: js/panel/search.js.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bestOf, describe, headline, isRunning, merge, ordered, progressOf, resultOf, score, spoken, statusText } from "../../js/panel/search.js";
+import { bestOf, describe, headline, isRunning, isWorse, merge, ordered, progressOf, resultOf, score, spoken, statusText } from "../../js/panel/search.js";
 
 const candidate = (id, score, more = {}) => ({ id, how: id ? "random" : "own seed", parents: [], cost: 1, values: [score], score, seed: String(1000 + id),
                                                finished: true, picture: true, ...more });
@@ -79,6 +79,9 @@ test("the gain is told against the own seed, and nothing is claimed without a ju
   assert.deepEqual(headline(search([20, 23.5])), ["Best 23.5", "+3.5 over your seed (20)"]);
   assert.match(headline(search([20, 3]))[1], /your seed leads/);
   assert.deepEqual(headline(search([20, 23.5, 22], { status: "done", result: [2] })), ["Result 22", "+2 over your seed (20)"], "what was taken, not what scored best");
+  const worse = search([20, 17.13], { status: "done", result: [1] });
+  assert.deepEqual(headline(worse), ["Result 17.13", "2.87 below your seed (20)"], "a loss is no gain");
+  assert.ok(isWorse(worse) && !isWorse(search([20, 23.5])) && !isWorse(search([20, 20], { status: "done", result: [1] })));
   assert.deepEqual(headline(search([20, 23.5], { status: "done", result: [0] })), ["Result 20", "your seed was taken"]);
   assert.doesNotMatch(headline(search([null, null], { columns: [] })).join(), /\d/);
 });
