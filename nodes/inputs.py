@@ -199,7 +199,8 @@ def engine_input() -> io.Combo.Input:
         optional=True,
         tooltip=(
             "auto: drafts first, the promising ones in full, the best one refined; finds better pictures for the same "
-            "time. random: independent seeds, so that the winner is a plain seed for any KSampler."
+            "time. random: independent seeds, so that the winner is a plain seed for any KSampler; also done where the"
+            " seed output is connected."
         ),
     )
 

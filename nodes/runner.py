@@ -47,6 +47,9 @@ class SearchNode(io.ComfyNode):
         return [name for name, value in rest.items() if value is None]
 
 
+SEED = 2  # place of the winner's seed among the outputs
+
+
 def search_outputs() -> list:
     return [
         io.Latent.Output(display_name="LATENT"),

@@ -1,11 +1,13 @@
 """The drop-in for KSampler, and the searches among noises: each hands its algorithm to the one shared runner."""
 
+from dataclasses import replace
 from functools import partial
 
 from comfy_api.latest import io
 
 from ..search.random_search import RandomSearch
 from ..search.zero_order import ZeroOrderSearch
+from .host.graph.downstream import is_read
 from .host.graph.prompt_text import TracedPrompt, trace_prompt
 from .host.graph.upstream import graph_around
 from .host.setup.sampling import from_ksampler
@@ -22,8 +24,13 @@ from .inputs import (
     seed_input,
     showing_inputs,
 )
-from .runner import SearchNode, automatic, run_search, search_outputs, search_schema
+from .runner import SEED, SearchNode, automatic, run_search, search_outputs, search_schema
 from .sockets import CATEGORY
+
+PLAIN_SEEDS = (
+    "Something is connected to seed, so independent seeds were tried, as with search: random. The winner's picture is"
+    " that of a plain seed."
+)
 
 
 class NoiseSearchNode(SearchNode):
@@ -94,6 +101,8 @@ class NoiseSearchNode(SearchNode):
             showing=asked_for(skip_first, skip_last, tile_size),
         )
         judged = search == "auto" and common.get("verifier") is not None and sampling.has_path
+        if judged and is_read(graph_around(cls.hidden), str(cls.hidden.unique_id), SEED):
+            judged, sampling = False, replace(sampling, notes=(*sampling.notes, PLAIN_SEEDS))
         make = automatic(sampling, pictures, common["verifier"], draft) if judged else RandomSearch
         return run_search(cls, make, sampling=sampling, pictures=pictures, draft=draft if judged else None, **common)
 

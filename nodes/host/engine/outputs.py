@@ -22,7 +22,8 @@ NO_PLAIN_SEED = (
 )
 NO_SEED_ON_PATH = (
     "The winner was refined or found along the path, so that no plain seed makes it. "
-    "Use the recipe output; or a random search, whose winner is a plain seed."
+    "Use the recipe output; or a random search, whose winner is a plain seed. Noise Search is one where its seed "
+    "output is connected when it runs: change its seed and run again."
 )
 NO_NOISE = "The winner began with a picture, not with noise. Use the recipe output to have it again."
 

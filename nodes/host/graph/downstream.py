@@ -65,6 +65,11 @@ def shown_by(graph: Graph | None, node: str, slot: int = 0) -> Shown | None:
     return None
 
 
+def is_read(graph: Graph | None, node: str, slot: int) -> bool:
+    """Whether anything in the graph takes an output of a node."""
+    return graph is not None and (node, slot) in readers_in(graph)
+
+
 def readers_in(graph: Graph) -> dict[tuple[str, int], list[tuple[str, str]]]:
     """Of each output the nodes and inputs that it goes into."""
     found: dict[tuple[str, int], list[tuple[str, str]]] = {}
