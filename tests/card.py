@@ -106,12 +106,18 @@ class Card(TorchFunctionMode):
     def __init__(self, kind: Kind):
         super().__init__()
         self.kind = kind
+        self._before = torch.__future__.get_overwrite_module_params_on_conversion(), torch.Event
 
     def __enter__(self) -> Card:
         torch.__future__.set_overwrite_module_params_on_conversion(True)  # a module's weights become those on the card
         torch.Event = Event
         super().__enter__()
         return self
+
+    def __exit__(self, *raised: Any) -> None:
+        super().__exit__(*raised)
+        overwrite, torch.Event = self._before
+        torch.__future__.set_overwrite_module_params_on_conversion(overwrite)
 
     def __torch_function__(
         self, function: Callable, types: Any, args: tuple = (), kwargs: Mapping[str, Any] | None = None

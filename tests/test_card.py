@@ -106,3 +106,10 @@ def test_a_module_moves_with_its_weights(card):
         module(torch.ones(2, 4))
     assert torch.equal(module(torch.ones(2, 4).to(DEVICE)).cpu(), expected)
     assert {weight.device.type for weight in module.to("cpu").parameters()} == {"cpu"}
+
+
+def test_what_it_changes_of_torch_is_as_before_behind_it():
+    before = torch.__future__.get_overwrite_module_params_on_conversion(), torch.Event
+    with Card(CARDS["half"]):
+        assert torch.__future__.get_overwrite_module_params_on_conversion() and torch.Event is not before[1]
+    assert (torch.__future__.get_overwrite_module_params_on_conversion(), torch.Event) == before
