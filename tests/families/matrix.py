@@ -15,12 +15,12 @@ from .others import NOT_SAMPLED, OTHERS, VIDEOS
 from .tiny import Family, build
 
 FAMILIES = (*IMAGES, *VIDEOS, *OTHERS)
-SEED, STEPS, PICTURES = 5, 4, 4
+SEED, STEPS, PICTURES = 5, 4, 3
 SETTINGS = {"steps": STEPS, "cfg": 3.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
 BUDGET = {"seed": SEED, "pictures": PICTURES, "minutes": 0.0, "keep": 1}
 SEARCHES = {
     "NoiseSearch": {},
-    "ZeroOrderSearch": {"preset": "paper", "neighbors": 3, "similarity": 0.9},
+    "ZeroOrderSearch": {"preset": "paper", "neighbors": 2, "similarity": 0.9},
     "SteeredSearch": {"preset": "best known", "particles": 0},
     "RefineSearch": {"children": 2, "depth": 0.5},
 }
