@@ -8,6 +8,7 @@ from torch import Tensor
 
 from .abilities import JudgesClips, estimate_level
 from .base import Verifier
+from .images import together
 
 HOW = ("mean", "worst", "first", "middle", "last")
 JUDGED = 4  # frames of a clip, evenly spaced, unless the artist says otherwise
@@ -76,7 +77,7 @@ def by_frames(
     """Raw values `(n, k)` of clips by their judged frames, which are all measured together."""
     judged = [frames.of(clip) for clip in clips]
     wanted = estimates if estimate_level(verifier) is not None else None
-    expected = {} if wanted is None else {"estimates": torch.cat([frames.of(clip) for clip in wanted])}
-    values = verifier.measure(torch.cat(judged), prompt, **expected).cpu()
+    expected = {} if wanted is None else {"estimates": together([frames.of(clip) for clip in wanted])}
+    values = verifier.measure(together(judged), prompt, **expected).cpu()
     parts = values.split([len(part) for part in judged])
     return torch.stack([frames.joined(part, combine or verifier.combine).double() for part in parts])

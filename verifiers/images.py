@@ -5,7 +5,7 @@ Pillow, which is what the networks saw in training: filters of tensor libraries 
 entirely, different numbers.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import floor
 
@@ -37,9 +37,25 @@ def bytes_of(images: Tensor) -> Tensor:
     """Pictures `(n, 3, h, w)` in [0, 1] as uint8 `(n, h, w, 3)` on CPU, rounded; values outside are clamped."""
     if not are_finite(images).all():
         raise ValueError("pixels must be finite, got NaN or infinite ones")
-    # in the cache
-    each = [image.float().clamp(0, 1).mul_(255).round_().to("cpu", torch.uint8).movedim(0, -1) for image in images]
-    return torch.stack(each)
+    count, _, height, width = images.shape
+    found = torch.empty(count, height, width, 3, dtype=torch.uint8)
+    for place, image in zip(found, images, strict=True):  # one by one, in the cache
+        place.copy_(image.float().clamp(0, 1).mul_(255).round_().to(torch.uint8).movedim(0, -1))
+    return found
+
+
+def together(parts: Sequence[Tensor]) -> Tensor:
+    """One batch of batches of one size. Pictures that follow each other in memory, as they were decoded, are not
+    copied.
+    """
+    first, places = parts[0], [part.storage_offset() for part in parts]
+    memory = {part.untyped_storage().data_ptr() for part in parts}
+    alike = {(part.shape, part.stride()[1:], part.dtype, part.device) for part in parts}
+    step = places[1] - places[0] if len(parts) > 1 else 0
+    evenly = step > 0 and places == list(range(places[0], places[0] + step * len(parts), step))
+    if len(parts) == 1 or len(first) != 1 or len(memory) > 1 or len(alike) > 1 or not evenly:
+        return first if len(parts) == 1 else torch.cat(list(parts))
+    return first.as_strided((len(parts), *first.shape[1:]), (step, *first.stride()[1:]), places[0])
 
 
 def are_finite(images: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ of the Laplacian is Pech-Pacheco et al., Diatom Autofocusing in Brightfield Micr
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from PIL import Image
@@ -22,11 +23,37 @@ JPEG_QUALITY = 95
 CLIPPED = (1, 254)  # levels of 0 to 255 up to and from which a channel counts as clipped
 
 
-def sharpness(pixels: Tensor) -> Tensor:
+class Seen:
+    """One or more pictures, with what several quantities are made of.
+
+    Args:
+        pixels: `(n, h, w, 3)` uint8.
+    """
+
+    def __init__(self, pixels: Tensor):
+        self.pixels = pixels
+
+    @cached_property
+    def luma(self) -> Tensor:
+        """`(n, h, w)` float32, in levels of 0 to 255."""
+        return self.pixels.float() @ torch.tensor(LUMA)
+
+    @cached_property
+    def strongest(self) -> Tensor:
+        """The level of the strongest channel, `(n, h, w)` uint8."""
+        return self.pixels.amax(-1)
+
+    @cached_property
+    def weakest(self) -> Tensor:
+        """The level of the weakest channel, `(n, h, w)` uint8."""
+        return self.pixels.amin(-1)
+
+
+def sharpness(seen: Seen) -> Tensor:
     """log10(1 + variance of the Laplacian) of luma in levels of 0 to 255, `(n,)`: 0 for a blank picture, mostly 1.5 to
     3.5.
     """
-    luma = _luma(pixels)
+    luma = seen.luma
     inner = luma[:, 1:-1, 1:-1]
     beside = luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:] + luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1]
     if not inner[0].numel():
@@ -34,30 +61,29 @@ def sharpness(pixels: Tensor) -> Tensor:
     return torch.log10(1 + (beside - 4 * inner).flatten(1).var(1, correction=0))
 
 
-def contrast(pixels: Tensor) -> Tensor:
+def contrast(seen: Seen) -> Tensor:
     """Standard deviation of luma in percent of the full range, `(n,)`: 0 to 50, mostly 12 to 30."""
-    return _luma(pixels).flatten(1).std(1, correction=0) / 2.55
+    return seen.luma.flatten(1).std(1, correction=0) / 2.55
 
 
-def saturation(pixels: Tensor) -> Tensor:
+def saturation(seen: Seen) -> Tensor:
     """Mean distance between the strongest and the weakest channel in percent of the full range, `(n,)`: 0 for grey,
     mostly 8 to 35.
     """
-    levels = pixels.double()
-    return (levels.amax(-1) - levels.amin(-1)).flatten(1).mean(1) / 2.55
+    return (seen.strongest - seen.weakest).flatten(1).float().mean(1) / 2.55
 
 
-def clipping(pixels: Tensor) -> Tensor:
+def clipping(seen: Seen) -> Tensor:
     """Percent of pixels whose channels are all black or all white, up to one level, `(n,)`: 0 to 100, mostly below
     2.
     """
     low, high = CLIPPED
-    return 100 * ((pixels <= low).all(-1) | (pixels >= high).all(-1)).flatten(1).double().mean(1)
+    return 100 * ((seen.strongest <= low) | (seen.weakest >= high)).flatten(1).float().mean(1)
 
 
-def jpeg_size(pixels: Tensor) -> Tensor:
+def jpeg_size(seen: Seen) -> Tensor:
     """Size as a JPEG of quality 95 in kilobytes (1000 bytes), `(n,)`: the more there is in the picture the larger."""
-    return torch.tensor([_jpeg_bytes(picture) / 1000 for picture in pixels], dtype=torch.float64)
+    return torch.tensor([_jpeg_bytes(picture) / 1000 for picture in seen.pixels])
 
 
 @dataclass(frozen=True)
@@ -65,20 +91,20 @@ class Quantity:
     """Something that is measured, and what of it is good.
 
     Args:
-        measure: Of pixels `(n, h, w, 3)` uint8 to `(n,)`.
+        measure: Of `n` pictures, `(n,)` float32.
         unit: In words.
         spread: Typical standard deviation among pictures of one prompt.
         band: From where to where it is good; None where more is better.
     """
 
-    measure: Callable[[Tensor], Tensor]
+    measure: Callable[[Seen], Tensor]
     unit: str
     spread: float
     band: tuple[float, float] | None = None
 
-    def value(self, pixels: Tensor) -> Tensor:
+    def value(self, seen: Seen) -> Tensor:
         """Higher is better: what was measured, or minus the distance from the band."""
-        found = self.measure(pixels)
+        found = self.measure(seen)
         return found if self.band is None else 0 - outside(found, self.band)
 
     @property
@@ -117,7 +143,8 @@ class Technical(Keyed):
         )
 
     def measure(self, images: Tensor, prompt: str) -> Tensor:
-        return self.quantity.value(bytes_of(images)).float().unsqueeze(1)
+        # one by one: what is made of a picture takes as much memory as some of them
+        return torch.cat([self.quantity.value(Seen(bytes_of(image))) for image in images.split(1)]).unsqueeze(1)
 
     def combine(self, pool: Tensor) -> Tensor:
         return pool[:, 0]
@@ -146,11 +173,11 @@ class TechnicalQuality(Keyed):
     )
 
     def measure(self, images: Tensor, prompt: str) -> Tensor:
-        return torch.cat([self._of_one(picture) for picture in images.split(1)])  # its numbers take 24 pictures' memory
+        return torch.cat([self._of_one(picture) for picture in images.split(1)])
 
     def _of_one(self, image: Tensor) -> Tensor:
-        pixels = bytes_of(image)
-        return torch.stack([QUANTITIES[name].measure(pixels) for name in GUARDED], dim=1).float()
+        seen = Seen(bytes_of(image))
+        return torch.stack([QUANTITIES[name].measure(seen) for name in GUARDED], dim=1)
 
     def combine(self, pool: Tensor) -> Tensor:
         wrong = [
@@ -165,10 +192,6 @@ class TechnicalQuality(Keyed):
 def outside(values: Tensor, band: tuple[float, float]) -> Tensor:
     """How far values are outside a band, 0 inside."""
     return (band[0] - values).clamp(min=0) + (values - band[1]).clamp(min=0)
-
-
-def _luma(pixels: Tensor) -> Tensor:
-    return (pixels.double() * torch.tensor(LUMA, dtype=torch.float64)).sum(-1)
 
 
 def _jpeg_bytes(picture: Tensor) -> int:

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from noise_search.verifiers.images import Pixels, bytes_of, rgb
+from noise_search.verifiers.images import Pixels, bytes_of, rgb, together
 from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
@@ -132,3 +132,31 @@ def test_an_unknown_fit_is_refused_by_name():
         Pixels((28, 28), interpolation="nearest")
     with pytest.raises(ValueError, match="round, floor, got left"):
         Pixels((28, 28), centre="left")
+
+
+def test_pictures_that_were_decoded_together_are_judged_together_without_a_copy():
+    decoded = torch.rand(5, 3, 8, 12).movedim(1, -1)  # as the host gives them
+    rows = [image[None] for image in decoded]
+    for chosen, expected in (
+        (rows, decoded),
+        (rows[1:4], decoded[1:4]),
+        (rows[::2], decoded[::2]),
+        (list(decoded.contiguous().split(1)), decoded),
+    ):
+        assert torch.equal(together(chosen), expected)
+        assert together(chosen).untyped_storage().data_ptr() == chosen[0].untyped_storage().data_ptr()
+
+
+def test_all_other_pictures_are_copied_together():
+    decoded = torch.rand(6, 3, 8, 12)
+    rows = list(decoded.split(1))
+    for chosen in (
+        [rows[0], rows[1], rows[3]],
+        [rows[2], rows[1]],
+        [rows[0], rows[0]],
+        [rows[0], torch.rand(1, 3, 8, 12)],
+        [decoded[:2], decoded[2:4]],
+        [rows[0], decoded[1:2].transpose(2, 3).contiguous().transpose(2, 3)],
+    ):
+        assert torch.equal(together(chosen), torch.cat(chosen))
+    assert together(rows[:1]) is rows[0]

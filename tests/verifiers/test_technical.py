@@ -3,7 +3,7 @@ import io
 import pytest
 import torch
 from noise_search.verifiers.images import bytes_of
-from noise_search.verifiers.technical import GUARDED, QUANTITIES, Technical, TechnicalQuality, outside
+from noise_search.verifiers.technical import GUARDED, LUMA, QUANTITIES, Seen, Technical, TechnicalQuality, outside
 from PIL import Image, ImageFilter
 
 
@@ -121,3 +121,22 @@ def test_an_unknown_quantity_is_refused_by_name():
 
 def test_the_words_say_which_way_is_better():
     assert "more is better" in QUANTITIES["sharpness"].words and "0 is best" in QUANTITIES["clipping"].words
+
+
+def test_32_bit_floats_say_what_64_bit_floats_say():
+    pixels = bytes_of(torch.cat([good(seed, (200, 300)) for seed in range(3)]))
+    wide = pixels.double()
+    luma = wide @ torch.tensor(LUMA, dtype=torch.float64)
+    inner = luma[:, 1:-1, 1:-1]
+    beside = luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:] + luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1]
+    flat = (pixels <= 1).all(-1) | (pixels >= 254).all(-1)
+    expected = {
+        "sharpness": torch.log10(1 + (beside - 4 * inner).flatten(1).var(1, correction=0)),
+        "contrast": luma.flatten(1).std(1, correction=0) / 2.55,
+        "saturation": (wide.amax(-1) - wide.amin(-1)).flatten(1).mean(1) / 2.55,
+        "clipping": 100 * flat.flatten(1).double().mean(1),
+    }
+    for name, values in expected.items():
+        found = QUANTITIES[name].measure(Seen(pixels))
+        assert found.dtype == torch.float32
+        assert (found - values).abs().max() < 1e-5 * QUANTITIES[name].spread

@@ -85,8 +85,11 @@ def from_pil(picture: Image.Image) -> Tensor:
 
 
 def preview(image: Tensor) -> tuple[str, Image.Image, int]:
-    """What the host's progress bar takes as a preview."""
-    return "JPEG", to_pil(image), PREVIEW_SIZE
+    """What the host's progress bar takes as a preview, not much larger than it shows it: the search waits for it."""
+    still = image if image.ndim == 3 else image[0]
+    if (times := min(still.shape[:2]) // PREVIEW_SIZE) > 1:
+        still = torch.nn.functional.avg_pool2d(still.movedim(-1, 0).float(), times).movedim(0, -1)
+    return "JPEG", to_pil(still), PREVIEW_SIZE
 
 
 def metadata(hidden: Any, recipe: str) -> PngInfo | None:

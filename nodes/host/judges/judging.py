@@ -12,6 +12,7 @@ from torch import Tensor
 from ....verifiers.abilities import missed
 from ....verifiers.clips import measure_clips
 from ....verifiers.focus import Focus
+from ....verifiers.images import together
 from ..errors import COMBINING, failing
 from ..files.pictures import clip_of
 from ..graph.prompt_text import TracedPrompt
@@ -40,7 +41,7 @@ def measured(pictures: list[Tensor], judge: Any, prompt: str) -> Tensor:
     for shape in {picture.shape for picture in pictures}:
         rows = [row for row, picture in enumerate(pictures) if picture.shape == shape]
         same = [pictures[row] for row in rows]
-        values[rows] = judge.measure(torch.cat(same), prompt) if shape[0] == 1 else videos(judge, same, prompt)
+        values[rows] = judge.measure(together(same), prompt) if shape[0] == 1 else videos(judge, same, prompt)
     return values
 
 
