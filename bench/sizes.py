@@ -87,6 +87,7 @@ GOALS = [
     ("1024², memory, 300, clipping, batch 16, keep 64", "peak", "", 84),
 ]
 ALIVE_BESIDE_KEPT = 0.1
+LATENT, CLIP_LATENT = 1 / 12, 1 / 48  # of 16 channels, in pictures and clips: that of each winner leaves as well
 OWN_MS = {"1024²": 25, "2048²": 60, "720p": 60}
 
 
@@ -351,7 +352,8 @@ def goals(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         elif measured and case.limited:
             told.append(("error" not in measured, f"{case.name}: {measured.get('error', 'a result')}"))
         elif measured and "behind_alive" in measured:
-            out = case.keep + ALIVE_BESIDE_KEPT
+            latents = (case.keep + 1) * (CLIP_LATENT if SIZES[case.size][2] else LATENT)  # and the one that came in
+            out = case.keep + latents + ALIVE_BESIDE_KEPT
             told.append(kept(f"{case.name}, alive behind", measured["behind_alive"], out))
     return [("holds: " if holds else "MISSED: ") + line for holds, line in sorted(told)]
 

@@ -29,7 +29,7 @@ def test_a_promise_that_is_missed_is_told_first():
     }
     told = goals(found)
     assert told[0] == f"MISSED: {own.name}: 26.00 of 25.00"
-    assert f"holds: {clip.name}: 3.40 of 3.50" in told and f"holds: {clip.name}, alive behind: 1.05 of 1.10" in told
+    assert f"holds: {clip.name}: 3.40 of 3.50" in told and f"holds: {clip.name}, alive behind: 1.05 of 1.14" in told
     found[clip.name]["peak"], found[clip.name]["behind_alive"] = 3.6, 1.2
     assert sum(line.startswith("MISSED") for line in goals(found)) == 3
 
