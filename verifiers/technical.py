@@ -102,9 +102,9 @@ class Quantity:
     spread: float
     band: tuple[float, float] | None = None
 
-    def value(self, seen: Seen) -> Tensor:
-        """Higher is better: what was measured, or minus the distance from the band."""
-        found = self.measure(seen)
+    def value(self, pixels: Tensor) -> Tensor:
+        """Of pixels `(n, h, w, 3)` uint8, higher is better: what was measured, or minus the distance from the band."""
+        found = self.measure(Seen(pixels))
         return found if self.band is None else 0 - outside(found, self.band)
 
     @property
@@ -144,7 +144,7 @@ class Technical(Keyed):
 
     def measure(self, images: Tensor, prompt: str) -> Tensor:
         # one by one: what is made of a picture takes as much memory as some of them
-        return torch.cat([self.quantity.value(Seen(bytes_of(image))) for image in images.split(1)]).unsqueeze(1)
+        return torch.cat([self.quantity.value(bytes_of(image)) for image in images.split(1)]).unsqueeze(1)
 
     def combine(self, pool: Tensor) -> Tensor:
         return pool[:, 0]
