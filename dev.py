@@ -190,7 +190,7 @@ def test(arguments: list[str]) -> int:
     others = [f"--ignore={path}" for part in BESIDE for path in part]
     # also where a test failed before: one run tells of both hosts
     oldest = {**known(carried_host(OLDEST), python), **given}
-    parts = [[(["tests", *others], newest)], [*((part, newest) for part in BESIDE), (MAIN, oldest)]]
+    parts = [[(["tests", *others], newest), (MAIN, oldest)], [(part, newest) for part in BESIDE]]
     sides = [[([python, "-m", "pytest", *part, *arguments], variables) for part, variables in side] for side in parts]
     say(f"all tests, and the main ones in ComfyUI {OLDEST} as well; what the other sides say comes in the end")
     return run_together([*sides, checks(host, python)]) or scripts
