@@ -11,7 +11,7 @@ import argparse
 import math
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from demo.client import Client
 
@@ -26,6 +26,7 @@ SEARCHES = (Algorithm("random", "RandomSearch", ()), Algorithm("auto", "AutoSear
 WORTHS = {10: 16, 30: 10, 100: 3}  # random pictures' worth of time -> captions
 QUICK = {10: 4, 30: 2}
 MANY = 100_000  # pictures: more than any of these times allow
+VALUES = {"values": "score by the verifier", "checked": "by the judge that no search sees, of 100"}
 PACE_OF = 32  # pictures whose time says what one takes
 
 
@@ -73,9 +74,6 @@ def found_by(
 def seconds(found: Found) -> float:
     """Of sampling, decoding and judging."""
     return math.fsum(value for name, value in found.trace["ledger"].items() if name.endswith("_seconds"))
-
-
-VALUES: Mapping[str, str] = {"values": "score by the verifier", "checked": "by the judge that no search sees, of 100"}
 
 
 def difference(runs: Sequence[dict], worth: int, value: str) -> dict:

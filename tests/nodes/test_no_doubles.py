@@ -1,4 +1,6 @@
-"""Judges on a card without 64-bit floats, as Apple's and Intel's are: numbers may be widened on the CPU only."""
+"""A card without 64-bit floats, as Apple's and Intel's are: numbers may be widened on the CPU only. With `--gpu-only`
+pictures stay there, and what comes from files does not.
+"""
 
 import pytest
 import torch
@@ -35,3 +37,23 @@ def test_the_yes_of_a_model_that_reads_and_sees_is_widened_on_the_cpu(tmp_path):
     pictures = torch.rand(2, 3, 40, 56, generator=torch.Generator().manual_seed(1))
     expected = judge.measure(pictures, PROMPT)
     torch.testing.assert_close(on_card(judge, pictures).cpu(), expected, rtol=0, atol=1e-5)
+
+
+def test_with_gpu_only_a_refined_part_is_pasted_into_the_picture_from_a_file(host):
+    region = host.part("nodes.host.setup.region").Region(
+        torch.zeros(1, 16, 16, 3), (4, 4, 12, 12), torch.ones(1, 16, 16)
+    )
+    part = torch.ones(8, 8, 3)
+    with Card(CARDS["gpu-only"]):
+        found = region.pasted(part.to(DEVICE))
+    assert torch.equal(found, region.pasted(part)) and found.sum() == 8 * 8 * 3
+
+
+def test_with_gpu_only_different_winners_are_chosen_without_64_bit_floats(host):
+    choose, pictures = host.part("search.selection").keep_different, host.part("nodes.host.files.pictures")
+    images = list(torch.rand(6, 16, 16, 3, generator=torch.Generator().manual_seed(1)))
+    scores = torch.arange(6.0)
+    with Card(CARDS["gpu-only-no-doubles"]):
+        apart = pictures.distances([pictures.look_of(image.to(DEVICE)) for image in images])
+        found = choose(scores, apart, 3)
+    assert found == choose(scores, pictures.distances([pictures.look_of(image) for image in images]), 3)

@@ -118,14 +118,9 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction: on the disk as a whole when it is over, or not at all."""
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
+        """One transaction of all that is written in the block."""
+        with transaction(self.connection):
             yield self.connection
-        except BaseException:
-            self.connection.execute("ROLLBACK")
-            raise
-        self.connection.execute("COMMIT")
 
     def read(self, query: str, values: tuple = ()) -> list[sqlite3.Row]:
         return self.connection.execute(query, values).fetchall()
@@ -207,21 +202,29 @@ def readable(source: sqlite3.Connection) -> set[int]:
     return found
 
 
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """On the disk as a whole when its block is over, or not at all."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # a full disk may have ended it already
+            connection.execute("ROLLBACK")
+        raise
+
+
 def bring_up_to_date(connection: sqlite3.Connection, migrations: tuple) -> None:
     """Runs the migrations that are missing, each in a transaction of its own; another program may be doing just
     that.
     """
     while (version := connection.execute("PRAGMA user_version").fetchone()[0]) < len(migrations):
-        connection.execute("BEGIN IMMEDIATE")
-        try:
+        with transaction(connection):
             if connection.execute("PRAGMA user_version").fetchone()[0] == version:
                 for statement in statements(migrations[version]):
                     connection.execute(statement)
                 connection.execute(f"PRAGMA user_version = {version + 1}")
-            connection.execute("COMMIT")
-        except BaseException:
-            connection.execute("ROLLBACK")
-            raise
 
 
 def check_version(connection: sqlite3.Connection, migrations: tuple, path: Path) -> None:
