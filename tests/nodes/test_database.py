@@ -208,3 +208,15 @@ def test_a_migration_that_fails_leaves_the_database_as_it_was(host, path):
         database.Database(path, (*database.MIGRATIONS, "CREATE TABLE half (x); CREATE TABLE half (x);"))
     with closing(database.Database(path)) as book:
         assert book.read("SELECT count(*) FROM sqlite_master WHERE name = 'half'")[0][0] == 0
+
+
+def test_what_failed_half_way_leaves_nothing_and_the_next_write_is_kept(host, path):
+    database = host.part("nodes.host.store.database")
+    book = database.Database(path, ("CREATE TABLE one (number INTEGER)",))
+    with pytest.raises(ZeroDivisionError), book.writing() as connection:
+        connection.execute("INSERT INTO one VALUES (1)")
+        raise ZeroDivisionError
+    with book.writing() as connection:
+        connection.execute("INSERT INTO one VALUES (2)")
+    assert [row["number"] for row in book.read("SELECT number FROM one")] == [2]
+    book.close()

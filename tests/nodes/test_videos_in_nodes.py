@@ -150,6 +150,13 @@ def test_frames_that_cannot_be_clips_of_that_length_are_refused(host):
     assert "frames_per_video must divide the 15 frames of a batch, got 4" in text
 
 
+def test_latents_of_pictures_that_are_fewer_than_the_pictures_are_refused(host):
+    prompt = value(host, "images", clips()) | value(host, "latents", {"samples": torch.zeros(3, 4, 1, 1)})
+    prompt |= value(host, "scores", [float(place) for place in range(15)])
+    text = refused(host, prompt, score("images", images=["images", 0], latents=["latents", 0], scores=["scores", 1]))
+    assert "latents must be as many as the pictures, 15, got 3" in text
+
+
 def test_pictures_stay_pictures_also_with_their_latents_and_a_clips_frames_where_that_is_wanted(host, artist, filmed):  # noqa: F811
     latents = {"samples": torch.zeros(15, 4, 1, 1)}
     prompt = value(host, "images", clips()) | value(host, "latents", latents)

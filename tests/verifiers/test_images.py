@@ -155,6 +155,7 @@ def test_all_other_pictures_are_copied_together():
         [rows[2], rows[1]],
         [rows[0], rows[0]],
         [rows[0], torch.rand(1, 3, 8, 12)],
+        [rows[0], torch.rand(2, 3, 8, 12)[1:]],  # as if it followed, but in other memory
         [decoded[:2], decoded[2:4]],
         [rows[0], decoded[1:2].transpose(2, 3).contiguous().transpose(2, 3)],
     ):
