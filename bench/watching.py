@@ -79,7 +79,7 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.stopwatch, self.over = stopwatch, threading.Event()
         self.start_bytes, self.peak, self.peak_at = 0, 0, ""
-        self.looks, self.lines = 0, Counter[str]()
+        self.lines = Counter[str]()  # seconds of processor time
 
     def __enter__(self) -> Watch:
         give_back()
@@ -94,17 +94,27 @@ class Watch(threading.Thread):
         self.peak = max(self.peak, highest())
 
     def run(self) -> None:
+        thread = spent = 0
         while not self.over.wait(SECONDS):
             now, line = resident(), line_of(sys._current_frames().get(self.stopwatch.thread))
             if now > self.peak:
                 self.peak, self.peak_at = now, line
-            if line and not self.stopwatch.depth:
-                self.looks += 1
-                self.lines[line] += 1
+            before, spent = spent, processor_time(self.stopwatch.thread)
+            if line and thread == self.stopwatch.thread and not self.stopwatch.depth:  # who waits spends nothing
+                self.lines[line] += spent - before
+            thread = self.stopwatch.thread
 
     def shares(self, most: int) -> list[tuple[str, float]]:
-        """The lines that were seen most often, and how often of all looks."""
-        return [(line, count / self.looks) for line, count in self.lines.most_common(most)]
+        """The lines that took most of the thread's processor time, and their shares of it."""
+        spent = max(self.lines.total(), 1e-9)
+        return [(line, seconds / spent) for line, seconds in self.lines.most_common(most)]
+
+
+def processor_time(thread: int) -> float:
+    """Seconds that this running thread has taken, 0 where the system does not say."""
+    if thread and hasattr(time, "pthread_getcpuclockid"):
+        return time.clock_gettime(time.pthread_getcpuclockid(thread))
+    return 0.0
 
 
 def line_of(frame: FrameType | None) -> str:
