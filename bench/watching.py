@@ -1,4 +1,4 @@
-"""A process from inside: its resident memory at the peak, the processor time of a thread, and the lines of this pack
+"""A process from inside: its resident memory at the peak, the time of a thread, and the lines of this pack
 where they go.
 """
 
@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy
 import psutil
 
 PACK = Path(__file__).resolve().parents[1]
@@ -24,20 +25,22 @@ SECONDS = 0.002  # between two looks
 
 
 class Stopwatch:
-    """Processor time of `ours`, on the thread that calls it, without that of `theirs`, which it calls."""
+    """What `ours` takes on the thread that calls it, in processor time and by the clock, without `theirs`, which it
+    calls: an array of these two, in seconds.
+    """
 
     def __init__(self) -> None:
-        self.own, self.theirs, self.depth = 0.0, 0.0, 0
+        self.own, self.theirs, self.depth = numpy.zeros(2), numpy.zeros(2), 0
         self.thread = 0  # the one on which `ours` runs
 
     def ours(self, function: Callable) -> Callable:
         @wraps(function)
         def measured(*arguments: Any, **options: Any) -> Any:
-            began, self.theirs, self.thread = time.thread_time(), 0.0, threading.get_ident()
+            began, self.theirs, self.thread = spent(), numpy.zeros(2), threading.get_ident()
             try:
                 return function(*arguments, **options)
             finally:
-                self.own, self.thread = self.own + time.thread_time() - began - self.theirs, 0
+                self.own, self.thread = self.own + spent() - began - self.theirs, 0
 
         return measured
 
@@ -59,13 +62,17 @@ class Stopwatch:
         if threading.get_ident() == self.thread:
             self.depth += 1
             if self.depth == 1:
-                self._began = time.thread_time()
+                self._began = spent()
 
     def leave(self, *_: Any) -> None:
         if threading.get_ident() == self.thread:
             self.depth -= 1
             if self.depth == 0:
-                self.theirs += time.thread_time() - self._began
+                self.theirs += spent() - self._began
+
+
+def spent() -> numpy.ndarray:
+    return numpy.array([time.thread_time(), time.monotonic()])
 
 
 class Watch(threading.Thread):
@@ -94,14 +101,14 @@ class Watch(threading.Thread):
         self.peak = max(self.peak, highest())
 
     def run(self) -> None:
-        thread = spent = 0
+        thread, now_at = 0, 0.0
         while not self.over.wait(SECONDS):
             now, line = resident(), line_of(sys._current_frames().get(self.stopwatch.thread))
             if now > self.peak:
                 self.peak, self.peak_at = now, line
-            before, spent = spent, processor_time(self.stopwatch.thread)
+            before, now_at = now_at, processor_time(self.stopwatch.thread)
             if line and thread == self.stopwatch.thread and not self.stopwatch.depth:  # who waits spends nothing
-                self.lines[line] += spent - before
+                self.lines[line] += now_at - before
             thread = self.stopwatch.thread
 
     def shares(self, most: int) -> list[tuple[str, float]]:

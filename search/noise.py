@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from .path import Proposal
 
 NO_LEAVES: Mapping[str, Streams] = MappingProxyType({})
+STATES = 64  # of generators, 5 KB each, that are known from the last draws
 SEED_BITS = 50  # whole in a JavaScript Number, which a browser makes of every widget
+
+_states: dict[tuple[int, tuple[Shape, ...]], Tensor] = {}
 
 
 @dataclass(frozen=True, eq=False, repr=False, slots=True)
@@ -126,7 +129,22 @@ def draw(seed: int, shapes: Sequence[Shape]) -> tuple[Tensor, ...]:
     size 1.
     """
     generator = torch.Generator().manual_seed(seed)
-    return tuple(torch.randn((1, *shape), generator=generator) for shape in shapes)
+    drawn = tuple(torch.randn((1, *shape), generator=generator) for shape in shapes)
+    _states[seed, tuple(map(tuple, shapes))] = generator.get_state()
+    while len(_states) > STATES:
+        _states.pop(next(iter(_states)), None)
+    return drawn
+
+
+def state_behind(seed: int, shapes: Sequence[Shape]) -> Tensor:
+    """The state of a generator that drew this noise: as it was left then, if that was not long ago."""
+    known = _states.get((seed, tuple(map(tuple, shapes))))
+    if known is not None:
+        return known
+    generator = torch.Generator().manual_seed(seed)
+    for shape in shapes:
+        torch.randn((1, *shape), generator=generator)
+    return generator.get_state()
 
 
 def ancestry(*candidates: Noise) -> list[Noise]:

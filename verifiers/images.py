@@ -14,11 +14,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from .workers import of_each
+
 CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 FITS = ("shortest", "squash", "longest")
 CENTRES = ("round", "floor")
+STRIP = 2**17  # numbers of a picture that are rounded at once
 
 
 def rgb(images: Tensor) -> Tensor:
@@ -35,12 +38,21 @@ def rgb(images: Tensor) -> Tensor:
 
 def bytes_of(images: Tensor) -> Tensor:
     """Pictures `(n, 3, h, w)` in [0, 1] as uint8 `(n, h, w, 3)` on CPU, rounded; values outside are clamped."""
-    if not are_finite(images).all():
-        raise ValueError("pixels must be finite, got NaN or infinite ones")
-    count, _, height, width = images.shape
-    found = torch.empty(count, height, width, 3, dtype=torch.uint8)
-    for place, image in zip(found, images, strict=True):  # one by one, in the cache
-        place.copy_(image.float().clamp(0, 1).mul_(255).round_().to(torch.uint8).movedim(0, -1))
+    return torch.from_numpy(numpy.stack(of_each(rounded, images)))
+
+
+def rounded(picture: numpy.ndarray) -> numpy.ndarray:
+    """One picture `(h, w, c)`, float32 in [0, 1], as uint8."""
+    found = numpy.empty(picture.shape, numpy.uint8)
+    rows = max(1, STRIP // max(1, picture[0].size))
+    for top in range(0, len(picture), rows):  # in the processor's cache
+        strip = picture[top : top + rows] * numpy.float32(255)
+        with numpy.errstate(invalid="ignore", over="ignore"):
+            finite = numpy.isfinite(strip.sum())
+        if not finite:
+            raise ValueError("pixels must be finite, got NaN or infinite ones")
+        numpy.rint(strip.clip(0, 255, out=strip), out=strip)
+        found[top : top + rows] = strip
     return found
 
 
@@ -59,8 +71,15 @@ def together(parts: Sequence[Tensor]) -> Tensor:
 
 
 def are_finite(images: Tensor) -> Tensor:
-    """Whether all pixels of each picture are finite, `(n,)`: their sum is, and takes one pass and no memory."""
-    return images.sum(dim=tuple(range(1, images.ndim)), dtype=torch.float32).isfinite()
+    """Whether all pixels of each picture `(n, ..., h, w, c)` are finite, `(n,)`: their sum is, and takes one pass and
+    no memory.
+    """
+    if images.device.type == "cpu":
+        frames = images.flatten(0, -4)
+        sums = torch.tensor(of_each(lambda picture: float(numpy.sum(picture)), frames)).view(len(images), -1)
+    else:
+        sums = images.flatten(1).sum(1, dtype=torch.float32, keepdim=True)
+    return sums.isfinite().all(1)
 
 
 @dataclass(frozen=True)
@@ -103,7 +122,7 @@ class Pixels:
 
     def resize(self, images: Tensor) -> Tensor:
         """Pictures `(n, 3, h, w)` in [0, 1] at the network's size, `(n, 3, *size)`, still in [0, 1]."""
-        framed = [numpy.array(self.frame(Image.fromarray(picture))) for picture in bytes_of(images).numpy()]
+        framed = of_each(lambda picture: numpy.array(self.frame(Image.fromarray(rounded(picture)))), images)
         return torch.from_numpy(numpy.stack(framed)).movedim(-1, 1).contiguous().float().div_(255)
 
     def frame(self, picture: Image.Image) -> Image.Image:

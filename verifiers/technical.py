@@ -6,84 +6,114 @@ of the Laplacian is Pech-Pacheco et al., Diatom Autofocusing in Brightfield Micr
 """
 
 import io
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy
 import torch
 from PIL import Image
 from torch import Tensor
 
 from .base import Card
-from .images import bytes_of
+from .images import rounded
 from .keys import Keyed
+from .workers import of_each
 
 LUMA = (0.299, 0.587, 0.114)
 JPEG_QUALITY = 95
+ROWS = 32  # of a picture that are measured at once, in the processor's cache
 CLIPPED = (1, 254)  # levels of 0 to 255 up to and from which a channel counts as clipped
 
 
 class Seen:
-    """One or more pictures, with what several quantities are made of.
+    """One picture, with what several quantities are made of.
 
     Args:
-        pixels: `(n, h, w, 3)` uint8.
+        pixels: `(h, w, 3)` uint8.
     """
 
-    def __init__(self, pixels: Tensor):
+    def __init__(self, pixels: numpy.ndarray):
         self.pixels = pixels
 
     @cached_property
-    def luma(self) -> Tensor:
-        """`(n, h, w)` float32, in levels of 0 to 255."""
-        return self.pixels.float() @ torch.tensor(LUMA)
+    def channels(self) -> numpy.ndarray:
+        """`(3, h, w)` uint8, each channel in one piece."""
+        return numpy.ascontiguousarray(self.pixels.transpose(2, 0, 1))
 
     @cached_property
-    def strongest(self) -> Tensor:
-        """The level of the strongest channel, `(n, h, w)` uint8."""
-        return self.pixels.amax(-1)
+    def luma(self) -> numpy.ndarray:
+        """`(h, w)` float32, in levels of 0 to 255."""
+        found = numpy.empty(self.pixels.shape[:2], numpy.float32)
+        for top in range(0, len(found), ROWS):
+            rows = slice(top, top + ROWS)
+            red, green, blue = (channel[rows] * numpy.float32(share) for channel, share in zip(self.channels, LUMA))
+            found[rows] = red + green + blue
+        return found
 
     @cached_property
-    def weakest(self) -> Tensor:
-        """The level of the weakest channel, `(n, h, w)` uint8."""
-        return self.pixels.amin(-1)
+    def strongest(self) -> numpy.ndarray:
+        """The level of the strongest channel, `(h, w)` uint8."""
+        return self.channels.max(0)
+
+    @cached_property
+    def weakest(self) -> numpy.ndarray:
+        """The level of the weakest channel, `(h, w)` uint8."""
+        return self.channels.min(0)
 
 
-def sharpness(seen: Seen) -> Tensor:
-    """log10(1 + variance of the Laplacian) of luma in levels of 0 to 255, `(n,)`: 0 for a blank picture, mostly 1.5 to
-    3.5.
-    """
+def sharpness(seen: Seen) -> float:
+    """log10(1 + variance of the Laplacian) of luma in levels of 0 to 255: 0 for a blank picture, mostly 1.5 to 3.5."""
     luma = seen.luma
-    inner = luma[:, 1:-1, 1:-1]
-    beside = luma[:, 1:-1, :-2] + luma[:, 1:-1, 2:] + luma[:, :-2, 1:-1] + luma[:, 2:, 1:-1]
-    if not inner[0].numel():
-        raise ValueError(f"pictures must be 3 x 3 pixels or larger to be sharp, got {luma.shape[2]} x {luma.shape[1]}")
-    return torch.log10(1 + (beside - 4 * inner).flatten(1).var(1, correction=0))
+    height, width = luma.shape
+    if min(height, width) < 3:
+        raise ValueError(f"pictures must be 3 x 3 pixels or larger to be sharp, got {width} x {height}")
+    return math.log10(1 + variance(laplacian(luma[top : top + ROWS + 2]) for top in range(0, height - 2, ROWS)))
 
 
-def contrast(seen: Seen) -> Tensor:
-    """Standard deviation of luma in percent of the full range, `(n,)`: 0 to 50, mostly 12 to 30."""
-    return seen.luma.flatten(1).std(1, correction=0) / 2.55
+def laplacian(luma: numpy.ndarray) -> numpy.ndarray:
+    """Of luma `(h, w)`, where all four neighbours are inside, `(h - 2, w - 2)`."""
+    beside = luma[1:-1, :-2] + luma[1:-1, 2:]
+    beside += luma[:-2, 1:-1]
+    beside += luma[2:, 1:-1]
+    return beside - 4 * luma[1:-1, 1:-1]
 
 
-def saturation(seen: Seen) -> Tensor:
-    """Mean distance between the strongest and the weakest channel in percent of the full range, `(n,)`: 0 for grey,
-    mostly 8 to 35.
+def variance(strips: Iterable[numpy.ndarray]) -> float:
+    """Of all numbers of arrays, exactly 0 where all are equal: summed in 64 bits, about the first of them."""
+    count, total, squares, first = 0, 0.0, 0.0, None
+    for strip in strips:
+        first = strip.flat[0] if first is None else first
+        wide = (strip - first).astype(numpy.float64)
+        count, total, squares = count + wide.size, total + wide.sum(), squares + numpy.square(wide).sum()
+    return max(0.0, float(squares / count - (total / count) ** 2))
+
+
+def contrast(seen: Seen) -> float:
+    """Standard deviation of luma in percent of the full range: 0 to 50, mostly 12 to 30."""
+    strips = (seen.luma[top : top + ROWS] for top in range(0, len(seen.luma), ROWS))
+    return math.sqrt(variance(strips)) / 2.55
+
+
+def saturation(seen: Seen) -> float:
+    """Mean distance between the strongest and the weakest channel in percent of the full range: 0 for grey, mostly 8
+    to 35.
     """
-    return (seen.strongest - seen.weakest).flatten(1).float().mean(1) / 2.55
+    return float((seen.strongest - seen.weakest).mean()) / 2.55
 
 
-def clipping(seen: Seen) -> Tensor:
-    """Percent of pixels whose channels are all black or all white, up to one level, `(n,)`: 0 to 100, mostly below
-    2.
-    """
+def clipping(seen: Seen) -> float:
+    """Percent of pixels whose channels are all black or all white, up to one level: 0 to 100, mostly below 2."""
     low, high = CLIPPED
-    return 100 * ((seen.strongest <= low) | (seen.weakest >= high)).flatten(1).float().mean(1)
+    return 100 * float(((seen.strongest <= low) | (seen.weakest >= high)).mean())
 
 
-def jpeg_size(seen: Seen) -> Tensor:
-    """Size as a JPEG of quality 95 in kilobytes (1000 bytes), `(n,)`: the more there is in the picture the larger."""
-    return torch.tensor([_jpeg_bytes(picture) / 1000 for picture in seen.pixels])
+def jpeg_size(seen: Seen) -> float:
+    """Size as a JPEG of quality 95 in kilobytes (1000 bytes): the more there is in the picture the larger."""
+    file = io.BytesIO()
+    Image.fromarray(seen.pixels).save(file, "JPEG", quality=JPEG_QUALITY)
+    return file.tell() / 1000
 
 
 @dataclass(frozen=True)
@@ -91,20 +121,25 @@ class Quantity:
     """Something that is measured, and what of it is good.
 
     Args:
-        measure: Of `n` pictures, `(n,)` float32.
+        measure: Of one picture.
         unit: In words.
         spread: Typical standard deviation among pictures of one prompt.
         band: From where to where it is good; None where more is better.
     """
 
-    measure: Callable[[Seen], Tensor]
+    measure: Callable[[Seen], float]
     unit: str
     spread: float
     band: tuple[float, float] | None = None
 
     def value(self, pixels: Tensor) -> Tensor:
-        """Of pixels `(n, h, w, 3)` uint8, higher is better: what was measured, or minus the distance from the band."""
-        found = self.measure(Seen(pixels))
+        """Of pixels `(n, h, w, 3)` uint8, `(n,)` float32, higher is better: what was measured, or minus the distance
+        from the band.
+        """
+        return self.judged([self.measure(Seen(picture)) for picture in pixels.numpy()])
+
+    def judged(self, measured: Sequence[float]) -> Tensor:
+        found = torch.tensor(measured, dtype=torch.float32)
         return found if self.band is None else 0 - outside(found, self.band)
 
     @property
@@ -143,8 +178,8 @@ class Technical(Keyed):
         )
 
     def measure(self, images: Tensor, prompt: str) -> Tensor:
-        # one by one: what is made of a picture takes as much memory as some of them
-        return torch.cat([self.quantity.value(bytes_of(image)) for image in images.split(1)]).unsqueeze(1)
+        measured = of_each(lambda picture: self.quantity.measure(Seen(rounded(picture))), images)
+        return self.quantity.judged(measured).unsqueeze(1)
 
     def combine(self, pool: Tensor) -> Tensor:
         return pool[:, 0]
@@ -173,11 +208,11 @@ class TechnicalQuality(Keyed):
     )
 
     def measure(self, images: Tensor, prompt: str) -> Tensor:
-        return torch.cat([self._of_one(picture) for picture in images.split(1)])
+        return torch.tensor(of_each(self._of_one, images), dtype=torch.float32)
 
-    def _of_one(self, image: Tensor) -> Tensor:
-        seen = Seen(bytes_of(image))
-        return torch.stack([QUANTITIES[name].measure(seen) for name in GUARDED], dim=1)
+    def _of_one(self, picture: numpy.ndarray) -> list[float]:
+        seen = Seen(rounded(picture))
+        return [QUANTITIES[name].measure(seen) for name in GUARDED]
 
     def combine(self, pool: Tensor) -> Tensor:
         wrong = [
@@ -192,9 +227,3 @@ class TechnicalQuality(Keyed):
 def outside(values: Tensor, band: tuple[float, float]) -> Tensor:
     """How far values are outside a band, 0 inside."""
     return (band[0] - values).clamp(min=0) + (values - band[1]).clamp(min=0)
-
-
-def _jpeg_bytes(picture: Tensor) -> int:
-    file = io.BytesIO()
-    Image.fromarray(picture.numpy()).save(file, "JPEG", quality=JPEG_QUALITY)
-    return file.tell()

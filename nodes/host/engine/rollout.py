@@ -12,7 +12,7 @@ import comfy.patcher_extension
 import torch
 from torch import Tensor
 
-from ....search.noise import Candidate, materialize
+from ....search.noise import Candidate, materialize, state_behind
 from ....verifiers.images import are_finite
 from ..chunks import Chunks
 from ..compat import as_sampled_by_ksampler, is_out_of_memory
@@ -245,14 +245,13 @@ def seed_like_the_host(seed: int, shapes: Sequence[tuple[int, ...]]) -> None:
     """Leaves torch's global generator as the host's own noise drawing does, for samplers and patches that draw from
     it.
     """
-    generator = torch.manual_seed(seed)
-    for shape in shapes:
-        torch.randn((1, *shape), generator=generator)
+    torch.manual_seed(seed)
+    torch.set_rng_state(state_behind(seed, shapes))
 
 
 def check_finite(latent: Latent) -> None:
     for part in streams(latent):
-        if not torch.isfinite(part).all():
+        if not part.sum(dtype=torch.float32).isfinite():
             raise ValueError(
                 "The sampler must give finite latents, got NaN or infinite values "
                 "(check cfg, the model's precision and the sampler)"
