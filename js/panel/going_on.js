@@ -6,15 +6,16 @@ import { plan, replace } from "./ksampler.js";
 import { STRENGTHS } from "./offers.js";
 import { ask, copy, send, tell } from "./page.js";
 import { save } from "./saving.js";
-import { goOn, vary } from "./start.js";
+import { goOn, refine, vary } from "./start.js";
 import { widgetOf } from "./wiring.js";
 
+const MOST = 64; // children of Refine Search
 
 // panel: the node's, with its search. address(id): of a candidate on the server. fill(recipe): holds it, or with "" nothing.
 export function goingOn(node, panel, { address, fill }) {
   return {
-    vary: (id, strength) => varyAround(node, panel, address(id), STRENGTHS[strength], fill),
-    goOn: (id, type) => searchOn(node, address(id), id, type),
+    vary: (id, strength) => varyAround(node, panel, address(id), panel.search.candidates[id], STRENGTHS[strength], fill),
+    goOn: (id, type) => searchOn(node, address(id), panel.search.candidates[id], type, fill),
     save: (id) => save(address(id)),
     keep: (id) => keep(panel.search.search, id),
     openBook: () => openBook({ use: fill, walks: true }),
@@ -37,22 +38,49 @@ async function beginning(address) {
   return answer?.noise;
 }
 
-async function varyAround(node, panel, address, similarity, fill) {
-  const recipe = await beginning(address);
-  if (!recipe) return;
-  const lost = vary(node, recipe, similarity, widgetOf(node, "pictures")?.value ?? panel.search.pictures, create);
-  if (lost) tell("warn", `noise was connected to ${lost}. Release brings that back.`);
-  fill("");
+// { recipe, noise, walked }: walked where it was refined or found along the path, so that its noise alone makes another picture.
+async function origin(address, { finished, seed }) {
+  const answer = await ask(`${address}/recipe`);
+  return answer && { ...answer, walked: finished && seed === null && answer.noise !== answer.recipe };
+}
+
+async function varyAround(node, panel, address, candidate, { similarity, depth }, fill) {
+  const from = await origin(address, candidate);
+  if (!from) return;
+  const count = widgetOf(node, "pictures")?.value ?? panel.search.pictures;
+  if (from.walked) refineHeld(node, from.recipe, { depth, count: Math.min(count, MOST) }, fill);
+  else {
+    const lost = vary(node, from.recipe, similarity, count, create);
+    if (lost) tell("warn", `noise was connected to ${lost}. Release brings that back.`);
+    fill("");
+  }
   await app.queuePrompt(0, 1);
 }
 
-async function searchOn(node, address, id, type) {
-  const recipe = await beginning(address);
-  if (!recipe) return;
-  const next = goOn(node, type, recipe, create);
-  app.canvas.selectNode?.(next);
-  app.canvas.centerOnNode?.(next);
-  tell("info", `${next.title} begins at #${id}. Queue when you like.`);
+async function searchOn(node, address, candidate, type, fill) {
+  const { id } = candidate, from = await origin(address, candidate);
+  if (!from) return;
+  if (from.walked && type === "RefineSearch") {
+    const next = refineHeld(node, from.recipe, {}, fill);
+    return tell("info", `${next.title} begins at the picture #${id}. Queue when you like.`);
+  }
+  if (!from.noise) return tell("warn", "It began with a picture, not with noise: there is no noise to go on from.");
+  const next = show(goOn(node, type, from.noise, create));
+  const where = from.walked ? `the noise that #${id} began with, not at its picture` : `#${id}`;
+  tell("info", `${next.title} begins at ${where}. Queue when you like.`);
+}
+
+// The node holds the picture, and a Refine Search below begins at it.
+function refineHeld(node, recipe, settings, fill) {
+  const next = show(refine(node, settings, create));
+  fill(recipe);
+  return next;
+}
+
+function show(node) {
+  app.canvas.selectNode?.(node);
+  app.canvas.centerOnNode?.(node);
+  return node;
 }
 
 function convert(node, seed) {

@@ -1,8 +1,8 @@
 // What can be done with one picture of a search. Imports only what imports nothing, so Node can test it.
 import { isRunning } from "./search.js";
 
-// How near variations stay to their picture: the cosine of their noises.
-export const STRENGTHS = { subtle: 0.95, strong: 0.8 };
+// How near variations stay to their picture: the cosine of their noises; of a picture that is more than its noise, the share of the steps that is taken again.
+export const STRENGTHS = { subtle: { similarity: 0.95, depth: 0.3 }, strong: { similarity: 0.8, depth: 0.6 } };
 const STAYS = "Change the prompt and queue: the noise stays.";
 const GO_ON = [["ZeroOrderSearch", "Zero-Order Search"], ["LocalSearch", "Local Search"], ["RefineSearch", "Refine Search"]];
 
@@ -19,7 +19,7 @@ function like(search, node) {
   return [
     { act: ["vary", "subtle"], label: "Subtle variations", title: `Queues ${count} near this one: the composition stays, details change` },
     { act: ["vary", "strong"], label: "Strong variations", title: `Queues ${count} like this one, with more freedom` },
-    ...(node.judged ? GO_ON.map(([type, name]) => ({ act: ["goOn", type], label: `Go on with ${name}`, title: `Puts a ${name} below, which begins at this noise` })) : []),
+    ...(node.judged ? GO_ON.map(([type, name]) => ({ act: ["goOn", type], label: `Go on with ${name}`, title: `Puts a ${name} below, which begins at this ${type === "RefineSearch" ? "picture" : "noise"}` })) : []),
   ];
 }
 

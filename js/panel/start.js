@@ -48,19 +48,42 @@ export function stopVarying(node) {
 export function goOn(node, type, recipe, create) {
   const { graph } = node;
   graph.beforeChange();
-  const next = create(type);
-  graph.add(next);
-  putFree(next, [node.pos[0], node.pos[1] + node.size[1] + 70]);
-  for (const widget of next.widgets) if (widgetOf(node, widget.name) && widget.name !== "recipe") setWidget(next, widget.name, widgetOf(node, widget.name).value);
-  for (const { name } of next.inputs) if (isLinked(node, name) && name !== "noise" && name !== "recipe") reconnectInput(node, next, name, name);
-  if (slot(node.inputs, "sampling") < 0) setup(node, next, create).connect(0, next, slot(next.inputs, "sampling"));
+  const next = follow(node, type, create);
   const source = put(next, next, "NoiseFromRecipe", create);
   if (isLinked(node, "noise")) reconnectInput(node, source, "noise", "noise");
   if (isLinked(node, "region")) reconnectInput(node, source, "region", "region");
   setWidget(source, "recipe", recipe);
   source.connect(0, next, slot(next.inputs, "noise"));
-  node.outputs.forEach(({ name }) => moveOutput(node, name, next, slot(next.outputs, name)));
   graph.afterChange();
+  return next;
+}
+
+// Puts a Refine Search below, which begins at the picture that the node makes; the node's recipe says which. With a depth it makes `count` versions
+// that go so far back into noise, and the one that was put there for that before is used again. The new node.
+export function refine(node, { depth, count }, create) {
+  const { graph } = node;
+  graph.beforeChange();
+  const known = depth && graph.nodes.find(({ type, properties }) => type === "RefineSearch" && properties?.[MINE] === String(node.id));
+  const next = known || follow(node, "RefineSearch", create);
+  if (known) setWidget(next, "seed", (widgetOf(next, "seed").value + 1) % LARGEST);
+  else node.connect(slot(node.outputs, "LATENT"), next, slot(next.inputs, "latent"));
+  if (depth) {
+    next.properties = { ...next.properties, [MINE]: String(node.id) };
+    for (const [name, value] of Object.entries({ depth, children: count, pictures: Math.ceil(depth * count) })) setWidget(next, name, value);
+  }
+  graph.afterChange();
+  return next;
+}
+
+// A search below with the settings and sources of this one, which feeds what it fed.
+function follow(node, type, create) {
+  const next = create(type);
+  node.graph.add(next);
+  putFree(next, [node.pos[0], node.pos[1] + node.size[1] + 70]);
+  for (const widget of next.widgets) if (widgetOf(node, widget.name) && widget.name !== "recipe") setWidget(next, widget.name, widgetOf(node, widget.name).value);
+  for (const { name } of next.inputs) if (isLinked(node, name) && name !== "noise" && name !== "recipe") reconnectInput(node, next, name, name);
+  if (slot(node.inputs, "sampling") < 0) setup(node, next, create).connect(0, next, slot(next.inputs, "sampling"));
+  node.outputs.forEach(({ name }) => moveOutput(node, name, next, slot(next.outputs, name)));
   return next;
 }
 

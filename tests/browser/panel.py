@@ -87,9 +87,13 @@ def cells(page, count: int) -> None:
 
 
 def search_on_server(page) -> dict:
-    workflow, node = page.raw.evaluate(f"() => [(app.rootGraph ?? app.graph).id, String({SEARCH}.id)]")
-    searches = page.client.json(as_page(page, f"/noise_search/searches?workflow={workflow}"))["searches"]
-    return next(search for search in searches if search["node"] == node)
+    node = page.raw.evaluate(f"() => String({SEARCH}.id)")
+    return next(search for search in searches_on_server(page) if search["node"] == node)
+
+
+def searches_on_server(page) -> list[dict]:
+    workflow = page.raw.evaluate("() => (app.rootGraph ?? app.graph).id")
+    return page.client.json(as_page(page, f"/noise_search/searches?workflow={workflow}"))["searches"]
 
 
 def as_page(page, path: str) -> str:

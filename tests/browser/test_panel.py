@@ -1,6 +1,7 @@
 """The live panel in the real page, in both renderers: it shows a search, steers it, and chooses from what it found."""
 
 import numpy as np
+import pytest
 from noise_search.tests.browser.panel import (
     BOTH,
     SEARCH,
@@ -14,6 +15,7 @@ from noise_search.tests.browser.panel import (
     press,
     saved,
     search_on_server,
+    searches_on_server,
     show,
     status,
 )
@@ -171,4 +173,30 @@ def test_the_panel_is_driven_by_the_keyboard_alone(page):
     assert "NoiseSearch" in [node["type"] for node in page.workflow()["nodes"]], (
         "a key in the panel does not delete the node"
     )
+    assert complaints(page) == []
+
+
+@BOTH
+def test_variations_of_a_refined_picture_are_versions_of_the_picture_not_of_the_noise_it_began_with(page):
+    show(page, drop_in(seed=620 + page.vue, pictures=12))
+    assert page.wait(page.queue()).ok
+    look_down(page)
+    before = search_on_server(page)
+    best = before["candidates"][before["result"][0]]
+    assert best["seed"] is None, "this seed's winner was refined"
+    with page.raw.expect_response(
+        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+    ) as queued:
+        choose_in_menu(page, "More like this", "Subtle variations")
+    run = page.wait(queued.value.json()["prompt_id"])
+    assert run.ok, run.error
+    nodes = {node["class_type"]: (name, node["inputs"]) for name, node in page.prompt().items()}
+    search, refined = nodes["NoiseSearch"], nodes["RefineSearch"]
+    assert refined[1]["latent"] == [search[0], 0]
+    assert (refined[1]["depth"], refined[1]["children"]) == (0.3, 12)
+    assert search[1]["recipe"], "the node holds the picture"
+    (versions,) = (one["candidates"] for one in searches_on_server(page) if one["node"] == refined[0])
+    assert versions[0]["score"] == pytest.approx(best["score"], abs=0.05), "the picture itself comes first"
+    assert len(versions) == 13
+    assert {one["how"] for one in versions[1:]} == {"refined"}
     assert complaints(page) == []

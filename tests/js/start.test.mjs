@@ -1,13 +1,14 @@
 // The nodes that begin a search at a found noise: js/panel/start.js, js/panel/wiring.js.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canStart, goOn, isVarying, stopVarying, vary } from "../../js/panel/start.js";
+import { canStart, goOn, isVarying, refine, stopVarying, vary } from "../../js/panel/start.js";
 import { freePlace, originOf, typedInto, widgetOf } from "../../js/panel/wiring.js";
 
 const SEARCH = { inputs: ["verifier", "noise", "recipe"], widgets: { seed: 7, pictures: 8, recipe: "old" }, outputs: ["LATENT", "IMAGE"] };
 const TYPES = {
   NoiseSearch: { ...SEARCH, inputs: ["model", ...SEARCH.inputs], widgets: { ...SEARCH.widgets, steps: 25 } },
   ZeroOrderSearch: { ...SEARCH, inputs: ["sampling", ...SEARCH.inputs], widgets: { ...SEARCH.widgets, recipe: "", pictures: 1 } },
+  RefineSearch: { ...SEARCH, inputs: ["sampling", "latent", ...SEARCH.inputs], widgets: { ...SEARCH.widgets, recipe: "", children: 2, depth: 0.5 } },
   SamplingSetup: { inputs: ["model"], widgets: { steps: 20 }, outputs: ["sampling"] },
   NoiseVariations: { inputs: ["noise"], widgets: { seed: 0, count: 4, similarity: 0.5, include_source: false }, outputs: ["NOISE"] },
   NoiseFromRecipe: { inputs: ["noise", "region"], widgets: { recipe: "" }, outputs: ["NOISE"] },
@@ -114,6 +115,24 @@ test("another search gets the same setup, verifier and budget, begins at the noi
   assert.deepEqual([value(next, "pictures"), value(next, "recipe")], [8, ""]);
   assert.equal(originOf(end, "in"), next);
   assert.deepEqual(graph.getNodeById(node.id), node, "the first search stays to be looked through");
+});
+
+test("versions of a refined picture are made from the picture, by one Refine Search however often they are asked for", () => {
+  const graph = new Graph(), node = put(graph, "NoiseSearch"), end = put(graph, "Other");
+  node.connect(1, end, 0);
+  const next = refine(node, { depth: 0.3, count: 8 }, create);
+  assert.deepEqual([originOf(next, "latent"), originOf(next, "noise"), originOf(end, "in")], [node, undefined, next]);
+  assert.deepEqual(["depth", "children", "pictures", "seed", "recipe"].map((name) => value(next, name)), [0.3, 8, 3, 7, ""]);
+  assert.equal(refine(node, { depth: 0.6, count: 8 }, create), next);
+  assert.deepEqual(["depth", "pictures", "seed"].map((name) => value(next, name)), [0.6, 5, 8]);
+  assert.equal(graph.nodes.filter(({ type }) => type === "RefineSearch").length, 1);
+});
+
+test("a Refine Search that goes on from a picture has its own schedule, and is not taken for one that makes versions", () => {
+  const graph = new Graph(), node = put(graph, "NoiseSearch");
+  const next = refine(node, {}, create);
+  assert.deepEqual([value(next, "children"), value(next, "depth"), value(next, "pictures")], [2, 0.5, 8]);
+  assert.notEqual(refine(node, { depth: 0.3, count: 4 }, create), next);
 });
 
 test("a node that begins with a picture takes no noise", () => {
