@@ -19,7 +19,7 @@ class AutoSearchNode(SearchNode):
                 "Spends the budget where it gains most: drafts first, the promising ones in full, the best one refined."
                 " Says what it did."
             ),
-            aliases=["best of n", "noise search", "automatic search"],
+            aliases=["noise search", "automatic search"],
             sockets=[DRAFT],
             knobs=[],
         )

@@ -23,7 +23,7 @@ class NoiseCandidatesNode(io.ComfyNode):
                 "Several fresh noises. Use NOISE with SamplerCustomAdvanced and a latent batch of the same size, or "
                 "connect seeds to a KSampler: the host runs it, and all that follows, once per seed."
             ),
-            search_aliases=["seed list", "random seeds", "best of n"],
+            search_aliases=["seed list", "random seeds", "best of n", "batch seeds", "xy plot", "reroll"],
             inputs=[
                 io.Int.Input(
                     "seed",
@@ -54,7 +54,7 @@ class NoiseVariationsNode(io.ComfyNode):
             display_name="Noise Variations",
             category=CATEGORY,
             description="Several noises near one: pictures like this one, with other details.",
-            search_aliases=["variation seed", "subseed", "vary"],
+            search_aliases=["variation seed", "subseed", "vary", "variation"],
             inputs=[
                 io.Noise.Input("noise", tooltip="Its first noise is varied."),
                 io.Int.Input(

@@ -23,7 +23,16 @@ class SearchReportNode(io.ComfyNode):
                 "Shows what a search did: every score against what it cost, the best so far, and the winners side by "
                 "side; also as JSON and CSV."
             ),
-            search_aliases=["plot", "score curve", "contact sheet", "csv", "save trace", "statistics"],
+            search_aliases=[
+                "plot",
+                "score curve",
+                "contact sheet",
+                "csv",
+                "save trace",
+                "statistics",
+                "xy plot",
+                "grid",
+            ],
             is_output_node=True,
             inputs=[
                 Trace.Input("trace", tooltip="From a search node."),

@@ -44,7 +44,17 @@ class NoiseSearchNode(SearchNode):
                 "A KSampler that tries several noises and passes the best picture on. Swap it for your KSampler and "
                 "connect the VAE; connect a verifier to have the pictures judged."
             ),
-            search_aliases=["best of n", "seed finder", "seed search", "ksampler", "judge"],
+            search_aliases=[
+                "best of n",
+                "seed finder",
+                "seed search",
+                "ksampler",
+                "judge",
+                "reroll",
+                "batch seeds",
+                "variation",
+                "gallery",
+            ],
             inputs=[
                 *model_inputs(lazy=True),
                 *optional_sockets(),

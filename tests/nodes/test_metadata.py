@@ -4,10 +4,13 @@ import copy
 import io
 import json
 import pickle
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from noise_search.demo.examples import PACK
 from PIL import Image
 
 SOURCES = {"model": ["1", 0], "positive": ["1", 1], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
@@ -139,6 +142,43 @@ def test_history_shows_what_was_found(client):
     result = client.run(prompt(seed=48), workflow())
     (prompt_id,) = {data["prompt_id"] for data in result.named("execution_success")}
     assert client.history(prompt_id)["prompt"][3]["extra_pnginfo"]["noise_search"] == {"recipes": {"2": found(result)}}
+
+
+def test_a_script_reads_all_candidates_in_the_history_and_has_the_second_best_saved(client, tmp_path):
+    page = (PACK / "docs" / "scripts.md").read_text(encoding="utf-8")
+    script = page.partition("```python\n")[2].partition("```")[0]
+    (tmp_path / "graph.json").write_text(json.dumps(prompt("by_script", seed=1)), encoding="utf-8")
+    answer = subprocess.run(
+        [sys.executable, "-c", script, client.url, str(tmp_path / "graph.json")],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    seeds = [line.split()[2] for line in answer.stdout.splitlines()]
+    assert seeds[0] == "7" and len(set(seeds)) == 4, "no judge: in the order that they were made"
+    history = client.json("/history?max_items=2")
+    second = max(history.values(), key=lambda run: run["prompt"][0])["outputs"]
+    (entry,) = second["9"]["images"]
+    stock = prompt("by_hand")
+    stock["2"] = {"class_type": "KSampler", "inputs": {**SOURCES, **KSAMPLER, "seed": int(seeds[1])}}
+    del stock["2"]["inputs"]["vae"]
+    stock["3"] = {"class_type": "VAEDecode", "inputs": {"samples": ["2", 0], "vae": SOURCES["vae"]}}
+    stock["9"]["inputs"]["images"] = ["3", 0]
+    by_hand = client.run(stock, workflow())
+    (expected,) = by_hand.outputs["9"]["images"]
+    assert same(opened(client.image(entry)), opened(client.image(expected)))
+
+
+def test_the_history_lists_the_finished_candidates_best_first(client):
+    judge = {"7": {"class_type": "LoadVerifier", "inputs": {"verifier": "sharpness", "device": "auto"}}}
+    result = client.run({**prompt(seed=49, verifier=["7", 0]), **judge}, workflow())
+    assert result.ok, result.error
+    (facts,) = result.outputs["2"]["noise_search"]
+    scores = [one["score"] for one in facts["candidates"]]
+    assert scores == sorted(scores, reverse=True) and scores[0] == facts["score"]
+    assert facts["candidates"][0]["recipe"] == facts["recipe"]
+    assert all(one["how"] != "draft" for one in facts["candidates"])
 
 
 def test_several_winners_are_made_again_together_and_in_their_order(client):

@@ -13,7 +13,7 @@ from ..files.metadata import carry
 from ..files.pictures import as_batch
 from ..setup.noise import CandidateNoise, Leaves, joined, streams
 from .job import SearchJob
-from .report import facts
+from .report import facts, listed
 
 NO_SCORE = "There is no score: connect a verifier to the search."
 NO_PLAIN_SEED = (
@@ -40,6 +40,7 @@ def outputs(job: SearchJob, trace: Trace) -> io.NodeOutput:
     job.winners.kept.images.clear()
     candidates, recipes = zip(*((trial.candidate, job.recipe_of(trial.candidate)) for trial in winners))
     carry(job.hidden, recipes)
+    found = {**facts(trace, winners[0], recipes[0]), "candidates": listed(trace, job.recipe_of)}
     return io.NodeOutput(
         {**job.request.sampling.latent, "samples": samples},
         as_batch(images),
@@ -48,7 +49,7 @@ def outputs(job: SearchJob, trace: Trace) -> io.NodeOutput:
         noise_of(candidates, job.start.leaves, job.domain),
         recipes[0],
         trace,
-        ui={"images": job.pictures.shown, "text": [text], "noise_search": [facts(trace, winners[0], recipes[0])]},
+        ui={"images": job.pictures.shown, "text": [text], "noise_search": [found]},
     )
 
 

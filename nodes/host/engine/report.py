@@ -1,7 +1,9 @@
 """What is said about a search, while it runs and when it is over."""
 
+from collections.abc import Callable
 from typing import Any
 
+from ....search.path import Proposal
 from ....search.trace import Trace, Trial
 
 ENDINGS = {
@@ -46,6 +48,9 @@ def summary(trace: Trace, seconds: float) -> str:
     )
 
 
+LISTED = 100  # candidates in the history: it is kept in memory, and sent to pages
+
+
 def facts(trace: Trace, best: Trial, recipe: str) -> dict[str, Any]:
     """What the browser and the API learn about the result, as plain JSON. Seeds are text: a browser rounds large
     numbers.
@@ -62,6 +67,26 @@ def facts(trace: Trace, best: Trial, recipe: str) -> dict[str, Any]:
         "stopped": trace.stopped,
         "recipe": recipe,
     }
+
+
+def listed(trace: Trace, recipe_of: Callable[[Proposal], str]) -> list[dict[str, Any]]:
+    """The finished candidates for scripts, best first, the earlier one first where nothing says better; at most
+    `LISTED`.
+    """
+    judged = bool(trace.columns)
+    finished = [trial for trial in trace.trials if trial.finished]
+    if judged:
+        finished.sort(key=lambda trial: -trace.scores[trial.id])
+    return [
+        {
+            "candidate": trial.id,
+            "score": trace.scores[trial.id] if judged else None,
+            "seed": str(trial.candidate.plain_seed) if trial.candidate.plain_seed is not None else None,
+            "how": trial.how,
+            "recipe": recipe_of(trial.candidate),
+        }
+        for trial in finished[:LISTED]
+    ]
 
 
 def counted(trace: Trace) -> str:
