@@ -1,6 +1,6 @@
 """Takes all pictures anew, or those whose names are given.
 
-python dev.py pictures [NAMES]    such as NoiseSearch, panel_running, noise_search_seed_list
+python dev.py pictures [NAMES]    such as NoiseSearch, panel_running, 09_Seed_list_through_any_workflow
 """
 
 from __future__ import annotations

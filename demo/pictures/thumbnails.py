@@ -24,6 +24,14 @@ def swap(client: Client) -> tuple[str, list[Tile]]:
     return "Swap the KSampler, keep the best of 8", [(own, "your seed"), (best, "best of 8")]
 
 
+def click(client: Client) -> tuple[str, list[Tile]]:
+    graph = {**g.seeds(4, seed=4), "all": g.preview(["decode", 0])}
+    pictures = of(client, ran(client, graph), "all")
+    return "Four seeds at once, click one", [
+        (picture, f"#{place}" if place else "your seed") for place, picture in enumerate(pictures)
+    ]
+
+
 def hand(client: Client) -> tuple[str, list[Tile]]:
     graph = {
         **g.picture(),
@@ -111,16 +119,17 @@ def stock(client: Client) -> tuple[str, list[Tile]]:
 
 
 MAKERS: dict[str, Callable[[Client], tuple[str, list[Tile]]]] = {
-    "swap_the_ksampler": swap,
-    "fix_this_hand": hand,
-    "overnight_list_flux": night,
-    "seed_list": seed_list,
-    "lora_strengths": strengths,
-    "three_stages": stages,
-    "video_drafts": video,
-    "random_search_with_an_ensemble": ensemble,
-    "zero_order_search_flux": climbing,
-    "with_stock_nodes": stock,
+    "01_Swap_your_KSampler_and_click_the_best": click,
+    "02_Swap_your_KSampler_and_let_a_judge_choose": swap,
+    "03_Fix_this_hand_inside_a_mask": hand,
+    "06_Flux_list_of_prompts_over_night": night,
+    "09_Seed_list_through_any_workflow": seed_list,
+    "10_LoRA_strengths_by_seeds": strengths,
+    "08_Three_searches_in_a_row": stages,
+    "04_Video_drafts_and_the_best_in_full": video,
+    "07_Two_judges_together": ensemble,
+    "05_Flux_climb_to_a_better_noise": climbing,
+    "11_With_SamplerCustomAdvanced": stock,
 }
 
 
@@ -134,7 +143,7 @@ def made_by(maker: Callable) -> Callable[[Client, Path], None]:
     return make
 
 
-THUMBNAILS = {f"noise_search_{name}": made_by(maker) for name, maker in MAKERS.items()}
+THUMBNAILS = {name: made_by(maker) for name, maker in MAKERS.items()}
 
 
 def ran(client: Client, graph: Graph) -> Result:

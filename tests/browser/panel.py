@@ -19,7 +19,7 @@ SEARCH = "app.graph.nodes.find((node) => node.type === 'NoiseSearch')"
 def drop_in(*, seed: int, pictures: int) -> dict:
     """The published drop-in on the tiny model, in few steps; its search in the middle of the view."""
     workflow = with_tiny_model(
-        json.loads((EXAMPLES / "noise_search_swap_the_ksampler.json").read_text(encoding="utf-8"))
+        json.loads((EXAMPLES / "02_Swap_your_KSampler_and_let_a_judge_choose.json").read_text(encoding="utf-8"))
     )
     values = next(node for node in workflow["nodes"] if node["type"] == "NoiseSearch")["widgets_values"]
     values[0], values[2], values[7] = seed, 3, pictures

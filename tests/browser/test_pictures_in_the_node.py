@@ -18,7 +18,7 @@ BELOW = """(id) => (app.graph.getNodeById(id).imgs?.length ?? 0)
 def drop_in(*, judged: bool, seed: int) -> dict:
     """The published drop-in on the tiny model, three pictures in few steps; without its verifier if not judged."""
     workflow = with_tiny_model(
-        json.loads((EXAMPLES / "noise_search_swap_the_ksampler.json").read_text(encoding="utf-8"))
+        json.loads((EXAMPLES / "02_Swap_your_KSampler_and_let_a_judge_choose.json").read_text(encoding="utf-8"))
     )
     search = next(node for node in workflow["nodes"] if node["type"] == "NoiseSearch")
     values = search["widgets_values"]

@@ -4,6 +4,7 @@ server.
 
 import io
 import json
+import re
 import struct
 from pathlib import Path
 
@@ -25,13 +26,18 @@ LORA = {"lora_name": "sd_xl_offset_example-lora_1.0.safetensors"}
 
 # What the published examples set, by node and widget; widgets of the same node type in the order of the nodes.
 PUBLISHED = {
-    "noise_search_swap_the_ksampler": {
+    "01_Swap_your_KSampler_and_click_the_best": {
+        "CheckpointLoaderSimple": [CHECKPOINT],
+        "EmptyLatentImage": [{**LATENT, "batch_size": 1}],
+        "NoiseSearch": [{**SDXL, **SEARCH, "pictures": 8, "keep": 1}],
+    },
+    "02_Swap_your_KSampler_and_let_a_judge_choose": {
         "CheckpointLoaderSimple": [CHECKPOINT],
         "LoadVerifier": [CLIP],
         "EmptyLatentImage": [{**LATENT, "batch_size": 1}],
         "NoiseSearch": [{**SDXL, **SEARCH, "pictures": 8, "keep": 1}],
     },
-    "noise_search_fix_this_hand": {
+    "03_Fix_this_hand_inside_a_mask": {
         "CheckpointLoaderSimple": [CHECKPOINT],
         "LoadImage": [{"image": "example.png"}],
         "LoadVerifier": [CLIP],
@@ -49,7 +55,7 @@ PUBLISHED = {
             }
         ],
     },
-    "noise_search_overnight_list_flux": {
+    "06_Flux_list_of_prompts_over_night": {
         "CheckpointLoaderSimple": [{"ckpt_name": "flux1-dev-fp8.safetensors"}],
         "LoadVerifier": [{**CLIP, "device": "cpu"}],
         "SamplingSetup": [
@@ -57,7 +63,7 @@ PUBLISHED = {
         ],
         "AutoSearch": [{**SEARCH, "prompt": ["9", 0], "pictures": 24, "minutes": 60, "keep": 1, "save_found": True}],
     },
-    "noise_search_seed_list": {
+    "09_Seed_list_through_any_workflow": {
         "LoadVerifier": [CLIP],
         "NoiseCandidates": [{"seed": 42, "count": 4}],
         "EmptyLatentImage": [{**LATENT, "batch_size": 1}],
@@ -70,19 +76,19 @@ PUBLISHED = {
         "ImageCrop": [{"width": 512, "height": 512, "x": 512, "y": 128}],
         "ImageCompositeMasked": [{"x": 512, "y": 128}],
     },
-    "noise_search_lora_strengths": {
+    "10_LoRA_strengths_by_seeds": {
         "LoraLoaderModelOnly": [{**LORA, "strength_model": 0.5}, {**LORA, "strength_model": 1}],
         "NoiseCandidates": [{"seed": 42, "count": 4}],
         "KSampler": [{**SDXL, "seed": ["9", 1]}] * 3,
         "ImageGrid": [{"columns": 4}],
     },
-    "noise_search_three_stages": {
+    "08_Three_searches_in_a_row": {
         "SamplingSetup": [{**SDXL, "batch_size": 0}],
         "DraftSearch": [{**SEARCH, "pictures": 16, "keep": 1}],
         "LocalSearch": [{**SEARCH, "seed": 43, "noise": ["8", 4], "pictures": 12, "keep": 1}],
         "RefineSearch": [{**SEARCH, "seed": 44, "latent": ["9", 0], "pictures": 8, "keep": 1, "depth": 0.4, "size": 0}],
     },
-    "noise_search_video_drafts": {
+    "04_Video_drafts_and_the_best_in_full": {
         "UNETLoader": [{"unet_name": "wan2.1_t2v_14B_fp8_scaled.safetensors"}],
         "CLIPLoader": [{"clip_name": "umt5_xxl_fp8_e4m3fn_scaled.safetensors", "type": "wan"}],
         "LoraLoaderModelOnly": [
@@ -95,14 +101,14 @@ PUBLISHED = {
         ],
         "DraftSearch": [{**SEARCH, "pictures": 4, "keep": 1, "draft_steps": 0}],
     },
-    "noise_search_random_search_with_an_ensemble": {
+    "07_Two_judges_together": {
         "CheckpointLoaderSimple": [CHECKPOINT],
         "LoadVerifier": [CLIP, HEAD],
         "EnsembleVerifier": [{"combination": "mean rank", "weights": ""}],
         "SamplingSetup": [{**SDXL, "batch_size": 0}],
         "RandomSearch": [{**SEARCH, "pictures": 16, "keep": 4}],
     },
-    "noise_search_zero_order_search_flux": {
+    "05_Flux_climb_to_a_better_noise": {
         "UNETLoader": [{"unet_name": "flux1-dev.safetensors", "weight_dtype": "default"}],
         "DualCLIPLoader": [
             {
@@ -122,7 +128,7 @@ PUBLISHED = {
             {**SEARCH, "pictures": 16, "keep": 1, "preset": "adaptive", "neighbors": 4, "similarity": 0.95}
         ],
     },
-    "noise_search_with_stock_nodes": {
+    "11_With_SamplerCustomAdvanced": {
         "LoadVerifier": [CLIP],
         "NoiseCandidates": [{"seed": 42, "count": 4}],
         "EmptyLatentImage": [{**LATENT, "batch_size": 4}],
@@ -131,16 +137,17 @@ PUBLISHED = {
 }
 # How many pictures or videos each saves, beside winners on the way, and their sizes with the tiny models.
 SAVED = {
-    "noise_search_swap_the_ksampler": (1, (64, 64)),
-    "noise_search_fix_this_hand": (1, (128, 128)),
-    "noise_search_overnight_list_flux": (4, (64, 64)),
-    "noise_search_seed_list": (2, (96, 96)),
-    "noise_search_lora_strengths": (1, (2 * 512 + 8, 3 * 512 + 2 * 8)),
-    "noise_search_three_stages": (1, (64, 64)),
-    "noise_search_video_drafts": (1, None),
-    "noise_search_random_search_with_an_ensemble": (4, (64, 64)),
-    "noise_search_zero_order_search_flux": (1, (64, 64)),
-    "noise_search_with_stock_nodes": (2, (64, 64)),
+    "01_Swap_your_KSampler_and_click_the_best": (1, (64, 64)),
+    "02_Swap_your_KSampler_and_let_a_judge_choose": (1, (64, 64)),
+    "03_Fix_this_hand_inside_a_mask": (1, (128, 128)),
+    "06_Flux_list_of_prompts_over_night": (4, (64, 64)),
+    "09_Seed_list_through_any_workflow": (2, (96, 96)),
+    "10_LoRA_strengths_by_seeds": (1, (2 * 512 + 8, 3 * 512 + 2 * 8)),
+    "08_Three_searches_in_a_row": (1, (64, 64)),
+    "04_Video_drafts_and_the_best_in_full": (1, None),
+    "07_Two_judges_together": (4, (64, 64)),
+    "05_Flux_climb_to_a_better_noise": (1, (64, 64)),
+    "11_With_SamplerCustomAdvanced": (2, (64, 64)),
 }
 # widgets that say how many pictures there are; 2 in these tests
 COUNTS = {"NoiseCandidates": 2, "EmptyLatentImage": 2, "ImageGrid": 0}
@@ -201,6 +208,12 @@ def test_the_server_offers_every_example_with_a_thumbnail_in_its_template_browse
         assert len(thumbnail) <= THUMBNAIL
 
 
+def test_examples_are_named_as_a_link_to_the_page_may_name_them_and_the_one_to_begin_with_comes_first_and_needs_no_judge():
+    assert all(re.fullmatch(r"[a-zA-Z0-9_.-]+", name) for name in NAMES)
+    assert "LoadVerifier" not in {node["type"] for node in example(NAMES[0])["nodes"]}
+    assert [int(name[:2]) for name in NAMES] == list(range(1, len(NAMES) + 1))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_as_published_loads_with_every_value_in_its_widget(page, name):
     page.load(example(name))
@@ -256,7 +269,8 @@ def test_an_example_says_what_it_does_what_to_press_and_where_its_weights_go(nam
     for model in models:
         assert model["name"] in note
         assert f"models/{model['directory']}" in note
-    assert CLIP["verifier"] in note
+    judged = any(node["type"] == "LoadVerifier" for node in workflow["nodes"])
+    assert judged == (CLIP["verifier"] in note)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -289,8 +303,8 @@ def nothing_outside_the_mask_is_changed(base: Path, pictures: list[bytes], promp
 
 
 CHECKS = {
-    "noise_search_overnight_list_flux": every_prompt_has_a_search_of_its_own,
-    "noise_search_fix_this_hand": nothing_outside_the_mask_is_changed,
+    "06_Flux_list_of_prompts_over_night": every_prompt_has_a_search_of_its_own,
+    "03_Fix_this_hand_inside_a_mask": nothing_outside_the_mask_is_changed,
 }
 
 
@@ -299,7 +313,7 @@ def pixels(png: bytes) -> bytes:
 
 
 def test_what_a_page_queues_for_an_example_also_runs_through_the_api(page):
-    page.load(quick(example("noise_search_with_stock_nodes")))
+    page.load(quick(example("11_With_SamplerCustomAdvanced")))
     prompt = page.prompt()
     for node in prompt.values():
         if isinstance(node["inputs"].get("seed"), int):
@@ -313,7 +327,7 @@ def test_what_a_page_queues_for_an_example_also_runs_through_the_api(page):
 
 def test_video_drafts_really_search_videos(page):
     """The page's prompt with a tiny video model in the place of the still pictures' one."""
-    page.load(quick(example("noise_search_video_drafts")))
+    page.load(quick(example("04_Video_drafts_and_the_best_in_full")))
     prompt = page.prompt()
     prompt["wan"] = {"class_type": "ToyModel", "inputs": {"family": "wan", "batch": 1}}
     for node in prompt.values():
