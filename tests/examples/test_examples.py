@@ -208,7 +208,7 @@ def test_the_server_offers_every_example_with_a_thumbnail_in_its_template_browse
         assert len(thumbnail) <= THUMBNAIL
 
 
-def test_examples_are_named_as_a_link_to_the_page_may_name_them_and_the_one_to_begin_with_comes_first_and_needs_no_judge():
+def test_examples_are_numbered_as_links_to_the_page_may_name_them_and_the_first_one_needs_no_judge():
     assert all(re.fullmatch(r"[a-zA-Z0-9_.-]+", name) for name in NAMES)
     assert "LoadVerifier" not in {node["type"] for node in example(NAMES[0])["nodes"]}
     assert [int(name[:2]) for name in NAMES] == list(range(1, len(NAMES) + 1))
