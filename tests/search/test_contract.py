@@ -222,6 +222,43 @@ def test_patience_ends_at_the_same_picture_however_many_are_measured_at_once(mak
     assert "patience" in ends or combine is mean_rank
 
 
+def ended(make, budget, group, seed=1, **how):
+    """Whether the target was reached, what counts, and the winners."""
+    done = list(rounds(make, World(look=1.0), budget, seed, group, **how))[-1]
+    trace = done.trace
+    count = len(trace.trials) - trace.behind
+    assert done.best == trace.best()[0] and trace.behind < group
+    return trace.stopped, asked(trace)[0][:count], [trial.candidate for trial in trace.best(4)]
+
+
+@every_search
+@pytest.mark.parametrize("minutes", [0.0, 3.0])
+def test_a_target_is_reached_by_the_same_picture_however_many_are_measured_at_once(make, minutes):
+    ends = []
+    for target in (-0.5, 0.7, 1.3):
+        budget = Budget(20, minutes=minutes, target=target)
+        for seed in range(3):
+            one, *others = (ended(make, budget, group, seed) for group in (1, 4, 8, 16))
+            assert others == [one] * 3
+            ends.append(one[0])
+    assert ends.count("target") > 3
+
+
+@every_search
+def test_what_was_made_behind_the_picture_that_reached_the_target_is_kept_and_cannot_win(make):
+    behind = 0
+    for seed in range(20):
+        trace = searched(make, World(), Budget(20, target=0.3), seed=seed, group=16)
+        if trace.stopped == "target":
+            (winner, *others), counted = trace.best(4), len(trace.trials) - trace.behind
+            assert winner.id == counted - 1 and trace.scores[winner.id] >= 0.3
+            assert all(trial.id < counted and trace.scores[trial.id] < 0.3 for trial in others)
+            assert trace.pictures == pytest.approx(math.fsum(trial.cost for trial in trace.trials))
+            late = [trial for trial in trace.trials[counted:] if trial.finished]
+            behind += any(trace.scores[trial.id] > trace.scores[winner.id] for trial in late)
+    assert behind, "in none of these runs was anything better measured behind the winner"
+
+
 def from_a_preview(proposed):
     parent = getattr(proposed, "parent", None)
     return isinstance(parent, Path) and parent.end > 0
