@@ -105,6 +105,21 @@ def test_where_judging_is_slow_automatic_search_drafts_nothing_and_is_no_worse_t
     )
 
 
+@pytest.mark.parametrize(("minutes", "look"), [(2.0, 0.0), (3.0, 0.0), (4.0, 20.0), (8.0, 20.0)])
+def test_where_few_pictures_fit_path_search_draws_noises_and_is_as_good_as_random(minutes, look):
+    budget = Budget(500, minutes=minutes)
+    assert mean(PathSearch, 100, budget, look=look) >= mean(RandomSearch, 100, budget, look=look)
+    trace = searched(PathSearch, World(look=look), budget)
+    assert {trial.how for trial in trace.trials} <= {"own seed", "random", "refined"}  # the last steps refine one
+
+
+@pytest.mark.parametrize(("minutes", "look"), [(5.0, 0.0), (8.0, 0.0), (16.0, 20.0)])
+def test_where_more_pictures_fit_path_search_finds_more_than_random(minutes, look):
+    budget = Budget(500, minutes=minutes)
+    gained = mean(PathSearch, 100, budget, look=look) - mean(RandomSearch, 100, budget, look=look)
+    assert gained > 0.2 if look else gained > 0.25
+
+
 @pytest.mark.parametrize("make", BOTH_WAYS.values(), ids=BOTH_WAYS)
 @pytest.mark.parametrize("slower", [0.3, 3.0])
 def test_drafts_are_counted_at_the_pace_that_was_measured_for_drafts(make, slower):
