@@ -26,7 +26,7 @@ from .stages import Scores, Stage, Story
 
 NEAR = 0.25  # of a step: a level of the schedule that is nearer than that to the start of a walk is passed over
 ROUNDS = 1000
-CHOICE = 4  # re-noisings of a path, at least, by the clock: where there is less to choose from, noises in full find more
+CHOICE = 4  # re-noisings of a path, at least, by the clock: of fewer there is less to gain than of noises in full
 
 
 class PathSearch(Planned):
@@ -168,7 +168,7 @@ class PathSearch(Planned):
         return paths, width
 
     def _draws(self, worth: float) -> int:
-        """Fresh noises that come next: as few as it takes before paths of that worth are no larger a wave than others."""
+        """Fresh noises that come next: no more than it takes for paths of that worth to be a wave like others."""
         most = math.floor(self._grown())
         if worth:
             most = min(most, math.ceil((worth - self._grown()) / GROWTH))
