@@ -20,18 +20,21 @@ from itertools import pairwise
 
 from .allowance import PREVIEW, Work
 from .noise import Candidate, fresh
-from .path import Path, Proposal, Schedule, renoise
-from .planned import Planned
+from .path import Path, Proposal, Schedule, finish, renoise
+from .planned import GROWTH, Planned
 from .stages import Scores, Stage, Story
 
 NEAR = 0.25  # of a step: a level of the schedule that is nearer than that to the start of a walk is passed over
 ROUNDS = 1000
+CHOICE = 4  # re-noisings of a path, at least, by the clock: of fewer there is less to gain than of noises in full
 
 
 class PathSearch(Planned):
     """Best of N paths, each chosen among M re-noisings per round.
 
-    By the clock, paths come down again and again, first a few and then more of them, and as many as the time pays for.
+    By the clock, the first stage is fresh noises in full. Then paths go on from the best pictures so far, again and
+    again, as often and as wide as the time pays for; where it pays for no choice among re-noisings, there are only
+    noises in full.
 
     Args:
         start: Candidate whose noise is the first path's; its picture is measured as well.
@@ -99,33 +102,34 @@ class PathSearch(Planned):
     def _story(self) -> Story:
         if self._apart:
             yield from self._arrived()
-        noise = self._start.noise if isinstance(self._start, Path) else self._start
         if self._timed:
-            yield from self._by_the_clock(noise)
+            yield from self._by_the_clock()
             return
-        kept = yield from self._descended(noise, self.paths, self.copies)
+        noise = self._start.noise if isinstance(self._start, Path) else self._start
+        noises = [noise or self._fresh(), *(self._fresh() for _ in range(self.paths - 1))]
+        begun = [Path(noise, self.first) for noise in noises]
+        yield Stage((self._start, *begun))
+        kept, _ = yield from self._descended(begun, self.copies, (self._start,))
         self._left = self._rest
         yield from self._ended([self._start, *kept])
 
     def _descended(
-        self, noise: Candidate | None, paths: int, counts: Sequence[int]
-    ) -> Generator[Stage, Scores, list[Path]]:
-        """Bring paths down to pictures; returns the best ones.
+        self, kept: Sequence[Path], counts: Sequence[int], held: Sequence[Proposal]
+    ) -> Generator[Stage, Scores, tuple[list[Path], Scores]]:
+        """Bring paths down to pictures; returns as many of the best ones, and the scores of these and of `held`.
 
         Args:
-            noise: The first path's, or None for a fresh one.
+            kept: Where they go on from.
             counts: Re-noisings of every round.
         """
-        noises = [noise or self._fresh(), *(self._fresh() for _ in range(paths - 1))]
-        kept = [Path(noise, self.first) for noise in noises]
-        yield Stage((self._start, *kept))
+        paths, scores = list(kept), dict[Proposal, float]()
         for number, (levels, count) in enumerate(zip(self.rounds, counts, strict=True)):
             if self._timed:  # it may have gone faster
                 count = min(count, max(1, self._allowance.times(*self._works(number))))
-            copies = [renoise(kept[number % len(kept)], levels, next(self._seeds)) for number in range(count)]
-            scores = yield Stage(tuple(copies), (self._start,))
-            kept = sorted(copies, key=scores.__getitem__, reverse=True)[:paths]
-        return kept
+            copies = [renoise(paths[number % len(paths)], levels, next(self._seeds)) for number in range(count)]
+            scores = yield Stage(tuple(copies), tuple(held))
+            paths = sorted(copies, key=scores.__getitem__, reverse=True)[: len(kept)]
+        return paths, scores
 
     def _ended(self, pictures: list[Proposal]) -> Story:
         """Fresh noises for what is left, and the best picture brought down once more for the rest of that."""
@@ -136,39 +140,48 @@ class PathSearch(Planned):
         if (steps := self._room()) >= self._least:
             yield Stage((self._again(max(pictures, key=scores.__getitem__), steps),))
 
-    def _by_the_clock(self, noise: Candidate | None) -> Story:
-        """Paths come down as often as the time pays for."""
-        pictures, first = list(self._came_in), Work((len(self.first) - 1) / self._schedule.steps, PREVIEW)
+    def _by_the_clock(self) -> Story:
+        """Fresh noises in full, and ways on from the best pictures so far, as often as the time pays for."""
+        best: list[Proposal] = [self._start]
         while True:
-            paths = min(self.paths, self._times(first, *self._works()))
-            count = 0 if paths else min(self._times(Work(1.0)), max(1, math.floor(self._grown())))
-            if not paths and not count:
-                break
-            if not paths:  # a few fresh noises; the first picture also loads models, and paths may come later on
+            paths, width = self._wave()
+            worth = paths * width * math.fsum(work.worth for work in self._works())
+            if paths and worth <= self._grown():
+                self._spend(worth)
+                begun = [finish(best[number % len(best)], self._schedule) for number in range(paths)]
+                made, scores = yield from self._descended(begun, [paths * width] * len(self.rounds), best)
+            elif count := self._draws(worth):
                 self._spend(count)
-                noises = [self._fresh() for _ in range(count)]
-                yield Stage(tuple(noises), (self._start,))
-                pictures += noises
-                continue
-            width = self.width or 1
-            while width > 1 and not self._times(*_all(paths, first), *_all(paths * width, *self._works())):
-                width -= 1
-            while not self.width and self._grows(first, paths, width + 1):
-                width += 1
-            way = [*_all(paths, first), *_all(paths * width, *self._works())]
-            self._spend(math.fsum(work.worth * work.count for work in way))
-            pictures += yield from self._descended(noise, paths, [paths * width] * len(self.rounds))
-            noise = None
-        yield from self._ended(pictures)
+                made = [self._fresh() for _ in range(count)]
+                scores = yield Stage(tuple(made), tuple(best))
+            else:
+                break
+            best = sorted([*best, *made], key=scores.__getitem__, reverse=True)[: self.paths]
+        yield from self._ended(best)
+
+    def _wave(self) -> tuple[int, int]:
+        """Paths that the time pays for, and re-noisings of each; none where there would be too few to choose from."""
+        width = self.width or CHOICE
+        paths = min(self.paths, self._times(*_all(width, *self._works())))
+        while paths and not self.width and self._grows(paths * (width + 1)):
+            width += 1
+        return paths, width
+
+    def _draws(self, worth: float) -> int:
+        """Fresh noises that come next: no more than it takes for paths of that worth to be a wave like others."""
+        most = math.floor(self._grown())
+        if worth:
+            most = min(most, math.ceil((worth - self._grown()) / GROWTH))
+        return min(self._times(Work(1.0)), max(1, most))
 
     def _works(self, begun: int = 0) -> list[Work]:
         """What one re-noising per round takes, from some round on."""
         worths = [(len(levels) - 1) / self._schedule.steps for levels in self.rounds[begun:]]
         return [*(Work(worth, PREVIEW) for worth in worths[:-1]), Work(worths[-1])]
 
-    def _grows(self, first: Work, paths: int, width: int) -> bool:
-        """Whether so many re-noisings per path are paid for, and not too many at once."""
-        way = [*_all(paths, first), *_all(paths * width, *self._works())]
+    def _grows(self, count: int) -> bool:
+        """Whether so many re-noisings per round are paid for, and not too many at once."""
+        way = _all(count, *self._works())
         return math.fsum(work.worth * work.count for work in way) <= self._grown() and self._times(*way) > 0
 
     def _fresh(self) -> Candidate:

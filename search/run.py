@@ -26,7 +26,8 @@ class Budget:
     Args:
         pictures: Full pictures, at least 1; never exceeded.
         minutes: Wall clock, 0 for no limit; the first picture always runs.
-        target: Score at which to stop; None for off. Only of use where scores are absolute.
+        target: Score at which to stop; None for off. Only of use where scores are absolute. The first picture that
+            reaches it is the best one, also where better ones were measured together with it, behind it.
         patience: Pictures' worth of finished pictures without a new best after which to stop, 0 for off. Drafts and
             previews do not count, and how many are measured at once changes nothing.
         trials: Candidates after which the artist ended this very search before; 0 for off.
@@ -176,6 +177,7 @@ class Driver:
         self._batch: list[Proposal] = []
         self._index = 0
         self._since_best = 0.0  # pictures' worth of finished pictures
+        self._reached: Trial | None = None  # the first picture that reached the target
         begin(search, tuple(self._ahead), self.allowance)
 
     def next(self) -> list[Proposal] | None:
@@ -245,16 +247,16 @@ class Driver:
             self.allowance.spent = trace.pictures
         rescored = self._rank(trials)
         self.search.tell(told, trace.present)
-        best = self._ranking.leader
-        trace.stopped = self._reason_to_stop(None if best is None else trace.scores[best.id])
+        best = self._reached or self._ranking.leader
+        trace.stopped = self._reason_to_stop()
         self._index += 1
         return Round(self._index - 1, tuple(trials), trace, best or trace.trials[0], rescored)
 
     def _rank(self, trials: list[Trial]) -> bool:
-        """Rank new trials; whether older scores changed. Where patience counts, one by one, so that it ends where it
-        would if they had been measured one by one.
+        """Rank new trials; whether older scores changed. Where patience or a target counts, one by one, so that it ends
+        where it would if they had been measured one by one.
         """
-        if not self.budget.patience or not trials:
+        if self.budget.target is None and not self.budget.patience or not trials:
             self._ranking.add(trials)
             return self._ranking.rescored
         rescored = False
@@ -265,13 +267,20 @@ class Driver:
                 self._since_best = 0.0
             else:
                 self._since_best += finished_worth(trial.candidate, self.cost)
+            self._aim(trial, trials[-1])
         return rescored
 
-    def _reason_to_stop(self, best: float | None) -> str:
+    def _aim(self, trial: Trial, last: Trial) -> None:
+        """Whether the target is reached now; what was measured together with this one, up to the last, is behind it."""
+        best, target = self._ranking.leader, self.budget.target
+        if self._reached is None and target is not None and best is not None and self.trace.scores[best.id] >= target:
+            self._reached, self.trace.behind = best, last.id - trial.id
+
+    def _reason_to_stop(self) -> str:
         budget, trace = self.budget, self.trace
         if budget.trials and len(trace.trials) >= budget.trials:
             return "you"
-        if budget.target is not None and best is not None and best >= budget.target:
+        if self._reached is not None:
             return "target"
         if trace.pictures >= budget.pictures - ROUNDING:
             return "pictures"

@@ -129,6 +129,8 @@ class Trace:
             previews of a level.
         stopped: Why the search ended: "pictures", "minutes", "target", "patience", "finished"; "" while it runs or when
             it was cut off.
+        behind: How many of the last trials were measured together with the one that reached the target, and come after
+            it. They are kept and paid for, and cannot win.
     """
 
     columns: tuple[str, ...] = ()
@@ -136,6 +138,7 @@ class Trace:
     scores: list[float] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
     stopped: str = ""
+    behind: int = 0
     version: int = VERSION
     _ids: dict[Proposal, int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _paid: tuple[float, float] = field(default=(0.0, 0.0), init=False, repr=False, compare=False)  # and its rounding
@@ -163,9 +166,10 @@ class Trace:
 
     def best(self, k: int = 1) -> list[Trial]:
         """List the k best pictures, best first, the earlier one first where scores are equal. Drafts and previews are
-        none.
+        none, and what came after the one that reached the target does not count.
         """
-        finished = (trial for trial in self.trials if trial.finished)
+        counted = len(self.trials) - self.behind
+        finished = (trial for trial in self.trials[:counted] if trial.finished)
         return heapq.nsmallest(k, finished, key=lambda trial: (-self.scores[trial.id], trial.id))
 
     def add(
@@ -215,6 +219,7 @@ class Trace:
             "trials": rows,
         }
         body |= {"scores": self.scores, "ledger": asdict(self.ledger), "stopped": self.stopped}
+        body |= {"behind": self.behind} if self.behind else {}
         return json.dumps(body, separators=(",", ":"), allow_nan=False)
 
     def to_csv(self) -> str:
@@ -242,7 +247,8 @@ class Trace:
             raise ValueError(f"trace must be of version {VERSION}, got {version}")
         noise = decode(body["noise"])
         trials = [_trial(index, noise, row) for index, row in enumerate(body["trials"])]
-        return cls(tuple(body["columns"]), trials, body["scores"], Ledger(**body["ledger"]), body["stopped"])
+        ledger, behind = Ledger(**body["ledger"]), body.get("behind", 0)
+        return cls(tuple(body["columns"]), trials, body["scores"], ledger, body["stopped"], behind)
 
 
 def _row(trial: Trial) -> list[Any]:

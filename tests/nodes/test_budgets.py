@@ -95,6 +95,29 @@ def test_patience_counts_finished_pictures_and_not_the_batches_that_they_come_in
         assert len(found.trace.trials) == 6 and found.trace.stopped == "patience"
 
 
+def test_the_first_picture_that_reaches_the_target_wins_and_not_a_better_one_of_its_batch(host, judge):
+    class Rising(Brightness):
+        """Likes each picture more than the one before it."""
+
+        def __init__(self):
+            self.rising = itertools.count(1)
+
+        def measure(self, images, prompt):
+            values = super().measure(images, prompt)
+            return values * 0 + values.new_tensor([next(self.rising) for _ in images])[:, None]
+
+    made = {}
+    for batch in (1, 4):
+        found = run(host, judge(Rising()), among_noises(batch=batch, pictures=30, target=2.0), kept("2", "trace"))
+        made[batch] = len(found.trace.trials)
+        best = found.trace.best(4)
+        assert found.trace.stopped == "target" and [trial.id for trial in best] == [1, 0]
+        behind = made[batch] - 2
+        said = f"{behind} made together with the one that reached it do not count" in found.ui["2"]["text"][0]
+        assert said == bool(behind)
+    assert made[1] == 2 < made[4]
+
+
 def test_a_target_is_refused_before_anything_runs_with_a_judge_that_only_compares(host, judge):
     graph = {**judge(Compares()), **drop_in(verifier=["v", 0], target=0.9), **kept("2", "trace")}
     result = host.run(graph)

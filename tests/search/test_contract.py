@@ -105,6 +105,21 @@ def test_where_judging_is_slow_automatic_search_drafts_nothing_and_is_no_worse_t
     )
 
 
+@pytest.mark.parametrize(("minutes", "look"), [(2.0, 0.0), (3.0, 0.0), (4.0, 20.0), (8.0, 20.0)])
+def test_where_few_pictures_fit_path_search_draws_noises_and_is_as_good_as_random(minutes, look):
+    budget = Budget(500, minutes=minutes)
+    assert mean(PathSearch, 100, budget, look=look) >= mean(RandomSearch, 100, budget, look=look)
+    trace = searched(PathSearch, World(look=look), budget)
+    assert {trial.how for trial in trace.trials} <= {"own seed", "random", "refined"}  # the last steps refine one
+
+
+@pytest.mark.parametrize(("minutes", "look"), [(5.0, 0.0), (8.0, 0.0), (16.0, 20.0)])
+def test_where_more_pictures_fit_path_search_finds_more_than_random(minutes, look):
+    budget = Budget(500, minutes=minutes)
+    gained = mean(PathSearch, 100, budget, look=look) - mean(RandomSearch, 100, budget, look=look)
+    assert gained > 0.2 if look else gained > 0.25
+
+
 @pytest.mark.parametrize("make", BOTH_WAYS.values(), ids=BOTH_WAYS)
 @pytest.mark.parametrize("slower", [0.3, 3.0])
 def test_drafts_are_counted_at_the_pace_that_was_measured_for_drafts(make, slower):
@@ -220,6 +235,43 @@ def test_patience_ends_at_the_same_picture_however_many_are_measured_at_once(mak
         assert others == [one] * 3
         ends.append(one[1])
     assert "patience" in ends or combine is mean_rank
+
+
+def ended(make, budget, group, seed=1, **how):
+    """Whether the target was reached, what counts, and the winners."""
+    done = list(rounds(make, World(look=1.0), budget, seed, group, **how))[-1]
+    trace = done.trace
+    count = len(trace.trials) - trace.behind
+    assert done.best == trace.best()[0] and trace.behind < group
+    return trace.stopped, asked(trace)[0][:count], [trial.candidate for trial in trace.best(4)]
+
+
+@every_search
+@pytest.mark.parametrize("minutes", [0.0, 3.0])
+def test_a_target_is_reached_by_the_same_picture_however_many_are_measured_at_once(make, minutes):
+    ends = []
+    for target in (-0.5, 0.7, 1.3):
+        budget = Budget(20, minutes=minutes, target=target)
+        for seed in range(3):
+            one, *others = (ended(make, budget, group, seed) for group in (1, 4, 8, 16))
+            assert others == [one] * 3
+            ends.append(one[0])
+    assert ends.count("target") > 3
+
+
+@every_search
+def test_what_was_made_behind_the_picture_that_reached_the_target_is_kept_and_cannot_win(make):
+    behind = 0
+    for seed in range(20):
+        trace = searched(make, World(), Budget(20, target=0.3), seed=seed, group=16)
+        if trace.stopped == "target":
+            (winner, *others), counted = trace.best(4), len(trace.trials) - trace.behind
+            assert winner.id == counted - 1 and trace.scores[winner.id] >= 0.3
+            assert all(trial.id < counted and trace.scores[trial.id] < 0.3 for trial in others)
+            assert trace.pictures == pytest.approx(math.fsum(trial.cost for trial in trace.trials))
+            late = [trial for trial in trace.trials[counted:] if trial.finished]
+            behind += any(trace.scores[trial.id] > trace.scores[winner.id] for trial in late)
+    assert behind, "in none of these runs was anything better measured behind the winner"
 
 
 def from_a_preview(proposed):

@@ -5,8 +5,10 @@ where they are few.
 from functools import partial
 
 import pytest
-from noise_search.search import Path, PathSearch, SeedStream, fresh
+from noise_search.search import Budget, Path, PathSearch, SeedStream, finish, fresh
 from noise_search.tests.search.flows import best_of_n, bests, eps_schedule, flow_schedule, interval
+from noise_search.tests.search.promises import TWENTY
+from noise_search.tests.search.timed import World, searched
 
 FLOW = flow_schedule(20)
 
@@ -72,6 +74,38 @@ def test_the_width_is_the_largest_that_the_pictures_pay_for():
         width = min(paths.copies) // 2
         assert steps(paths, width) <= 20 * pictures < steps(paths, width + 1)
         assert search(pictures=pictures, width=width).copies == [2 * width] * 4
+
+
+def ways(trace):
+    """The rounds of each way down, as lists of walks."""
+    rounds = []
+    for walk in (trial.candidate for trial in trace.trials if isinstance(trial.candidate, Path)):
+        if not rounds or walk.levels != rounds[-1][0].levels:
+            rounds.append([])
+        rounds[-1].append(walk)
+    return [rounds[place : place + 4] for place in range(0, len(rounds) - 3, 4)]
+
+
+@pytest.mark.parametrize("width", [0, 2])
+def test_by_the_clock_paths_go_on_from_the_best_pictures_so_far_and_have_a_choice(width):
+    trace = searched(partial(PathSearch, width=width), World(look=1.0), Budget(500, minutes=20.0), group=16)
+    found = ways(trace)
+    assert len(found) > 1
+    for way in found:
+        begun = {walk.parent for walk in way[0]}
+        earlier = trace.trials[: trace.id_of(way[0][0])]
+        best = sorted((one for one in earlier if one.finished), key=lambda one: -trace.scores[one.id])[: len(begun)]
+        starts = [finish(one.candidate, TWENTY) for one in best]
+        assert [walk.parent for walk in way[0][: len(starts)]] == starts
+        assert all(len(walks) >= (width or 4) * len(begun) for walks in way)
+        assert {walk.parent for walk in way[1]} <= set(way[0])
+
+
+@pytest.mark.parametrize("minutes", [2.0, 4.0, 9.0])
+def test_by_the_clock_the_own_seed_is_a_finished_picture_and_noises_in_full_come_first(minutes):
+    trace = searched(PathSearch, World(), Budget(500, minutes=minutes))
+    hows = [trial.how for trial in trace.trials]
+    assert hows[:4] == ["own seed", "random", "random", "random"] and trace.trials[0].finished
 
 
 def test_too_few_pictures_are_refused_with_the_number_that_it_takes():

@@ -15,6 +15,15 @@ def test_a_trace_comes_back_from_its_text():
     assert any(trial.parents for trial in again.trials) and again.stopped == "pictures"
 
 
+def test_what_came_behind_the_picture_that_reached_the_target_comes_back_as_such():
+    trace = searched(ZeroOrderSearch, linear, pictures=8, seed=3)
+    assert "behind" not in json.loads(trace.to_json())
+    first = trace.best(8)[0].id
+    trace.behind = 8 - first
+    again = Trace.from_json(trace.to_json())
+    assert again == trace and again.best(8) == trace.best(8) and all(trial.id < first for trial in again.best(8))
+
+
 def test_a_trace_finds_the_trial_of_a_candidate():
     trace = Trace.from_json(searched(ZeroOrderSearch, linear, pictures=8, seed=3).to_json())
     assert [trace.id_of(trial.candidate) for trial in trace.trials] == list(range(8))

@@ -44,7 +44,7 @@ def summary(trace: Trace, seconds: float) -> str:
     made = f"seed {seed}" if seed is not None else MADE.get(best.how, f"a mixed noise ({best.how})")
     return (
         f"{counted(trace)} in {spoken(seconds)}, {headline(trace)}, from {made}, "
-        f"{trace.ledger.nfe} model calls, {ENDINGS[trace.stopped]}.{remembered(trace)}"
+        f"{trace.ledger.nfe} model calls, {ENDINGS[trace.stopped]}.{behind(trace)}{remembered(trace)}"
     )
 
 
@@ -94,6 +94,11 @@ def counted(trace: Trace) -> str:
     cost, made = trace.pictures, sum(trial.finished for trial in trace.trials)
     worth = "1 picture" if round(cost, 2) == 1 else f"{cost:.4g} pictures"
     return worth if cost == len(trace.trials) else f"{worth}' worth of steps ({made} finished)"
+
+
+def behind(trace: Trace) -> str:
+    """What was made beside the picture that reached the target, and came too late to win."""
+    return f" {trace.behind} made together with the one that reached it do not count." if trace.behind else ""
 
 
 def remembered(trace: Trace) -> str:
