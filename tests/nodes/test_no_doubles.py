@@ -85,5 +85,5 @@ def test_whole_searches_with_gpu_only_and_without_64_bit_floats_find_what_the_cp
     for name, one in expected.items():
         assert found[name]["recipe"] == one["recipe"], name
         for kind in ("values", "pictures"):
-            wanted = torch.tensor(one[kind])
-            torch.testing.assert_close(torch.tensor(found[name][kind]), wanted, rtol=1e-5, atol=1e-5, msg=f"{name}: {kind}")
+            there, here = torch.tensor(found[name][kind]), torch.tensor(one[kind])
+            torch.testing.assert_close(there, here, rtol=1e-5, atol=1e-5, msg=f"{name}: {kind}")
