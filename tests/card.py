@@ -94,6 +94,8 @@ TAKE_ANY_DEVICE = WRITE_IN_PLACE | {"__get__", "__getitem__", "__repr__", "__for
 TAKE_ANY_DEVICE |= {"__reduce_ex__", "_has_compatible_shallow_copy_type", "_make_subclass", "data_ptr", "is_pinned"}
 TAKE_ANY_DEVICE |= {"element_size", "is_set_to", "pin_memory", "requires_grad_", "share_memory_", "swap_tensors"}
 TAKE_ANY_DEVICE |= {"type_as", "untyped_storage"}
+PRODUCTS = {"conv1d", "conv2d", "conv3d", "linear", "matmul", "__matmul__", "bmm", "baddbmm", "addmm", "einsum"}
+PRODUCTS |= {"conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "scaled_dot_product_attention"}
 
 
 class Card(TorchFunctionMode):
@@ -136,7 +138,7 @@ class Card(TorchFunctionMode):
         if not here or name in GIVE_NO_TENSOR:
             return function(*args, **named)
         refuse_mixtures(name, args, given, here)
-        result = function(*args, **named)
+        result = (multiplied if name in PRODUCTS else call)(function, args, named)
         if name in WRITE_IN_PLACE or (name == "__get__" and not isinstance(args[0], OnCard)):
             return result
         return self._possible(to_card(result))
@@ -185,6 +187,29 @@ def refuse_mixtures(name: str, args: tuple, given: list[Tensor], here: list[Tens
         raise RuntimeError("expected the values to be on the card, as the tensor that they are put into")
     if name == "__getitem__" and not isinstance(args[0], OnCard) and any(tensor.ndim for tensor in here):
         raise RuntimeError("indices should be on the CPU, as the tensor that they are of")
+
+
+def call(function: Callable, args: tuple, named: dict[str, Any]) -> Any:
+    return function(*args, **named)
+
+
+def multiplied(function: Callable, args: tuple, named: dict[str, Any]) -> Any:
+    """As cards multiply float16: the products are added up in 32 bits, and the result is rounded. A processor's own
+    float16 takes twenty times as long.
+    """
+    floats = [tensor for tensor in tensors((args, named)) if tensor.is_floating_point()]
+    if any(tensor.dtype != torch.float16 for tensor in floats):
+        return function(*args, **named)
+    return function(*wider(args), **wider(named)).half()
+
+
+def wider(value: Any) -> Any:
+    """The same with 32 bits; in sequences and mappings as well."""
+    if isinstance(value, Tensor):
+        return to_cpu(value).float() if value.is_floating_point() else to_cpu(value)
+    if isinstance(value, dict):
+        return {key: wider(one) for key, one in value.items()}
+    return type(value)(map(wider, value)) if type(value) in (list, tuple) else value
 
 
 def is_device(value: Any) -> bool:

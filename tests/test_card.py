@@ -108,6 +108,23 @@ def test_a_module_moves_with_its_weights(card):
     assert {weight.device.type for weight in module.to("cpu").parameters()} == {"cpu"}
 
 
+def test_products_of_16_bit_numbers_are_added_up_in_32_bits_and_rounded_once(card):
+    row, column = torch.full((1, 4096), 1.5, dtype=torch.float16), torch.ones(4096, 1, dtype=torch.float16)
+    column[::2] += 2**-10
+    expected = (row.float() @ column.float()).half()
+    for found in (
+        row.to(DEVICE) @ column.to(DEVICE),
+        torch.nn.functional.linear(row.to(DEVICE), column.T.to(DEVICE)),
+        torch.einsum("nd,dk->nk", [row.to(DEVICE), column.to(DEVICE)]),
+    ):
+        assert isinstance(found, OnCard) and torch.equal(found.cpu(), expected)
+
+
+def test_products_of_two_precisions_are_refused(card):
+    with pytest.raises(RuntimeError, match="dtype"):
+        torch.nn.functional.linear(torch.ones(1, 2).to(DEVICE), torch.ones(2, 2).half().to(DEVICE))
+
+
 def test_what_it_changes_of_torch_is_as_before_behind_it():
     before = torch.__future__.get_overwrite_module_params_on_conversion(), torch.Event
     with Card(CARDS["half"]):

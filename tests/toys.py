@@ -185,6 +185,7 @@ def vae(channels: int = 16):
     made = comfy.sd.VAE(sd={key: value for key, value in whole.items() if not key.startswith("vae_")})
     inner = made.first_stage_model
     inner.taesd_decoder, inner.taesd_encoder = few_weights(decoder(channels)), few_weights(encoder(channels))
+    inner.to(made.vae_dtype)  # that the host chose for this card
     return made
 
 

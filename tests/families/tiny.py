@@ -66,6 +66,7 @@ def build(one: Family, toys: ModuleType) -> SimpleNamespace:
 
 
 def model(one: Family, toys: ModuleType) -> Any:
+    import comfy.model_management as memory
     import comfy.model_patcher
     import comfy.ops
     import comfy.supported_models
@@ -73,12 +74,13 @@ def model(one: Family, toys: ModuleType) -> Any:
     cpu, kind = torch.device("cpu"), getattr(comfy.supported_models, one.config)
     config = kind({**kind.unet_config, **one.net})
     config.unet_config.update(one.net)  # the class sets some of them itself
-    config.set_inference_dtype(torch.float32, None)
+    card = memory.get_torch_device()
+    config.set_inference_dtype(memory.unet_dtype(card, supported_dtypes=config.supported_inference_dtypes), None)
     config.custom_operations = comfy.ops.disable_weight_init
     made = config.get_model(one.weights(), "", device=cpu)
     if one.makes not in ("sound", "3D"):  # those are refused before they are sampled
         fill(made.diffusion_model, toys, one.unused)
-    return comfy.model_patcher.ModelPatcher(made, load_device=cpu, offload_device=cpu)
+    return comfy.model_patcher.ModelPatcher(made, load_device=card, offload_device=cpu)
 
 
 def fill(net: torch.nn.Module, toys: ModuleType, unused: str) -> None:
@@ -144,7 +146,7 @@ class Projection(torch.nn.Module):
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         generator = torch.Generator().manual_seed(latents.shape[1])
         drawn = torch.randn(3, latents.shape[1], generator=generator)
-        colours = drawn.to(latents.device) / latents.shape[1] ** 0.5
+        colours = drawn.to(latents) / latents.shape[1] ** 0.5
         scale = latents.flatten(1).std(1).clamp(min=1e-6).reshape(-1, *[1] * (latents.ndim - 1))
         seen = torch.einsum("nc...,rc->nr...", latents / scale, colours).tanh()
         for dimension in range(2, latents.ndim):

@@ -2,9 +2,16 @@
 pictures stay there, and what comes from files does not.
 """
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
-from noise_search.tests.card import CARDS, DEVICE, Card
+from noise_search.tests.card import CARDS, DEVICE, VARIABLE, Card
+from noise_search.tests.nodes import card_searches
 from noise_search.tests.nodes.test_load_verifier import CHECKPOINTS, PROMPT, loaded
 from noise_search.tests.verifiers.tiny_vlm import write_vlm
 from noise_search.verifiers.vlm import VlmScore
@@ -57,3 +64,26 @@ def test_with_gpu_only_different_winners_are_chosen_without_64_bit_floats(host):
         apart = pictures.distances([pictures.look_of(image.to(DEVICE)) for image in images])
         found = choose(scores, apart, 3)
     assert found == choose(scores, pictures.distances([pictures.look_of(image) for image in images]), 3)
+
+
+def on_a_card(tmp_path, card):
+    """What whole searches find in a process of its own, where the host has a card from its start."""
+    base, environment = tmp_path / "card", {**os.environ, VARIABLE: card}
+    command = [sys.executable, "-m", "pytest", "-q", f"--basetemp={base}", card_searches.__file__]
+    root = Path(card_searches.__file__).parents[2]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout[-4000:]
+    return json.loads((base / card_searches.FOUND).read_text())
+
+
+def test_whole_searches_with_gpu_only_and_without_64_bit_floats_find_what_the_cpu_finds(
+    host, judge, folder, open_clip, tmp_path
+):
+    found = on_a_card(tmp_path, "gpu-only-no-doubles")
+    expected = card_searches.results(host, judge, folder, open_clip)
+    assert set(found) == set(expected)
+    for name, one in expected.items():
+        assert found[name]["recipe"] == one["recipe"], name
+        for kind in ("values", "pictures"):
+            there, here = torch.tensor(found[name][kind]), torch.tensor(one[kind])
+            torch.testing.assert_close(there, here, rtol=1e-5, atol=1e-5, msg=f"{name}: {kind}")
