@@ -93,6 +93,7 @@ def optional_widgets() -> list:
     return [
         io.String.Input(
             "prompt",
+            display_name="the judge reads (empty = your prompt)",
             default="",
             multiline=True,
             optional=True,

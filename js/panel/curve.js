@@ -15,8 +15,10 @@ export function bestSoFar(candidates) {
   return points;
 }
 
-// Expected best of n random noises, n = 1 … pictures, from mean and spread of the independent scores so far, taken as normal; [] while they are few.
+// Expected best of n random noises, n = 1 … pictures, from mean and spread of the independent scores so far, taken as normal; [] while they are few, and
+// where there are no others: what was found is itself by chance then.
 export function expectation(candidates, pictures) {
+  if (candidates.every(({ how }) => INDEPENDENT.has(how))) return [];
   const scores = candidates.filter(({ how, finished }) => finished && INDEPENDENT.has(how)).map(({ score }) => score);
   if (scores.length < ENOUGH) return [];
   const mean = scores.reduce((sum, score) => sum + score, 0) / scores.length;
