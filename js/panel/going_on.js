@@ -4,7 +4,7 @@ import { openBook } from "../book/dialog.js";
 import { ADDRESSES } from "../messages.js";
 import { plan, replace } from "./ksampler.js";
 import { STRENGTHS } from "./offers.js";
-import { ask, copy, send, tell } from "./page.js";
+import { asOneStep, ask, copy, rootGraph, send, show, tell } from "./page.js";
 import { save } from "./saving.js";
 import { goOn, vary } from "./start.js";
 import { widgetOf } from "./wiring.js";
@@ -50,15 +50,15 @@ async function searchOn(node, address, id, type) {
   const recipe = await beginning(address);
   if (!recipe) return;
   const next = goOn(node, type, recipe, create);
-  app.canvas.selectNode?.(next);
-  app.canvas.centerOnNode?.(next);
+  show(next);
   tell("info", `${next.title} begins at #${id}. Queue when you like.`);
 }
 
 function convert(node, seed) {
   const { lost } = plan(node, seed);
-  app.canvas.selectNode?.(replace(node, seed, create));
-  if (lost.length) tell("warn", `A KSampler has no ${lost.join(", ")}: what was connected there is not any more. Ctrl+Z brings the search back.`);
+  show(asOneStep(() => replace(node, seed, create, rootGraph())));
+  tell("success", `KSampler with seed ${seed}. Ctrl+Z brings the search back.`);
+  if (lost.length) tell("warn", `A KSampler has no ${lost.join(", ")}: what was connected there is not any more.`);
 }
 
 const create = (type) => LiteGraph.createNode(type);
