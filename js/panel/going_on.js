@@ -4,7 +4,7 @@ import { openBook } from "../book/dialog.js";
 import { ADDRESSES } from "../messages.js";
 import { plan, replace } from "./ksampler.js";
 import { STRENGTHS } from "./offers.js";
-import { ask, copy, send, tell } from "./page.js";
+import { asOneStep, ask, copy, rootGraph, send, show, tell } from "./page.js";
 import { save } from "./saving.js";
 import { goOn, refine, vary } from "./start.js";
 import { widgetOf } from "./wiring.js";
@@ -77,16 +77,11 @@ function refineHeld(node, recipe, settings, fill) {
   return next;
 }
 
-function show(node) {
-  app.canvas.selectNode?.(node);
-  app.canvas.centerOnNode?.(node);
-  return node;
-}
-
 function convert(node, seed) {
   const { lost } = plan(node, seed);
-  app.canvas.selectNode?.(replace(node, seed, create));
-  if (lost.length) tell("warn", `A KSampler has no ${lost.join(", ")}: what was connected there is not any more. Ctrl+Z brings the search back.`);
+  show(asOneStep(() => replace(node, seed, create, rootGraph())));
+  tell("success", `KSampler with seed ${seed}. Ctrl+Z brings the search back.`);
+  if (lost.length) tell("warn", `A KSampler has no ${lost.join(", ")}: what was connected there is not any more.`);
 }
 
 const create = (type) => LiteGraph.createNode(type);

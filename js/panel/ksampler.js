@@ -1,5 +1,6 @@
 // What becomes of a Noise Search node when a stock KSampler with the found seed takes its place. Imports only what imports nothing, so Node can test it.
-import { moveOutput, reconnectInput, slot } from "./wiring.js";
+import { carryOut } from "../swap/carry_out.js";
+import { cableOf } from "./wiring.js";
 
 const SAME = ["model", "positive", "negative", "latent_image"];
 const WIDGETS = ["steps", "cfg", "sampler_name", "scheduler", "denoise"];
@@ -18,37 +19,12 @@ export function plan(node, seed) {
   };
 }
 
-// Muted, bypassed or coloured as the other one.
-function looksLike(node, other) {
-  for (const key of ["mode", "color", "bgcolor"]) if (other[key] !== undefined) node[key] = other[key];
-}
-
-// The title that somebody gave the node; undefined where it has the one of its kind.
-export const ownTitle = (node) => (node.title && node.title !== node.constructor?.title ? node.title : undefined);
-
-// Replaces the node in its graph; `create(type)` makes a node. The new KSampler.
-export function replace(node, seed, create) {
-  const { graph } = node;
+// Replaces the node in its graph by a KSampler with its id; `create(type)` makes a node. The new KSampler.
+export function replace(node, seed, create, root) {
   const { widgets, inputs, decode } = plan(node, seed);
-  graph.beforeChange();
-  const sampler = create("KSampler");
-  graph.add(sampler);
-  sampler.pos = [...node.pos];
-  looksLike(sampler, node);
-  sampler.title = ownTitle(node) ?? sampler.title;
-  for (const widget of sampler.widgets) if (widget.name in widgets) widget.value = widgets[widget.name];
-  for (const name of inputs) reconnectInput(node, sampler, name, name);
-  moveOutput(node, "LATENT", sampler, 0);
-  if (decode) {
-    const decoder = create("VAEDecode");
-    graph.add(decoder);
-    decoder.pos = [node.pos[0], node.pos[1] + sampler.size[1] + 60];
-    looksLike(decoder, node);
-    sampler.connect(0, decoder, slot(decoder.inputs, "samples"));
-    reconnectInput(node, decoder, "vae", "vae");
-    moveOutput(node, "IMAGE", decoder, 0);
-  }
-  graph.remove(node);
-  graph.afterChange();
-  return sampler;
+  const { vae, ...wires } = Object.fromEntries([...inputs, "vae"].map((name) => [name, cableOf(node, name)]));
+  const sampler = { key: "sampler", type: "KSampler", values: widgets, wires };
+  const decoder = { key: "decoder", type: "VAEDecode", values: {}, wires: { samples: { made: "sampler", slot: 0 }, vae } };
+  const made = decode ? [sampler, decoder] : [sampler];
+  return carryOut({ sampler: node, made, last: node, removed: [node] }, create, root, { main: "sampler", outputs: decode ? [["sampler", 0], ["decoder", 0]] : [["sampler", 0]] });
 }

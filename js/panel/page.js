@@ -38,6 +38,22 @@ export async function copy(text, said) {
   tell("success", said);
 }
 
+// Changes the graph in one step, which Ctrl+Z takes back.
+export function asOneStep(change) {
+  app.canvas.emitBeforeChange?.();
+  try {
+    return change();
+  } finally {
+    app.canvas.emitAfterChange?.();
+  }
+}
+
+// Selects a node and moves the view to it.
+export function show(node) {
+  app.canvas.selectNode?.(node);
+  app.canvas.centerOnNode?.(node);
+}
+
 export const rootGraph = () => app.rootGraph ?? app.graph;
 
 // The id of the workflow on screen; "" where it has none.

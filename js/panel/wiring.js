@@ -12,12 +12,21 @@ export function originOf(node, name) {
   return link && node.graph.getNodeById(link.origin_id);
 }
 
+// The near end of what is linked to an input, { id, slot }: a node of the same graph, or the subgraph's own input.
+export function cableOf(node, name) {
+  const link = node.graph && linkOf(node.graph, node.inputs?.[slot(node.inputs, name)]?.link);
+  return link && { id: link.origin_id, slot: link.origin_slot };
+}
+
+export function plug(graph, cable, node, name) {
+  const place = slot(node.inputs, name), source = graph.getNodeById(cable.id);
+  if (source) source.connect(cable.slot, node, place);
+  else graph.inputNode?.slots?.[cable.slot]?.connect(node.inputs[place], node); // from the subgraph's own input
+}
+
 export function reconnectInput(from, to, name, target) {
-  const link = linkOf(from.graph, from.inputs[slot(from.inputs, name)]?.link);
-  if (!link) return;
-  const source = from.graph.getNodeById(link.origin_id);
-  if (source) source.connect(link.origin_slot, to, slot(to.inputs, target));
-  else from.graph.inputNode?.slots?.[link.origin_slot]?.connect(to.inputs[slot(to.inputs, target)], to); // from the subgraph's own input
+  const cable = cableOf(from, name);
+  if (cable) plug(from.graph, cable, to, target);
 }
 
 export function moveOutput(from, name, to, place) {
@@ -28,6 +37,9 @@ export function moveOutput(from, name, to, place) {
     else if (link) from.graph.outputNode?.slots?.[link.target_slot]?.connect(to.outputs[place], to);
   }
 }
+
+// The title that somebody gave the node; undefined where it has the one of its kind.
+export const ownTitle = (node) => (node.title && node.title !== node.constructor?.title ? node.title : undefined);
 
 export const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name);
 
@@ -40,7 +52,7 @@ export function typedInto(node, name, root) {
   return holders.length === 1 ? typedInto(holders[0], shown, root) : undefined;
 }
 
-const everyNode = (graph) => graph.nodes.flatMap((node) => [node, ...(node.subgraph ? everyNode(node.subgraph) : [])]);
+export const everyNode = (graph) => graph.nodes.flatMap((node) => [node, ...(node.subgraph ? everyNode(node.subgraph) : [])]);
 
 export function setWidget(node, name, value) {
   const widget = widgetOf(node, name);

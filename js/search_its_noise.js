@@ -1,0 +1,38 @@
+// "Search its noise": puts a search in the place of a sampler, from the node's menu, from the toolbox above a selected node, or for a whole workflow.
+import { app } from "../../scripts/app.js";
+import { asOneStep, rootGraph, show, tell } from "./panel/page.js";
+import { searchNoise } from "./swap/all.js";
+import { samplersIn } from "./swap/plan.js";
+
+const LABEL = "Search its noise";
+const ONE = "noise_search.search_its_noise";
+const EVERY = "noise_search.search_workflow";
+const create = (type) => LiteGraph.createNode(type);
+
+app.registerExtension({
+  name: "noise_search.search_its_noise",
+  commands: [
+    { id: ONE, label: LABEL, icon: "pi pi-sparkles", function: () => search([...app.canvas.selectedItems].filter(hasSampler)) },
+    { id: EVERY, label: "Search the noise of this workflow", icon: "pi pi-sparkles", function: () => search(rootGraph().nodes) },
+  ],
+  menuCommands: [{ path: ["Edit"], commands: [EVERY] }],
+  getNodeMenuItems: (node) => (hasSampler(node) ? [{ content: LABEL, callback: () => search([node]) }] : []),
+  getSelectionToolboxCommands: (item) => (hasSampler(item) ? [ONE] : []),
+});
+
+const hasSampler = (item) => Boolean(item?.inputs) && samplersIn([item]).length > 0;
+
+function search(nodes) {
+  const { made, refused, notes } = asOneStep(() => searchNoise(nodes, create, rootGraph()));
+  const here = made.find(({ graph }) => graph === app.canvas.graph);
+  if (here) show(here);
+  for (const said of refused) tell("warn", said);
+  for (const note of notes) tell("info", note);
+  if (made.length) tell("success", done(made));
+  else if (!refused.length) tell("warn", "There is no sampler in this workflow whose noise could be searched.");
+}
+
+function done(made) {
+  const what = made.length === 1 ? `${made[0].title} is in its place` : `${made.length} searches are in the places of samplers`;
+  return `${what}. Run tries several noises, and you choose; connect a verifier to have them judged. Ctrl+Z takes it back.`;
+}
