@@ -12,8 +12,11 @@ import pytest
 import torch
 from noise_search.tests.card import CARDS, DEVICE, VARIABLE, Card
 from noise_search.tests.nodes import card_searches
+from noise_search.tests.nodes.graphs import Brightness
 from noise_search.tests.nodes.test_load_verifier import CHECKPOINTS, PROMPT, loaded
 from noise_search.tests.verifiers.tiny_vlm import write_vlm
+from noise_search.verifiers.clips import measure_clips
+from noise_search.verifiers.motion import QUANTITIES, Motion
 from noise_search.verifiers.vlm import VlmScore
 from noise_search.verifiers.vlm_local import LocalChat
 
@@ -64,6 +67,14 @@ def test_with_gpu_only_different_winners_are_chosen_without_64_bit_floats(host):
         apart = pictures.distances([pictures.look_of(image.to(DEVICE)) for image in images])
         found = choose(scores, apart, 3)
     assert found == choose(scores, pictures.distances([pictures.look_of(image) for image in images]), 3)
+
+
+@pytest.mark.parametrize("judge", [Brightness(), *map(Motion, QUANTITIES)], ids=lambda judge: judge.card.name)
+def test_with_gpu_only_videos_are_judged_without_64_bit_floats(judge):
+    clip = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    with Card(CARDS["gpu-only-no-doubles"]):
+        found = measure_clips(judge, [clip.to(DEVICE)], "")
+    assert torch.equal(found, measure_clips(judge, [clip], ""))
 
 
 def on_a_card(tmp_path, card):
