@@ -1,5 +1,5 @@
-"""Whole searches as users wire them, with what came of each. `test_no_doubles.py` runs this file in a process of its own
-on a stand-in card, as a card can be put in only before the host loads, and compares with the CPU.
+"""Whole searches as users wire them, with what came of each. `test_no_doubles.py` runs this file in a process of its
+own on a stand-in card, as a card can be put in only before the host loads, and compares with the CPU.
 """
 
 import json

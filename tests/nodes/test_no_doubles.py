@@ -12,8 +12,11 @@ import pytest
 import torch
 from noise_search.tests.card import CARDS, DEVICE, VARIABLE, Card
 from noise_search.tests.nodes import card_searches
+from noise_search.tests.nodes.graphs import Brightness
 from noise_search.tests.nodes.test_load_verifier import CHECKPOINTS, PROMPT, loaded
 from noise_search.tests.verifiers.tiny_vlm import write_vlm
+from noise_search.verifiers.clips import measure_clips
+from noise_search.verifiers.motion import QUANTITIES, Motion
 from noise_search.verifiers.vlm import VlmScore
 from noise_search.verifiers.vlm_local import LocalChat
 
@@ -46,14 +49,15 @@ def test_the_yes_of_a_model_that_reads_and_sees_is_widened_on_the_cpu(tmp_path):
     torch.testing.assert_close(on_card(judge, pictures).cpu(), expected, rtol=0, atol=1e-5)
 
 
-def test_with_gpu_only_a_refined_part_is_pasted_into_the_picture_from_a_file(host):
-    region = host.part("nodes.host.setup.region").Region(
-        torch.zeros(1, 16, 16, 3), (4, 4, 12, 12), torch.ones(1, 16, 16)
-    )
+@pytest.mark.parametrize("source", ["a file", "a node"])
+def test_with_gpu_only_a_refined_part_is_pasted_into_a_picture(host, source):
+    """A mask is painted in the page, so it never comes from the card."""
+    region = host.part("nodes.host.setup.region").Region
+    whole, box, soft = torch.zeros(1, 16, 16, 3), (4, 4, 12, 12), torch.ones(1, 16, 16)
     part = torch.ones(8, 8, 3)
     with Card(CARDS["gpu-only"]):
-        found = region.pasted(part.to(DEVICE))
-    assert torch.equal(found, region.pasted(part)) and found.sum() == 8 * 8 * 3
+        found = region(whole.to(DEVICE) if source == "a node" else whole, box, soft).pasted(part.to(DEVICE)).cpu()
+    assert torch.equal(found, region(whole, box, soft).pasted(part)) and found.sum() == 8 * 8 * 3
 
 
 def test_with_gpu_only_different_winners_are_chosen_without_64_bit_floats(host):
@@ -64,6 +68,14 @@ def test_with_gpu_only_different_winners_are_chosen_without_64_bit_floats(host):
         apart = pictures.distances([pictures.look_of(image.to(DEVICE)) for image in images])
         found = choose(scores, apart, 3)
     assert found == choose(scores, pictures.distances([pictures.look_of(image) for image in images]), 3)
+
+
+@pytest.mark.parametrize("judge", [Brightness(), *map(Motion, QUANTITIES)], ids=lambda judge: judge.card.name)
+def test_with_gpu_only_videos_are_judged_without_64_bit_floats(judge):
+    clip = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    with Card(CARDS["gpu-only-no-doubles"]):
+        found = measure_clips(judge, [clip.to(DEVICE)], "")
+    assert torch.equal(found, measure_clips(judge, [clip], ""))
 
 
 def on_a_card(tmp_path, card):
