@@ -52,6 +52,7 @@ export function asOneStep(change) {
 export function show(node) {
   app.canvas.selectNode?.(node);
   app.canvas.centerOnNode?.(node);
+  return node;
 }
 
 export const rootGraph = () => app.rootGraph ?? app.graph;
