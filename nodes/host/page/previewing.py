@@ -30,7 +30,7 @@ class Allowance:
 
     def __init__(self, clock: Callable[[], float]):
         self.clock = clock
-        self.worked, self.spent, self.each, self._since = 0.0, 0.0, GUESS, clock()
+        self.worked, self.spent, self._each, self._since = 0.0, 0.0, 0.0, clock()
         self._lock = threading.Lock()
 
     def begin(self) -> None:
@@ -42,15 +42,16 @@ class Allowance:
         self.worked += self.clock() - self._since
 
     def rows(self, most: int) -> int:
-        """Of how many rows there may be a preview now."""
-        return max(0, min(most, int((SHARE * self.worked - self.spent) / self.each)))
+        """Of how many rows there may be a preview now: one, until it is known what that takes."""
+        most, each = (most, self._each) if self._each else (1, GUESS)
+        return max(0, min(most, int((SHARE * self.worked - self.spent) / each)))
 
     def spend(self, seconds: float, rows: int = 0) -> None:
         """This was taken: for the whole preview of so many rows, or for something else."""
         with self._lock:
             self.spent += seconds
             if rows:
-                self.each = max(seconds / rows, 1e-6)
+                self._each = max(seconds / rows, 1e-6)
 
 
 class Previewing:
