@@ -1,7 +1,7 @@
 // What the server and this page say to each other: the same as nodes/host/page/messages.py, which explains every field.
 // Plain data that imports nothing, so that Node can test it.
 export const EVENTS = {
-  "update": "noise_search.update", "pick": "noise_search.pick", "elsewhere": "noise_search.elsewhere"
+  "update": "noise_search.update", "tiles": "noise_search.tiles", "pick": "noise_search.pick", "elsewhere": "noise_search.elsewhere"
 };
 export const ADDRESSES = {
   "searches": "/noise_search/searches", "picks": "/noise_search/picks", "book": "/noise_search/book"
@@ -9,9 +9,11 @@ export const ADDRESSES = {
 export const FIELDS = {
   "candidate": ["id", "how", "parents", "cost", "values", "score", "seed", "finished", "picture"],
   "search": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "columns", "notes", "pictures", "used",
-    "making", "minutes", "seconds_left", "status", "result", "stopped", "pinned", "candidates"],
+    "making", "minutes", "seconds_left", "status", "result", "stopped", "pinned", "tiles", "error", "candidates"],
   "update": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "candidates", "scores", "gone", "notes",
-    "used", "making", "seconds_left", "status", "stopped", "result", "pinned"],
+    "used", "making", "seconds_left", "status", "stopped", "result", "pinned", "error"],
+  "tiles": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "what", "first", "count", "rows", "step", "steps", "pictures"],
+  "tile": ["id", "picture"],
   "pick": ["columns", "values", "scores", "notes", "roll", "rollable", "seeds", "count", "sizes", "pick", "number", "version",
     "node", "workflow", "mine", "prompt_id", "status", "picked", "by", "why", "fallback", "seconds_left"],
   "elsewhere": ["node"],

@@ -5,19 +5,22 @@ import { ADDRESSES, EVENTS } from "./messages.js";
 import { takeOver, watchElsewhere } from "./panel/elsewhere.js";
 import { forgetting } from "./panel/forget.js";
 import { goingOn } from "./panel/going_on.js";
-import { asPage, ask, giveId, nodeOf, nodesIn, openDialog, pageId, rootGraph, send, tell, workflowId } from "./panel/page.js";
+import { asPage, ask, copy, giveId, nodeOf, nodesIn, openDialog, pageId, rootGraph, send, tell, workflowId } from "./panel/page.js";
+import { watchQueue } from "./panel/queue.js";
 import { EMPTY, shownOf, turned, withSearch } from "./panel/run.js";
 import { listenForSaved } from "./panel/saving.js";
 import { isRunning, merge, resultOf } from "./panel/search.js";
 import { canStart, isVarying, stopVarying } from "./panel/start.js";
+import { tilesOf, withTiles } from "./panel/tiles.js";
 import { createView } from "./panel/view.js";
 import { isLinked, setValue, typedInto, widgetOf } from "./panel/wiring.js";
 
 const TRACE = "NOISE_SEARCH_TRACE"; // nodes/sockets.py
 const ROOT = ADDRESSES.searches;
-const [IDLE_HEIGHT, HEIGHT, WIDTH] = [64, 540, 400];
-const panels = new WeakMap(); // node -> { run, search, chosen, held, before, earlier, views }
+const [IDLE_HEIGHT, PROBLEM_HEIGHT, HEIGHT, WIDTH] = [64, 220, 540, 400];
+const panels = new WeakMap(); // node -> { run, search, chosen, held, before, earlier, views, waiting, failed, coming, passed }
 let asked = ""; // the page's name when it asked last
+let queue;
 const elsewhere = watchElsewhere({ root: ROOT, list: "searches", concerns: (node) => panels.has(node) && !panels.get(node).search?.mine, show: showOthers });
 
 app.registerExtension({
@@ -28,6 +31,8 @@ app.registerExtension({
     api.addEventListener(EVENTS.update, ({ detail }) => receive(detail));
     api.addEventListener("reconnected", catchUp);
     api.addEventListener("status", () => { if (pageId() !== asked) catchUp(); }); // the page has its name, or another one
+    api.addEventListener(EVENTS.tiles, ({ detail }) => receiveTiles(detail));
+    queue = watchQueue(panels, drawAndGrow);
     listenForSaved();
   },
   nodeCreated(node) {
@@ -42,11 +47,11 @@ app.registerExtension({
 });
 
 function addPanel(node) {
-  const panel = { run: EMPTY, get search() { return shownOf(this.run); }, chosen: -1, held: -1, before: "", earlier: "", views: new Set() };
+  const panel = { run: EMPTY, get search() { return shownOf(this.run); }, chosen: -1, held: -1, before: "", earlier: "", views: new Set(), waiting: null, failed: null, coming: false, passed: "" };
   panels.set(node, panel);
   const view = createView(actionsOf(node));
   panel.views.add(view);
-  const getMinHeight = () => (panel.search ? HEIGHT : IDLE_HEIGHT);
+  const getMinHeight = () => (panel.search ? HEIGHT : panel.failed ? PROBLEM_HEIGHT : IDLE_HEIGHT);
   const options = { serialize: false, hideOnZoom: false, margin: 6, getMinHeight, getValue: () => "", setValue: () => {} };
   const widget = node.addDOMWidget("noise_search_panel", "NOISE_SEARCH_PANEL", view.root, options);
   widget.serialize = false; // options.serialize: the prompt; this: the saved workflow
@@ -83,6 +88,7 @@ function actionsOf(node) {
     release: () => release(node),
     queue: () => app.queuePrompt(0, 1),
     enlarge: () => enlarge(node),
+    copyText: (text) => copy(text, "The text of the error is copied"),
   };
 }
 
@@ -96,14 +102,30 @@ function receive(update) {
   else ask(`${ROOT}/${update.search}?workflow=${encodeURIComponent(update.workflow)}`).then((search) => search && accept(node, search));
 }
 
+// Of a search that the page knows nothing of, or whose candidates are there already, it is no news.
+function receiveTiles(update) {
+  const node = nodeOf(update);
+  const search = panels.get(node)?.run.searches.find(({ search }) => search === update.search);
+  if (!search) return;
+  withTiles(search, update);
+  if (tilesOf(search)) draw(node);
+}
+
 function accept(node, search) {
   const panel = panels.get(node), before = panel.search;
   const run = withSearch(panel.run, search);
   if (before && run.searches[0].prompt_id !== before.prompt_id) panel.earlier = earlier(node);
   panel.run = run;
   settle(panel, before);
+  if (before?.search !== search.search || isRunning(search)) Object.assign(panel, { waiting: null, failed: null, coming: false });
   draw(node);
   if (!before) grow(node);
+}
+
+function drawAndGrow(node) {
+  const panel = panels.get(node);
+  draw(node);
+  if (panel.failed && !panel.search) grow(node);
 }
 
 // What is chosen and held is of one search: another one's numbers are others. What has become the result is chosen no more.
@@ -133,6 +155,7 @@ async function catchUp() {
   const workflow = workflowId();
   asked = pageId();
   if (!workflow || !asked) return;
+  queue.look();
   const answer = await ask(`${ROOT}?workflow=${encodeURIComponent(workflow)}`);
   for (const search of answer?.searches ?? []) {
     const node = nodeOf(search);
@@ -178,10 +201,10 @@ async function recognize(node, search) {
 }
 
 function draw(node) {
-  const { run, search, chosen, held, views } = panels.get(node);
+  const { run, search, chosen, held, views, earlier, waiting, failed } = panels.get(node);
   const replaying = Boolean(recipeWidget(node)?.value);
   const about = { converts: node.comfyClass === "NoiseSearch", starts: canStart(node), judged: isLinked(node, "verifier"), replays: search?.pictures === 1 && replaying };
-  const shown = { place: run.at + 1, of: run.searches.length, chosen, held, replaying, varying: isVarying(node), earlier: panels.get(node).earlier, node: about };
+  const shown = { place: run.at + 1, of: run.searches.length, chosen, held, replaying, varying: isVarying(node), earlier, waiting, failed, node: about };
   for (const view of views) view.show(search, shown);
 }
 

@@ -5,7 +5,7 @@ import { describe, isJudged, nameOf, resultOf, score } from "./search.js";
 
 export function drawCells(view) {
   if (!view.search) return;
-  const [first, last] = inSight(view.layout, view.scroller.scrollTop, view.scroller.clientHeight);
+  const [first, last] = inSight(view.layout, view.scroller.scrollTop - view.above, view.scroller.clientHeight);
   const wanted = new Set(view.order.slice(first, last));
   for (const [id, cell] of view.cells) {
     if (wanted.has(id) && cell.dataset.search === view.search.search) continue;
@@ -43,6 +43,9 @@ function drawCell(view, id, index) {
 
 function picture(view, id) {
   const image = make("img", "", { alt: "", draggable: false, decoding: "async" });
+  const preview = view.previews.get(id); // until the picture itself is there
+  if (preview) image.style.backgroundImage = `url(${preview})`;
+  image.addEventListener("load", () => { image.style.backgroundImage = ""; view.previews.delete(id); });
   if (view.search.candidates[id].picture) image.src = view.actions.picture(id, "small");
   image.addEventListener("error", () => image.remove()); // the server was restarted, or kept better ones only
   return image;

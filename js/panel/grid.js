@@ -8,6 +8,16 @@ export function layout(width, count, wanted, gap) {
   return { columns, side, gap, count, height: Math.max(0, rows * (side + gap) - gap) };
 }
 
+// The side of squares, as large as they can be, of which so many fit into a box.
+export function fitting(width, height, count, gap) {
+  let best = 1;
+  for (let columns = 1; columns <= count; columns++) {
+    const rows = Math.ceil(count / columns);
+    best = Math.max(best, Math.min((width + gap) / columns, (height + gap) / rows) - gap);
+  }
+  return Math.floor(best);
+}
+
 // First and one past the last index in sight, a row more on both sides.
 export function inSight({ columns, side, gap, count }, top, height) {
   const first = Math.max(0, Math.floor(top / (side + gap)) - 1);

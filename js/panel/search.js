@@ -19,7 +19,9 @@ export function merge(search, update) {
   search.candidates.push(...candidates);
   scores?.forEach((score, id) => { search.candidates[id].score = score; });
   for (const id of gone) search.candidates[id].picture = false;
-  return Object.assign(search, changed);
+  Object.assign(search, changed);
+  if (candidates.length || !isRunning(search)) search.tiles = null; // that round is over
+  return search;
 }
 
 // The id of the best finished picture, the earlier one where scores are equal; the own seed's where nothing judges; -1 where there is none.

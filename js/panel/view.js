@@ -5,16 +5,20 @@ import { buildCompare, drawCompare } from "./compare.js";
 import { button, make, once, option, set } from "./dom.js";
 import { drawFoot } from "./foot.js";
 import { layout, moved, scrolledTo } from "./grid.js";
+import { drawDoing, drawMaking } from "./making.js";
 import { OTHERS, holding } from "./offers.js";
+import { buildProblem, drawProblem } from "./problem.js";
 import { bestOf, headline, isJudged, isRunning, isWorse, ordered, progressOf, statusText } from "./search.js";
+import { idleText, waitingText } from "./states.js";
+import { tilesOf } from "./tiles.js";
 
 const GAP = 4;
 const NODE = { converts: false, starts: false, judged: false, replays: false };
 
 // actions: picture(id, size), turn(by), take(), steer(action), pin(id, on), choose(id), unchoose(), hold(id), release(), queue(), enlarge() or close(), openBook(),
-// and what offers.js names.
+// copyText(text), and what offers.js names.
 export function createView(actions, { cell = 72, dialog = false } = {}) {
-  const view = { actions, cell, node: NODE, search: null, chosen: -1, focused: -1, hovered: -1, by: "best", order: [], cells: new Map() };
+  const view = { actions, cell, node: NODE, search: null, chosen: -1, focused: -1, hovered: -1, by: "best", order: [], cells: new Map(), previews: new Map(), above: 0 };
   build(view, dialog);
   return { root: view.root, show: (search, more) => show(view, search, more), grid: view.scroller };
 }
@@ -37,6 +41,8 @@ function build(view, dialog) {
   view.turns = make("span", "ns-turns", {}, view.back, view.which, view.next);
   const size = dialog ? button("✕", "Close (Esc)", actions.close) : button("⤢", "Open large", actions.enlarge);
   view.bar = make("i");
+  view.doing = make("div", "ns-doing");
+  buildProblem(view);
   buildCompare(view);
   view.large = make("div", "ns-large");
   view.small = make("div", "ns-small");
@@ -46,8 +52,9 @@ function build(view, dialog) {
   view.sort = make("select", "ns-sort", { ariaLabel: "Order of the pictures" }, option("best", "best first"), option("newest", "newest first"));
   view.sort.addEventListener("change", () => { view.by = view.sort.value; view.scroller.scrollTop = 0; arrange(view); });
   view.hint = make("span", "ns-hint");
+  view.making = make("div", "ns-making", { role: "group", ariaLabel: "Pictures in the making" });
   view.space = make("div", "ns-space");
-  view.scroller = make("div", "ns-grid", { tabIndex: 0, role: "listbox", ariaLabel: "Pictures tried" }, view.space);
+  view.scroller = make("div", "ns-grid", { tabIndex: 0, role: "listbox", ariaLabel: "Pictures tried" }, view.making, view.space);
   view.scroller.dataset.captureWheel = "true"; // Nodes 2.0: scroll here instead of zooming the graph
   view.detail = make("div", "ns-detail");
   view.buttons = make("div", "ns-buttons");
@@ -56,7 +63,7 @@ function build(view, dialog) {
   view.foot = make("div", "ns-foot", {}, view.detail, view.buttons, view.notes);
   view.root = make("div", "ns-panel", {},
     make("div", "ns-head", {}, view.status, view.turns, view.queue, view.undo, view.pause, view.finish, size),
-    make("div", "ns-bar", {}, view.bar), view.band, view.top,
+    make("div", "ns-bar", {}, view.bar), view.doing, view.problem, view.band, view.top,
     view.tools, view.scroller, view.foot);
   view.idle = make("div", "ns-idle");
   view.buttons.dataset.key = "";
@@ -82,23 +89,26 @@ function listen(view) {
   });
 }
 
-function show(view, search, { place = 1, of = 1, chosen = -1, held = -1, replaying = false, varying = false, earlier = "", node = NODE }) {
+function show(view, search, { place = 1, of = 1, chosen = -1, held = -1, replaying = false, varying = false, earlier = "", waiting = null, failed = null, node = NODE }) {
   const another = search?.search !== view.search?.search;
   Object.assign(view, { search, chosen, earlier, node });
-  if (another) Object.assign(view, { focused: -1, hovered: -1, order: [] });
+  if (another) Object.assign(view, { focused: -1, hovered: -1, order: [], previews: new Map() });
   if (another) view.scroller.scrollTop = 0;
   view.root.classList.toggle("ns-empty", !search);
   drawBand(view, search && !search.mine ? OTHERS : holding({ begun: Boolean(search), replaying, varying, chosen, held }));
-  view.idle.hidden = Boolean(search?.candidates.length || (!search && !view.band.hidden));
-  set(view.idle, search ? (isRunning(search) ? "The pictures show up here as they are made." : "") : "Queue to search. The pictures show up here as they are made.");
+  drawProblem(view, search, failed);
+  drawIdle(view, waiting);
   if (!search) return;
+  const tiles = Boolean(tilesOf(search));
   const many = search.pictures > 1;
   for (const part of [view.top, view.foot]) part.hidden = !search.candidates.length;
-  for (const part of [view.tools, view.scroller]) part.hidden = !search.candidates.length || !many;
+  view.tools.hidden = !search.candidates.length || !many;
+  view.scroller.hidden = view.tools.hidden && !tiles;
   view.root.classList.toggle("ns-one", !many);
   view.root.dataset.status = search.status;
   view.root.classList.toggle("ns-unjudged", !isJudged(search));
-  set(view.status, chosen >= 0 ? `#${chosen} is chosen` : statusText(search));
+  set(view.status, waitingText(waiting) || (chosen >= 0 ? `#${chosen} is chosen` : statusText(search)));
+  drawDoing(view);
   drawChoice(view);
   view.bar.style.width = `${100 * progressOf(search)}%`;
   drawTurns(view, place, of);
@@ -114,6 +124,12 @@ function show(view, search, { place = 1, of = 1, chosen = -1, held = -1, replayi
   view.notes.title = search.notes.join("\n");
   view.chart.show(search);
   arrange(view);
+}
+
+// What stands where no picture is.
+function drawIdle({ idle, search, band, problem }, waiting) {
+  idle.hidden = search ? Boolean(search.candidates.length || tilesOf(search)) : !band.hidden || !problem.hidden && !waiting;
+  set(idle, idleText(search, waiting));
 }
 
 // A chosen picture is not the result yet: the way there, and back.
@@ -143,6 +159,7 @@ function arrange(view) {
   view.order = ordered(view.search, view.by);
   view.place = new Map(view.order.map((id, index) => [id, index]));
   view.layout = layout(view.scroller.clientWidth || 1, view.order.length, view.cell, GAP);
+  view.above = drawMaking(view, GAP);
   view.space.style.height = `${view.layout.height}px`;
   drawCells(view);
   drawCompare(view);
@@ -176,7 +193,7 @@ function keyed(view, event) {
   const next = moved(event.key, view.place.get(view.focused) ?? -1, view.layout);
   if (next !== null) {
     const index = Math.max(0, next);
-    view.scroller.scrollTop = scrolledTo(view.layout, index, view.scroller.scrollTop, view.scroller.clientHeight);
+    view.scroller.scrollTop = view.above + scrolledTo(view.layout, index, view.scroller.scrollTop - view.above, view.scroller.clientHeight);
     focus(view, view.order[index]);
   } else if (event.key === "Enter" || event.key === " ") {
     if (view.focused >= 0) pick(view, view.focused);

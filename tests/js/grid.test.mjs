@@ -1,7 +1,7 @@
 // Which cells of the grid are in sight: js/panel/grid.js.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { inSight, layout, moved, placeOf, scrolledTo } from "../../js/panel/grid.js";
+import { fitting, inSight, layout, moved, placeOf, scrolledTo } from "../../js/panel/grid.js";
 
 test("the cells fill the width, however wide the node is", () => {
   for (const width of [50, 200, 333, 1400]) {
@@ -42,5 +42,12 @@ test("a key never leaves the picture out of sight", () => {
     const top = scrolledTo(grid, index, 1000, 160);
     const y = placeOf(grid, index)[1];
     assert.ok(y >= top && y + grid.side <= top + 160);
+  }
+});
+
+test("squares that fill a box all fit into it, and none larger would", () => {
+  for (const [width, height, count] of [[380, 420, 8], [380, 420, 1], [380, 420, 64], [900, 200, 5]]) {
+    const side = fitting(width, height, count, 4), fits = (one) => Math.floor((width + 4) / (one + 4)) * Math.floor((height + 4) / (one + 4)) >= count;
+    assert.ok(fits(side) && !fits(side + 2), `${side}`);
   }
 });

@@ -33,7 +33,7 @@ def fits(value: Any, kind: Any) -> str:
     if kind is Any:
         return ""
     if is_typeddict(kind):
-        return fields_fit(value, kind)
+        return fields_fit(value, kind) if isinstance(value, dict) else f"{value!r} is no {kind.__name__}"
     if origin in (Union, UnionType):
         return "" if any(not fits(value, one) for one in get_args(kind)) else f"{value!r} is no {kind}"
     if origin is Literal:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,9 +21,11 @@ from ..setup.noise import Latent, Leaves, joined, streams
 from ..setup.particles import Ended
 from ..setup.sampling import Sampling
 from ..store.memo import Memo
+from .making import Making
 from .request import Request
 from .rollout import Rollout
 from .walker import SUBSTITUTE, Reached, Walker
+from .watcher import Doing
 
 TOGETHER = 4  # candidates that are decoded, and then judged, at least,
 HELD = 2**29  # while their pictures take no more bytes than this
@@ -66,6 +68,16 @@ class Evaluation:
         return Measured(values, nfe, self.sampling, self.decoding, self.judging, remembered)
 
 
+class Told(Protocol):
+    """Who is told how far the candidates in the making are."""
+
+    def __call__(self, count: int, step: int, total: int) -> None:
+        """As `on_step` of `Rollout`."""
+
+    def doing(self, doing: Doing) -> None:
+        """As of a `Watcher`."""
+
+
 class Evaluator(Protocol):
     """Makes and judges what a search asks for: here, on other machines, by the host's own executor."""
 
@@ -105,7 +117,7 @@ class LocalEvaluator:
     Args:
         request: What to sample, decode and judge with.
         leaves: Tensors that the candidates' leaves name.
-        on_step: As of `Rollout`.
+        told: Who is told how far it is, on the thread that evaluates.
         memo: What earlier runs paid for, and where this one keeps what it pays for.
     """
 
@@ -113,13 +125,14 @@ class LocalEvaluator:
         self,
         request: Request,
         leaves: Leaves,
-        on_step: Callable[[int, int, int], None] | None = None,
+        told: Told | None = None,
         memo: Memo | None = None,
     ):
         self.request, self.memo = request, memo or Memo()
-        self.rollout = Rollout(request.sampling, leaves, on_step)
+        self.making = Making(told.doing) if told else Making()
+        self.rollout = Rollout(request.sampling, leaves, told, self.making)
         self.rollout.estimate_at = estimate_level(request.verifier)
-        draft = Rollout(request.draft, leaves, on_step) if request.draft else None
+        draft = Rollout(request.draft, leaves, told, self.making) if request.draft else None
         self.walker = Walker(self.rollout, draft, self.memo)
         self.count = 0  # of what was evaluated
 
@@ -134,8 +147,12 @@ class LocalEvaluator:
 
     def evaluate(self, proposed: Sequence[Proposal]) -> Evaluation:
         """Each part for the whole round, so that models take turns only once. What was paid for is on the disk then."""
+        with self.making.round(len(proposed)):
+            return self.made_and_judged(proposed)
+
+    def made_and_judged(self, proposed: Sequence[Proposal]) -> Evaluation:
         clock = [time.monotonic()]
-        batches = list(self.walker.reached(proposed))
+        batches = list(self.walker.reached(proposed, self.making.batch))
         clock.append(time.monotonic())
         images, estimates = self.decoded(proposed, batches)
         clock.append(time.monotonic())
@@ -179,6 +196,7 @@ class LocalEvaluator:
         """
         images, estimates = [], {}
         for batch in batches:
+            self.making.decoding(batch.rows)
             preview = bool(stage(proposed[batch.rows[0]])) and self.request.preview_vae is not None
             with failing("The preview VAE" if preview else "The VAE", [proposed[row] for row in batch.rows], DECODING):
                 images.append(
@@ -204,6 +222,7 @@ class LocalEvaluator:
         """Raw values of pictures and videos, these by the frames that the verifier sees of them."""
         if self.request.verifier is None:
             return tuple(() for _ in images)
+        self.making.judging()
         clips, expected = ([clip_of(image) for image in part] for part in (images, estimates))
         values = measure_clips(self.request.verifier, clips, self.request.text, expected or None)
         return tuple(tuple(row) for row in values.double().tolist())

@@ -28,7 +28,7 @@ from .evaluator import Evaluation, Evaluator, LocalEvaluator
 from .report import summary
 from .request import Request
 from .timing import note_pace
-from .watcher import RoundOver, Watcher
+from .watcher import Doing, RoundOver, Watcher
 from .winners import Winners
 
 log = logging.getLogger("noise_search")
@@ -36,12 +36,9 @@ log = logging.getLogger("noise_search")
 FINISHED = "finished"  # what the memo notes of a search that the artist ended
 CLOCK = "clock"  # and of one with a limit in minutes, so that it plans the same when it runs again
 
-OnStep = Callable[[int, int, int], None]
-MakeEvaluator = Callable[[Request, Leaves, OnStep, Memo], Evaluator]
-
 
 class Steps:
-    """Called after every step; no part of the job, which would hold itself."""
+    """Called while candidates are made; no part of the job, which would hold itself."""
 
     def __init__(self, control: Control, watchers: Sequence[Watcher]):
         self.control, self.watchers = control, watchers
@@ -51,6 +48,13 @@ class Steps:
         self.control.check()
         for watcher in self.watchers:
             watcher.making(count * step / (total + 1))
+
+    def doing(self, doing: Doing) -> None:
+        for watcher in self.watchers:
+            watcher.doing(doing)
+
+
+MakeEvaluator = Callable[[Request, Leaves, Steps, Memo], Evaluator]
 
 
 class SearchJob:

@@ -23,6 +23,7 @@ from ..setup.rowwise import alone, with_row_noise
 from ..setup.sampling import Sampling, repeated
 from ..setup.second_stage import SecondStage
 from ..setup.two_stage import guider_with
+from .making import Making
 
 log = logging.getLogger("noise_search")
 
@@ -54,14 +55,20 @@ class Rollout:
         leaves: Tensors that the candidates' leaves name.
         on_step: Called after every step with (pictures in this batch, steps done of this batch, steps of a whole
             picture).
+        making: Tells what the steps are of.
     """
 
     estimate_at: float | None = None  # share of the first noise level at which expected pictures are remembered
 
     def __init__(
-        self, sampling: Sampling, leaves: Leaves | None = None, on_step: Callable[[int, int, int], None] | None = None
+        self,
+        sampling: Sampling,
+        leaves: Leaves | None = None,
+        on_step: Callable[[int, int, int], None] | None = None,
+        making: Making | None = None,
     ):
         self.sampling, self.leaves, self.on_step = sampling, leaves or {}, on_step
+        self.making = making or Making()
         self.nfe = 0
         self.decoding = Chunks("Decoding", MOST_DECODED)
         self.batch = sampling.batch or fitting_batch(sampling)
@@ -144,14 +151,14 @@ class Rollout:
             noise = particles.eps if particles.anchor is None else particles.anchor
             latent = repeated(self.sampling.latent["samples"], len(particles))
         seed_like_the_host(particles.seeds[0], shapes_of(particles.x0))
-        guider = self.counting_guider(run.guider, len(particles))
+        guider = self.counting_guider(run.guider, len(particles), len(sigmas) - 1)
         output = guider.sample(
             noise,
             latent,
             sampler,
             sigmas.clone(),
             denoise_mask=run.mask,
-            callback=self.step_callback(len(particles), sigmas, seen),
+            callback=self.step_callback(len(particles), sigmas, seen, guider.model_patcher),
             disable_pbar=True,
             seed=particles.seeds[0],
         )
@@ -167,10 +174,11 @@ class Rollout:
     def sampler_for(self, seeds: Sequence[int]) -> Any:
         return self.sampling.sampler if len(seeds) == 1 else with_row_noise(self.sampling.sampler, seeds)
 
-    def counting_guider(self, guider: Any, count: int) -> Any:
+    def counting_guider(self, guider: Any, count: int, steps: int) -> Any:
         """A copy of a guider that counts forward passes of the denoiser per picture."""
 
         def counted(executor: Callable, x: Tensor, *arguments: Any, **options: Any) -> Any:
+            self.making.called(steps)
             self.nfe += x.shape[0] / count
             return executor(x, *arguments, **options)
 
@@ -184,7 +192,7 @@ class Rollout:
 
         return guider_with(guider, counting)
 
-    def step_callback(self, count: int, sigmas: Tensor, seen: dict) -> Callable:
+    def step_callback(self, count: int, sigmas: Tensor, seen: dict, patcher: Any) -> Callable:
         last, steps = self.sampling.sigmas[0] * (self.estimate_at or 0), len(self.sampling.sigmas) - 1
 
         def after_step(step: int, x0: Latent, x: Latent, total: int) -> None:
@@ -194,6 +202,7 @@ class Rollout:
                 seen["estimate"] = x0
             if self.on_step:
                 self.on_step(count, step + 1, max(steps, total))
+            self.making.step(step + 1, total, x0, patcher)
 
         return after_step
 

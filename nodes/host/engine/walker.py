@@ -66,8 +66,14 @@ class Walker:
     def nfe(self) -> float:
         return self.rollout.nfe + (self.draft.nfe if self.draft else 0)
 
-    def reached(self, proposed: Sequence[Proposal]) -> Iterator[Reached]:
-        """Batch by batch, what can be sampled together at once; every state stays until `keep`."""
+    def reached(
+        self, proposed: Sequence[Proposal], begin: Callable[[Sequence[int]], None] = lambda rows: None
+    ) -> Iterator[Reached]:
+        """Batch by batch, what can be sampled together at once; every state stays until `keep`.
+
+        Args:
+            begin: Called with the places of what is sampled next.
+        """
         for rows in alike(proposed):
             while rows:
                 part, rows = rows[: self.rollout.batch], rows[self.rollout.batch :]
@@ -76,6 +82,7 @@ class Walker:
                     yield self.again(known, proposed)
                 if new := [row for row in part if row not in known]:
                     together, before = [proposed[row] for row in new], self.nfe
+                    begin(new)
                     with failing("Sampling", together, SAMPLING):
                         found = self.attempt(together)
                     if found is None:

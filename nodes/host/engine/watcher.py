@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Literal, Protocol
 
 from torch import Tensor
 
@@ -30,6 +30,31 @@ class RoundOver:
     rescored: bool = False
 
 
+What = Literal["loading", "sampling", "decoding", "judging"]
+
+
+@dataclass(frozen=True, eq=False)
+class Doing:
+    """What is being done for the round in the making.
+
+    Args:
+        count: How many candidates the round has.
+        rows: Places in it of those that it is done for.
+        step: Steps of these that are done.
+        steps: Of so many; 0 where nothing is sampled.
+        expected: What the model expects of each row after this step, `(n, …)` in its own scale; None before the first.
+        patcher: The MODEL that samples.
+    """
+
+    what: What
+    count: int
+    rows: tuple[int, ...]
+    step: int = 0
+    steps: int = 0
+    expected: Tensor | None = None
+    patcher: Any = None
+
+
 class Watcher(Protocol):
     """Called on the thread that searches; what it raises ends the search."""
 
@@ -43,6 +68,9 @@ class Watcher(Protocol):
 
     def making(self, pictures: float) -> None:
         """After a step: so many pictures' worth of the round in the making are done."""
+
+    def doing(self, doing: Doing) -> None:
+        """Something else is being done for the round in the making, or a step of it is over."""
 
     def round(self, over: RoundOver) -> None:
         """A round is over."""

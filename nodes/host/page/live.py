@@ -14,14 +14,15 @@ from ....search.run import Budget
 from ....search.trace import Trace, Trial
 from ..background import Background
 from ..engine.control import RUNNING, Control
-from ..engine.watcher import RoundOver
+from ..engine.watcher import Doing, RoundOver
 from ..files.resave import SEARCH as AGAIN
 from ..graph.upstream import CHOOSING, is_same, lineage_digest, shown_node, workflow_of
 from ..store.memo import Memo
 from .audience import audience_of
-from .messages import UPDATE, Candidate, SearchChanges, SearchName, SearchState, Status
+from .messages import TILES, UPDATE, Candidate, InTheMaking, SearchChanges, SearchName, SearchState, Status
 from .pages import Watch
 from .thumbnails import Thumbnails, too_many
+from .tiles import Tiles
 
 PINNED = "pinned"  # what the memo notes of a search whose candidates the artist pinned
 # of which searches are kept, per server; a list or a loop in one prompt is one run of its node, with as many searches
@@ -66,12 +67,14 @@ class Live:
         self.made_from = made_from(hidden.prompt, self.node)
         self.columns, self.recipe, self.budget = tuple(columns), recipe, Budget(pictures=1)
         self.control = Control(lambda: Watch(self.audience.is_attended).all_gone, self._go_on_alone)
-        self.ended, self.stopped, self.version = "", "", 0
+        self.ended, self.stopped, self.error, self.version = "", "", "", 0
         self.used, self.remembered = 0.0, 0.0  # pictures' worth
         self.notes: list[str] = []
         self.rows: list[Candidate] = []
         self.proposed: list[Any] = []
-        self.memo, self.thumbnails = memo or Memo(), Thumbnails(self.id, background or Background(), self._lose)
+        background = background or Background()
+        self.memo, self.thumbnails = memo or Memo(), Thumbnails(self.id, background, self._lose)
+        self.tiles = Tiles(background, self._send_tiles, self.audience.is_attended, self.control.clock)
         self.pinned: list[int] = []
         self._pinned_before = pinned_before(self.memo)
         self.result: list[int] = []
@@ -99,6 +102,7 @@ class Live:
     def round(self, over: RoundOver) -> None:
         if self._earlier:
             return
+        self.tiles.over()
         trace, trials = over.trace, over.trials
         new = [self._row(trial, trace, trial.candidate.key in over.images) for trial in trials]
         with self._lock:
@@ -124,6 +128,10 @@ class Live:
             self._told = time.monotonic()
             self.send(SearchChanges(making=pictures, seconds_left=self.seconds_left(pictures)))
 
+    def doing(self, doing: Doing) -> None:
+        if not self._earlier:
+            self.tiles.doing(doing, len(self.rows))
+
     def done(self, trace: Trace, winners: Sequence[Trial]) -> None:
         """The search is over, and these, best first, are its result."""
         if self._earlier:
@@ -137,10 +145,12 @@ class Live:
     def __enter__(self) -> None:
         """Begins nothing yet: what is refused before the search begins leaves the last one in sight."""
 
-    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *where: object) -> None:
+        self.tiles.end()
         if kind is not None and not self._earlier and self.version:
-            self.ended = "interrupted" if issubclass(kind, memory.InterruptProcessingException) else "failed"
-            self.send(SearchChanges(status=self.status, making=0.0))
+            cancelled = issubclass(kind, memory.InterruptProcessingException)
+            self.ended, self.error = ("interrupted", "") if cancelled else ("failed", str(error) or kind.__name__)
+            self.send(SearchChanges(status=self.status, making=0.0, error=self.error))
 
     # What the routes call
 
@@ -196,6 +206,8 @@ class Live:
                 result=self.result,
                 stopped=self.stopped,
                 pinned=self.pinned,
+                tiles=self.tiles.state(),
+                error=self.error,
                 **self.name(),
                 candidates=list(self.rows),
             )
@@ -237,6 +249,9 @@ class Live:
             self.version += 1
             data = {**changed, **self.name()}
         self.audience.send(UPDATE, data)
+
+    def _send_tiles(self, now: InTheMaking) -> None:
+        self.audience.send(TILES, {**now, **self.name()})
 
     def _row(self, trial: Trial, trace: Trace, picture: bool) -> Candidate:
         seed = trial.candidate.plain_seed

@@ -7,10 +7,13 @@ what is really sent; tests/js/messages.test.mjs sees that the page reads nothing
 from collections.abc import Sequence
 from typing import Any, Literal, TypedDict
 
+from ..engine.watcher import What
+
 UPDATE = "noise_search.update"  # SearchState when a search begins, SearchUpdate whenever something has changed
+TILES = "noise_search.tiles"  # TilesUpdate, while a round is made; one that a page missed is not asked for
 PICK = "noise_search.pick"  # PickState
 ELSEWHERE = "noise_search.elsewhere"  # Elsewhere
-EVENTS = {"update": UPDATE, "pick": PICK, "elsewhere": ELSEWHERE}
+EVENTS = {"update": UPDATE, "tiles": TILES, "pick": PICK, "elsewhere": ELSEWHERE}
 
 SEARCHES = "/noise_search/searches"
 PICKS = "/noise_search/picks"
@@ -68,6 +71,38 @@ class SearchName(TypedDict):
     number: int
 
 
+class Tile(TypedDict):
+    """A preview of a candidate in the making; `picture` is an address that holds it."""
+
+    id: int
+    picture: str
+
+
+class InTheMaking(TypedDict):
+    """The round that is being made.
+
+    Args:
+        first: Id that its first candidate will have.
+        count: How many they are.
+        rows: Ids of those that this is done for now.
+        step: Steps of these that are done.
+        steps: Of so many; 0 where nothing is sampled.
+        pictures: Previews that are new; of a whole state, all of them.
+    """
+
+    what: What
+    first: int
+    count: int
+    rows: Sequence[int]
+    step: int
+    steps: int
+    pictures: Sequence[Tile]
+
+
+class TilesUpdate(SearchName, InTheMaking):
+    """How far the round in the making is. It counts as no version of the search."""
+
+
 class SearchState(SearchName):
     """All that a page needs which knows nothing yet.
 
@@ -81,6 +116,8 @@ class SearchState(SearchName):
         stopped: Why it ended, "" while it runs.
         result: Ids of the winners, best first.
         pinned: Ids that the artist keeps in front.
+        tiles: The round in the making; None between two.
+        error: What ended it, where it failed.
     """
 
     columns: Sequence[str]
@@ -94,6 +131,8 @@ class SearchState(SearchName):
     result: Sequence[int]
     stopped: str
     pinned: Sequence[int]
+    tiles: InTheMaking | None
+    error: str
     candidates: Sequence[Candidate]
 
 
@@ -111,6 +150,7 @@ class SearchChanges(TypedDict, total=False):
     stopped: str
     result: Sequence[int]
     pinned: Sequence[int]
+    error: str
 
 
 class SearchUpdate(SearchName, SearchChanges):
@@ -195,6 +235,8 @@ MESSAGES = {
     "candidate": Candidate,
     "search": SearchState,
     "update": SearchUpdate,
+    "tiles": TilesUpdate,
+    "tile": Tile,
     "pick": PickState,
     "elsewhere": Elsewhere,
     "noise": Kept,

@@ -9,7 +9,7 @@ from server import PromptServer
 from ....search.path import Proposal
 from ....search.run import Budget
 from ....search.trace import Trace, Trial
-from ..engine.watcher import RoundOver
+from ..engine.watcher import Doing, RoundOver
 from ..files.pictures import preview
 
 TICKS = 100  # of the bar, per picture
@@ -32,6 +32,9 @@ class ProgressBar:
 
     def making(self, pictures: float) -> None:
         self._move(self.done_before + pictures)
+
+    def doing(self, doing: Doing) -> None:
+        """The bar shows only how far it is."""
 
     def round(self, over: RoundOver) -> None:
         self.done_before = over.trace.pictures
