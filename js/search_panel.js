@@ -83,6 +83,7 @@ function actionsOf(node) {
     steer: (action) => control(node, { action }),
     pin: (candidate, on) => control(node, { action: on ? "pin" : "unpin", candidate }),
     choose: (id) => fillIn(node, id, { chosen: id }),
+    use: async (id) => { if (await fillIn(node, id, { chosen: id })) app.queuePrompt(0, 1); },
     unchoose: () => unchoose(node),
     hold: (id) => fillIn(node, id, { held: id }),
     release: () => release(node),
@@ -215,18 +216,23 @@ function grow(node) {
 }
 
 // Fills the recipe of a candidate in: the next queueing makes that one picture, and nothing is searched.
+// Whether the recipe of a picture could be filled in.
 async function fillIn(node, id, how) {
   const answer = await ask(`${ROOT}/${panels.get(node).search.search}/${id}/recipe`);
-  if (answer) fill(node, answer.recipe, how);
+  return answer ? fill(node, answer.recipe, how) : false;
 }
 
 function fill(node, recipe, { chosen = -1, held = -1 }) {
   const panel = panels.get(node), widget = recipeWidget(node);
-  if (!widget) return tell("warn", "recipe is connected to another node: disconnect it to choose by hand");
+  if (!widget) {
+    tell("warn", "recipe is connected to another node: disconnect it to choose by hand");
+    return false;
+  }
   if (panel.chosen < 0) panel.before = widget.value;
   Object.assign(panel, { chosen, held });
   setValue(widget, recipe);
   draw(node);
+  return true;
 }
 
 const unchoose = (node) => fill(node, panels.get(node).before, {});

@@ -14,6 +14,18 @@ export function offers(search, id, node) {
   return { hold: finished && over && !node.replays, more: over && node.starts ? like(search, node) : [], keep: keeping(finished, seed !== null, over && node.converts) };
 }
 
+// The few things that one click or key does: [{ key, label, title, act }].
+export function quick(search, id, node) {
+  if (!search.mine) return [];
+  const { hold, more } = offers(search, id, node), pinned = search.pinned.includes(id);
+  const usable = search.candidates[id].finished && !isRunning(search) && search.pictures > 1 && id !== search.result[0];
+  return [
+    ...(usable ? [{ key: "u", label: "Use", title: "Makes it the node's result, and runs the rest of the workflow with it", act: ["use"] }] : []),
+    ...(hold && more.length ? [{ key: "v", label: "Vary", title: more[0].title, act: more[0].act }] : []),
+    { key: "p", label: pinned ? "★" : "☆", title: pinned ? "Unpin" : "Keep in front", act: ["pin", !pinned] },
+  ];
+}
+
 function like(search, node) {
   const count = search.pictures > 1 ? `${search.pictures} pictures` : "pictures";
   return [

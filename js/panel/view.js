@@ -7,6 +7,7 @@ import { drawFoot } from "./foot.js";
 import { layout, moved, scrolledTo } from "./grid.js";
 import { drawDoing, drawMaking } from "./making.js";
 import { OTHERS, holding } from "./offers.js";
+import { drawQuick, pressedQuick } from "./quick.js";
 import { buildProblem, drawProblem } from "./problem.js";
 import { bestOf, headline, isJudged, isRunning, isWorse, ordered, progressOf, statusText } from "./search.js";
 import { idleText, waitingText } from "./states.js";
@@ -28,7 +29,7 @@ function build(view, dialog) {
   view.status = make("span", "ns-status", { ariaLive: "polite" });
   view.finish = button("Finish now", "Take the best so far as the result", () => actions.steer("finish"));
   view.pause = button("Pause", "", () => actions.steer(view.search.status === "paused" ? "continue" : "pause"));
-  view.queue = button("", "Make the chosen picture the node's result", () => actions.queue(), "ns-go");
+  view.queue = button("", "Make the chosen picture the node's result, and run the rest of the workflow with it", () => actions.queue(), "ns-go");
   view.undo = button("Undo", "Back to what was there", () => actions.unchoose());
   view.held = make("b");
   view.heldText = make("span");
@@ -135,7 +136,7 @@ function drawIdle({ idle, search, band, problem }, waiting) {
 // A chosen picture is not the result yet: the way there, and back.
 function drawChoice({ queue, undo, chosen }) {
   queue.hidden = undo.hidden = chosen < 0;
-  set(queue, `Queue #${chosen}`);
+  set(queue, `Use #${chosen}`);
 }
 
 // Of a list or a loop: which of its searches is in sight.
@@ -162,6 +163,7 @@ function arrange(view) {
   view.above = drawMaking(view, GAP);
   view.space.style.height = `${view.layout.height}px`;
   drawCells(view);
+  drawQuick(view, view.hovered);
   drawCompare(view);
   drawFoot(view);
 }
@@ -169,6 +171,7 @@ function arrange(view) {
 function hover(view, id) {
   if (id === view.hovered) return;
   view.hovered = id;
+  drawQuick(view, id);
   drawFoot(view);
 }
 
@@ -197,9 +200,7 @@ function keyed(view, event) {
     focus(view, view.order[index]);
   } else if (event.key === "Enter" || event.key === " ") {
     if (view.focused >= 0) pick(view, view.focused);
-  } else if (event.key === "p") {
-    if (view.focused >= 0 && view.search.mine) view.actions.pin(view.focused, !view.search.pinned.includes(view.focused));
-  } else return;
+  } else if (!pressedQuick(view, view.focused, event.key)) return;
   event.preventDefault();
   event.stopPropagation(); // in the page arrows move the node
 }

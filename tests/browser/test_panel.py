@@ -73,7 +73,7 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
     with page.raw.expect_response(
         lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
     ) as queued:
-        press(page, f"Queue #{other['id']}")
+        press(page, f"Use #{other['id']}")
     chosen = page.wait(queued.value.json()["prompt_id"])
     assert chosen.ok, chosen.error
     status(page, "Done: ")
@@ -81,6 +81,22 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
     assert (state["search"], state["result"]) == (before["search"], [other["id"]])
     assert state["candidates"] == before["candidates"], "the search stays in sight"
     assert page.raw.locator(".ns-cell.ns-best").get_attribute("data-id") == str(other["id"])
+
+    (best,) = before["result"]
+    page.raw.locator(f".ns-cell[data-id='{best}']").hover(timeout=WAIT)
+    with page.raw.expect_response(
+        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+    ) as queued:
+        page.raw.locator(".ns-quick button", has_text="Use").click(timeout=WAIT / 8)
+    assert page.wait(queued.value.json()["prompt_id"]).ok
+    assert search_on_server(page)["result"] == [best], "one click uses a picture"
+    page.raw.locator(f".ns-cell[data-id='{other['id']}']").hover(timeout=WAIT)
+    with page.raw.expect_response(
+        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+    ) as queued:
+        page.raw.locator(".ns-quick button", has_text="Use").click(timeout=WAIT / 8)
+    chosen = page.wait(queued.value.json()["prompt_id"])
+    assert chosen.ok, chosen.error
 
     with page.raw.expect_response(lambda answer: "/control?" in answer.url) as forgotten:
         page.raw.evaluate(

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { counted, describe, isWalk, shortModel } from "../../js/book/entries.js";
-import { holding, offers } from "../../js/panel/offers.js";
+import { holding, offers, quick } from "../../js/panel/offers.js";
 
 const search = (more = {}) => ({ status: "done", pictures: 8, candidates: [{ finished: true, seed: "5" }, { finished: true, seed: null }, { finished: false, seed: "6" }], ...more });
 const node = { converts: true, starts: true, judged: true, replays: false };
@@ -71,4 +71,16 @@ test("a walk is told from a noise, and what is no recipe is neither", () => {
 test("noises are counted", () => {
   assert.equal(counted(1, ""), "1 noise");
   assert.equal(counted(3, "red"), "3 noises found");
+});
+
+test("one click uses or varies a finished picture once the search is over, and pins it at any time", () => {
+  const node = { converts: true, starts: true, judged: true, replays: false };
+  const search = { mine: true, status: "done", pictures: 8, pinned: [1], result: [0], candidates: [
+    { id: 0, finished: true, seed: "5" }, { id: 1, finished: true, seed: "6" }, { id: 2, finished: false, seed: "7" }] };
+  const labels = (id, more = {}) => quick({ ...search, ...more }, id, node).map(({ label }) => label);
+  assert.deepEqual(labels(0), ["Vary", "☆"], "it is the result already");
+  assert.deepEqual(labels(1), ["Use", "Vary", "★"]);
+  assert.deepEqual(labels(2), ["☆"], "a draft is no result");
+  assert.deepEqual(labels(1, { status: "running" }), ["★"]);
+  assert.deepEqual(labels(1, { mine: false }), []);
 });
