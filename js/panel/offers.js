@@ -21,7 +21,7 @@ export function quick(search, id, node) {
   const usable = search.candidates[id].finished && !isRunning(search) && search.pictures > 1 && id !== search.result[0];
   return [
     ...(usable ? [{ key: "u", label: "Use", title: "Makes it the node's result, and runs the rest of the workflow with it", act: ["use"] }] : []),
-    ...(hold && more.length ? [{ key: "v", label: "Vary", title: more[0].title, act: more[0].act }] : []),
+    ...(hold && more.length ? [{ key: "v", label: "≈", title: more[0].title, act: more[0].act }] : []),
     { key: "p", label: pinned ? "★" : "☆", title: pinned ? "Unpin" : "Keep in front", act: ["pin", !pinned] },
   ];
 }

@@ -81,7 +81,7 @@ function listen(view) {
     if (!event.ctrlKey && view.scroller.contains(event.target)) event.stopPropagation();
   }, { passive: true });
   view.root.addEventListener("keydown", (event) => keyed(view, event));
-  const at = (event) => Number(event.target.closest?.(".ns-cell")?.dataset.id ?? -1);
+  const at = (event) => idAt(event.target.closest?.(".ns-cell"));
   view.scroller.addEventListener("pointermove", (event) => hover(view, at(event)));
   view.scroller.addEventListener("pointerleave", () => hover(view, -1));
   view.scroller.addEventListener("click", (event) => {
@@ -89,6 +89,8 @@ function listen(view) {
     if (at(event) >= 0) pick(view, at(event));
   });
 }
+
+const idAt = (cell) => Number(cell?.dataset.id ?? -1);
 
 function show(view, search, { place = 1, of = 1, chosen = -1, held = -1, replaying = false, varying = false, earlier = "", waiting = null, failed = null, node = NODE }) {
   const another = search?.search !== view.search?.search;
@@ -163,6 +165,7 @@ function arrange(view) {
   view.above = drawMaking(view, GAP);
   view.space.style.height = `${view.layout.height}px`;
   drawCells(view);
+  view.hovered = idAt(view.scroller.querySelector(".ns-cell:hover")); // another picture may have come under the pointer
   drawQuick(view, view.hovered);
   drawCompare(view);
   drawFoot(view);

@@ -89,6 +89,7 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
     ) as queued:
         page.raw.locator(".ns-quick button", has_text="Use").click(timeout=WAIT / 8)
     assert page.wait(queued.value.json()["prompt_id"]).ok
+    page.raw.wait_for_selector(f".ns-cell.ns-best[data-id='{best}']", timeout=WAIT)
     assert search_on_server(page)["result"] == [best], "one click uses a picture"
     page.raw.locator(f".ns-cell[data-id='{other['id']}']").hover(timeout=WAIT)
     with page.raw.expect_response(
