@@ -65,10 +65,15 @@ CARDS = {
 HALF = (3 + 2) * 2**-10
 
 
-def rounding(exact: float) -> float:
-    """What a test that asks for `exact` in 32-bit floats asks for on the card that the tests run on."""
+def rounding(exact: float, largest: float = 1.0) -> float:
+    """What a test that asks for `exact` in 32-bit floats asks for on the card that the tests run on.
+
+    Args:
+        exact: The largest difference.
+        largest: The largest value, where the difference is not a share of it.
+    """
     name = os.environ.get(VARIABLE)
-    return exact if not name or CARDS[name].precise else max(exact, HALF)
+    return exact if not name or CARDS[name].precise else max(exact, HALF * largest)
 
 
 class OnCard(Tensor):

@@ -20,6 +20,7 @@ def test_dev_knows_every_card():
 def test_only_the_card_in_16_bits_has_tolerances_of_its_own(monkeypatch, name):
     monkeypatch.setenv(VARIABLE, name)
     assert rounding(1e-5) == (HALF if name == "half" else 1e-5) and rounding(0.1) == 0.1
+    assert rounding(1e-4, 100) == (100 * HALF if name == "half" else 1e-4)
 
 
 def test_what_is_moved_there_is_there_and_comes_back_the_same(card):
