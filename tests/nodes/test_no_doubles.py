@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from noise_search.search.noise import fresh, materialize, mix
 from noise_search.tests.card import CARDS, DEVICE, VARIABLE, Card
 from noise_search.tests.nodes import card_searches
 from noise_search.tests.nodes.graphs import Brightness
@@ -68,6 +69,13 @@ def test_with_gpu_only_different_winners_are_chosen_without_64_bit_floats(host):
         apart = pictures.distances([pictures.look_of(image.to(DEVICE)) for image in images])
         found = choose(scores, apart, 3)
     assert found == choose(scores, pictures.distances([pictures.look_of(image) for image in images]), 3)
+
+
+def test_a_noise_under_a_mask_of_the_card_is_mixed_on_the_cpu():
+    mask, noises = torch.rand(1, 1, 8, 8, generator=torch.Generator().manual_seed(1)), [mix(fresh(1), 2, 0.5, "soft")]
+    with Card(CARDS["gpu-only-no-doubles"]):
+        (found,) = materialize(noises, [(4, 8, 8)], {"soft": (mask.to(DEVICE),)})
+    assert torch.equal(found, materialize(noises, [(4, 8, 8)], {"soft": (mask,)})[0])
 
 
 @pytest.mark.parametrize("judge", [Brightness(), *map(Motion, QUANTITIES)], ids=lambda judge: judge.card.name)
