@@ -96,6 +96,9 @@ def on_a_card(tmp_path, card):
     return json.loads((base / card_searches.FOUND).read_text())
 
 
+@pytest.mark.skipif(
+    os.environ.get(VARIABLE) == "half", reason="what this process computes in 16 bits is another search"
+)
 def test_whole_searches_with_gpu_only_and_without_64_bit_floats_find_what_the_cpu_finds(
     host, judge, folder, open_clip, tmp_path
 ):
