@@ -295,7 +295,7 @@ def _mixed(z: Tensor, xi: Tensor, rho: float, mask: Tensor | None, band: Band) -
     if mask is None:
         moved = math.sqrt(1 - share * share) * z + share * xi
         return moved if band == WHOLE else z + in_band(moved - z, band)
-    part = mask.double().cpu() * share  # per element, so that a soft mask keeps the variance as well
+    part = mask.cpu().double() * share  # per element, so that a soft mask keeps the variance as well
     return (1 - part * part).sqrt().float() * z + part.float() * xi
 
 

@@ -5,11 +5,20 @@ operations on tensors of two devices, numpy of a tensor on the card, random numb
 and, on cards as Apple's and Intel's, 64-bit floats. Speed means nothing. What torch's own Python functions do inside is
 not looked at, only what goes in and comes out; threads that did not enter the card see plain tensors.
 
-`python dev.py test --card NAME` runs tests with it.
+`python dev.py test --card NAME` runs tests with it:
+
+| NAME | what it stands for | results |
+|---|---|---|
+| no-doubles | Apple's, Intel's, DirectML: no 64-bit floats | the CPU's |
+| gpu-only | NVIDIA's and AMD's with `--gpu-only`: latents and pictures stay there, files and masks do not | the CPU's |
+| gpu-only-no-doubles | both at once; three whole searches on it are in every run | the CPU's |
+| half | no 64-bit floats; models and judges in 16 bits, where the host chooses them | within `HALF` |
+| small | less memory than most toy models take: they push each other out, or load in parts | the CPU's |
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -48,6 +57,23 @@ CARDS = {
     "half": Kind(precise=False),
     "small": Kind(doubles=True, room=2_000_000),  # less than most toy models take
 }
+
+# What float16 may change where 32 bits change nothing to speak of, as a share of the largest value. Another batch, or
+# a walk that is cut, adds up in another order, so that a number of 11 bits is rounded the other way: by 2**-10 of it.
+# Guidance of 3 takes three times one output of the model and two times the other. More steps do not add to that, as
+# each moves by its share of the way only; and what is rounded inside the model is many small numbers that average out.
+HALF = (3 + 2) * 2**-10
+
+
+def rounding(exact: float, largest: float = 1.0) -> float:
+    """What a test that asks for `exact` in 32-bit floats asks for on the card that the tests run on.
+
+    Args:
+        exact: The largest difference.
+        largest: The largest value, where the difference is not a share of it.
+    """
+    name = os.environ.get(VARIABLE)
+    return exact if not name or CARDS[name].precise else max(exact, HALF * largest)
 
 
 class OnCard(Tensor):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from noise_search import dev
-from noise_search.tests.card import CARDS, DEVICE, Card, Generator, Kind, OnCard
+from noise_search.tests.card import CARDS, DEVICE, HALF, VARIABLE, Card, Generator, Kind, OnCard, rounding
 
 
 @pytest.fixture
@@ -14,6 +14,13 @@ def card():
 
 def test_dev_knows_every_card():
     assert set(CARDS) == set(dev.CARDS)
+
+
+@pytest.mark.parametrize("name", [*CARDS, ""])
+def test_only_the_card_in_16_bits_has_tolerances_of_its_own(monkeypatch, name):
+    monkeypatch.setenv(VARIABLE, name)
+    assert rounding(1e-5) == (HALF if name == "half" else 1e-5) and rounding(0.1) == 0.1
+    assert rounding(1e-4, 100) == (100 * HALF if name == "half" else 1e-4)
 
 
 def test_what_is_moved_there_is_there_and_comes_back_the_same(card):

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from noise_search.tests.card import rounding
 from noise_search.tests.families.matrix import FAMILIES, NOT_SAMPLED, SEARCHES, Prompts, far, streams, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "families.md"
 README = Path(__file__).parents[2] / "README.md"
-SAME = 2e-4  # of the largest value: what batching and cutting change in four steps
+SAME = rounding(2e-4)  # of the largest value: what batching and cutting change in four steps
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """Noise Search with something connected to its seed output: a file name, a text, a KSampler."""
 
-import torch
+from noise_search.tests.card import rounding
 from noise_search.tests.nodes.graphs import KSAMPLER, SOURCES, drop_in, kept, run
+from noise_search.tests.nodes.test_rollout import far
 from noise_search.tests.nodes.test_videos_in_nodes import bright  # noqa: F401 (a fixture)
 
 JUDGED = {"v": {"class_type": "ToyValue", "inputs": {"name": "v"}}}
@@ -20,7 +21,7 @@ def stock(seed):
 def test_a_ksampler_that_takes_the_seed_makes_the_winners_latent(host, bright):  # noqa: F811
     found = run(host, drop_in(**SETTINGS), JUDGED, kept("2", "latent", "seed", "trace"), stock(["2", 2]))
     assert {trial.how for trial in found.trace.trials} == {"own seed", "random"} and len(found.trace.trials) == 8
-    torch.testing.assert_close(found.stock["samples"], found.latent["samples"], rtol=0, atol=1e-5)
+    assert far(found.stock["samples"], found.latent["samples"]) < rounding(1e-5)
     assert any("Something is connected to seed" in text for text in found.ui["2"]["text"])
 
 

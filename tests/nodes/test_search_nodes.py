@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from noise_search.tests.card import rounding
 from noise_search.tests.nodes.graphs import (
     KSAMPLER,
     SOURCES,
@@ -21,6 +22,7 @@ from noise_search.tests.nodes.graphs import (
     run,
     searched,
 )
+from noise_search.tests.nodes.test_rollout import far
 
 
 def test_without_a_verifier_the_own_seed_passes_and_every_picture_is_shown(host):
@@ -44,7 +46,7 @@ def test_without_a_verifier_the_result_is_the_stock_ksamplers(host):
     }
     keep_stock = {"ks": {"class_type": "ToyKeep", "inputs": {"value": ["3", 0], "name": "stock"}}}
     found = run(host, drop_in(), {"3": stock}, kept("2", "latent"), keep_stock)
-    assert torch.allclose(found.latent["samples"], found.stock["samples"], atol=1e-5)
+    assert far(found.latent["samples"], found.stock["samples"]) < rounding(1e-5)
 
 
 @pytest.mark.parametrize("kind", ["RandomSearch", "ZeroOrderSearch"])
@@ -81,7 +83,7 @@ def test_a_random_winner_is_a_seed_for_the_stock_ksampler(host, judge):
     keep_stock = {"ks": {"class_type": "ToyKeep", "inputs": {"value": ["3", 0], "name": "stock"}}}
     found = run(host, judge(Brightness()), searched(), {"3": stock}, kept("2", "latent", "seed"), keep_stock)
     assert found.seed != 5 and found.seed < 2**50
-    assert torch.allclose(found.latent["samples"], found.stock["samples"], atol=1e-5)
+    assert far(found.latent["samples"], found.stock["samples"]) < rounding(1e-5)
 
 
 @pytest.mark.parametrize("sampler", ["euler", "euler_ancestral"])
@@ -113,7 +115,7 @@ def test_a_winners_noise_gives_the_same_picture_in_the_stock_custom_sampler(host
         host, judge(Brightness()), searched(kind, pictures=12, sampler=sampler), stock, kept("2", "latent", "trace")
     )
     assert kind == "RandomSearch" or found.trace.best()[0].how in ("neighbor", "random", "own seed")
-    assert torch.allclose(found.latent["samples"], found.stock["samples"], atol=1e-5)
+    assert far(found.latent["samples"], found.stock["samples"]) < rounding(1e-5)
 
 
 @pytest.mark.parametrize("kind", ["RandomSearch", "ZeroOrderSearch"])
@@ -264,7 +266,8 @@ def live_latents():
     return sum(storages.values()) / (16 * 8 * 8 * 4)
 
 
-def test_live_pictures_never_exceed_the_kept_ones_and_one_chunk(host, judge):
+def test_live_pictures_never_exceed_the_kept_ones_and_one_chunk(host, judge, store_off):
+    """With the store, some may wait to be written as well: `background.py` limits these."""
     alive = []
 
     class Counting(Brightness):

@@ -7,6 +7,7 @@ import time
 
 import pytest
 import torch
+from noise_search.tests.card import rounding
 from noise_search.tests.nodes.test_verifier_nodes import Toy, bright, keep, pictures, score, value
 from noise_search.tests.verifiers.fake_server import (
     Answer,
@@ -63,7 +64,7 @@ def test_a_model_from_the_folder_judges_as_it_does_outside_the_host(host, folder
     assert result.ok, result.error
     expected = VlmScore(LocalChat.load(folder / "tiny vlm")).measure(batch.movedim(-1, 1), "a red cube")[:, 0]
     torch.testing.assert_close(
-        torch.tensor(result.kept["scores"]), expected.sort(descending=True).values, rtol=0, atol=1e-4
+        torch.tensor(result.kept["scores"]), expected.sort(descending=True).values, rtol=0, atol=rounding(1e-4)
     )
     moved = host.run(judged(host, batch, path=str(folder / "tiny vlm")))
     assert moved.ok and moved.kept["scores"] == result.kept["scores"]

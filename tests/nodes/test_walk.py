@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from noise_search.tests.card import rounding
 from noise_search.tests.nodes.test_rollout import FAMILIES, SEEDS, SETTINGS, far
 
 STEPS = 6
@@ -67,7 +68,7 @@ def test_a_walk_cut_twice_ends_where_the_uncut_one_does(host, walkers, paths, fr
     walker = walkers(family, batch=2)
     candidates = [fresh(seed) for seed in SEEDS[:2]]
     cut = [cut_at(paths, candidate, walker.levels, 2, 4) for candidate in candidates]
-    assert far(ends(host, walker, cut), ends(host, walkers(family), candidates)) < 1e-5
+    assert far(ends(host, walker, cut), ends(host, walkers(family), candidates)) < rounding(1e-5)
     assert not walker.replaced
 
 
@@ -81,7 +82,7 @@ def test_a_walk_under_any_mask_that_is_cut_ends_where_the_uncut_one_does(
     walker = walkers(family, latent=latent, patch=PATCHES[patch])
     uncut = ends(host, walkers(family, latent=latent, patch=PATCHES[patch]), [fresh(SEEDS[0])])
     for places in ((3,), (2, 4)):
-        assert far(ends(host, walker, [cut_at(paths, fresh(SEEDS[0]), walker.levels, *places)]), uncut) < 1e-5
+        assert far(ends(host, walker, [cut_at(paths, fresh(SEEDS[0]), walker.levels, *places)]), uncut) < rounding(1e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -92,7 +93,7 @@ def test_a_walk_under_a_mask_that_is_noised_again_and_cut_ends_where_the_uncut_o
     walker = walkers(family, latent=masked(tiny(family).shape, "gradient"), batch=2, patch=PATCHES[patch])
     again = [paths.renoise(paths.Path(fresh(seed), walker.levels), walker.levels[2:], seed=5) for seed in SEEDS[:2]]
     cut = [paths.Path(paths.Path(one.parent, walker.levels[2:4], one.seed), walker.levels[3:]) for one in again]
-    assert far(ends(host, walker, cut), ends(host, walker, again)) < 1e-5
+    assert far(ends(host, walker, cut), ends(host, walker, again)) < rounding(1e-5)
 
 
 def test_noise_that_is_added_again_is_on_what_the_mask_keeps_too(host, tiny, walkers, paths, fresh):
@@ -126,7 +127,7 @@ def test_a_cut_walk_under_a_mask_goes_on_from_what_the_store_kept(host, tiny, wa
     expected = ends(host, walker, [paths.Path(parent, walker.levels[3:])])
     kept = host.call(walker.state_of, parent)
     walker.states = {parent.key: memo.particles(memo.record(*memo.tensors_of(kept), 1))[0]}
-    assert far(ends(host, walker, [paths.Path(parent, walker.levels[3:])]), expected) < 1e-5
+    assert far(ends(host, walker, [paths.Path(parent, walker.levels[3:])]), expected) < rounding(1e-5)
 
 
 def test_a_pair_of_models_under_a_mask_is_not_cut(host, tiny):
@@ -206,7 +207,7 @@ def test_a_stirred_walk_does_not_depend_on_its_batch_and_repeats_from_its_seed(h
 
     batched, alone = walkers(family, batch=3), walkers(family, batch=1)
     found = ends(host, batched, walks(batched.levels, (11, 12, 13)))
-    assert far(found, ends(host, alone, walks(alone.levels, (11, 12, 13)))) < 1e-5
+    assert far(found, ends(host, alone, walks(alone.levels, (11, 12, 13)))) < rounding(1e-5)
     assert far(found[:1], found[1:2]) > 1e-3  # other seeds, other pictures
 
 
@@ -216,7 +217,7 @@ def test_a_stirred_walk_without_stirring_is_the_ode(host, walkers, paths, fresh,
     start = host.call(walker.rollout.start, [fresh(1)])
     sigmas = walker.rollout.sampling.sigmas
     stirred = host.call(walker.rollout.advance, start, sigmas, module.stirred(0.0, [1], walker.rollout.sampling))
-    assert far(stirred.x0, ends(host, walkers(family), [fresh(1)])) < 1e-5
+    assert far(stirred.x0, ends(host, walkers(family), [fresh(1)])) < rounding(1e-5)
 
 
 @pytest.mark.parametrize("family", ["sd3", "sd15"])
@@ -228,7 +229,7 @@ def test_a_stirred_step_mixes_fresh_noise_by_its_angle(host, walkers, paths, fre
     generator = torch.Generator().manual_seed(11)
     _, xi = (torch.randn(plain.eps.shape, generator=generator) for _ in range(2))
     angle = eta * math.pi / 2
-    assert far(stirred.x0, plain.x0) < 1e-5
+    assert far(stirred.x0, plain.x0) < rounding(1e-5)
     assert far(stirred.eps, math.cos(angle) * plain.eps + math.sin(angle) * xi) < 1e-4
 
 
@@ -239,10 +240,9 @@ def test_a_sampler_that_cannot_be_cut_is_replaced_where_it_is_cut_and_only_there
     assert torch.equal(whole, ends(host, walkers("sd3", sampler), [fresh(1)])) and not walker.replaced
     refined = ends(host, walker, [paths.renoise(paths.Path(fresh(1), walker.levels), walker.levels[3:], seed=2)])
     assert refined.isfinite().all() and not walker.replaced
-    assert (
-        far(ends(host, walker, [cut_at(paths, fresh(1), walker.levels, 3)]), ends(host, walkers("sd3"), [fresh(1)]))
-        < 1e-5
-    )
+    assert far(
+        ends(host, walker, [cut_at(paths, fresh(1), walker.levels, 3)]), ends(host, walkers("sd3"), [fresh(1)])
+    ) < rounding(1e-5)
     assert walker.replaced
 
 
@@ -270,7 +270,7 @@ def test_walks_that_differ_are_measured_in_one_round_in_the_order_of_asking(host
     ]
     found = ends(host, walker, asked)
     single = torch.cat([ends(host, walkers("sd3"), [one]) for one in asked])
-    assert far(found, single) < 1e-5
+    assert far(found, single) < rounding(1e-5)
 
 
 def test_out_of_memory_on_a_walk_halves_the_batch_and_loses_nothing(host, walkers, paths, fresh, monkeypatch):
@@ -342,11 +342,10 @@ def test_under_a_controlnet_a_batch_equals_the_stock_ksampler_and_a_cut_walk_the
     ]
     candidates, walker = [fresh(seed) for seed in SEEDS[:2]], controlled_walker(host, tiny, batch=2)
     whole = ends(host, walker, candidates)
-    assert far(whole, torch.cat(stock)) < 1e-5
-    assert (
-        far(ends(host, walker, [cut_at(paths, candidate, walker.levels, 2, 4) for candidate in candidates]), whole)
-        < 1e-5
-    )
+    assert far(whole, torch.cat(stock)) < rounding(1e-5)
+    assert far(
+        ends(host, walker, [cut_at(paths, candidate, walker.levels, 2, 4) for candidate in candidates]), whole
+    ) < rounding(1e-5)
     assert far(whole, ends(host, walkers("sd15"), candidates)) > 1e-3  # the ControlNet does something
 
 
@@ -366,7 +365,7 @@ def test_a_model_that_predicts_v_is_cut_and_noised_again_like_the_others(host, t
     )
     walker = host.part("nodes.host.engine.walker").Walker(host.part("nodes.host.engine.rollout").Rollout(setup))
     cut = cut_at(paths, fresh(1), walker.levels, 2, 4)
-    assert far(ends(host, walker, [cut]), ends(host, walker, [fresh(1)])) < 1e-5
+    assert far(ends(host, walker, [cut]), ends(host, walker, [fresh(1)])) < rounding(1e-5)
     assert (
         ends(host, walker, [paths.renoise(paths.Path(fresh(1), walker.levels), walker.levels[3:], seed=2)])
         .isfinite()
