@@ -9,13 +9,13 @@ import { asPage, ask, giveId, nodeOf, nodesIn, openDialog, pageId, rootGraph, se
 import { EMPTY, shownOf, turned, withSearch } from "./panel/run.js";
 import { listenForSaved } from "./panel/saving.js";
 import { isRunning, merge, resultOf } from "./panel/search.js";
+import { HEIGHT, IDLE_HEIGHT, WIDTH } from "./panel/sizes.js";
 import { canStart, isVarying, stopVarying } from "./panel/start.js";
 import { createView } from "./panel/view.js";
 import { isLinked, setValue, typedInto, widgetOf } from "./panel/wiring.js";
 
 const TRACE = "NOISE_SEARCH_TRACE"; // nodes/sockets.py
 const ROOT = ADDRESSES.searches;
-const [IDLE_HEIGHT, HEIGHT, WIDTH] = [64, 540, 400];
 const panels = new WeakMap(); // node -> { run, search, chosen, held, before, earlier, views }
 let asked = ""; // the page's name when it asked last
 const elsewhere = watchElsewhere({ root: ROOT, list: "searches", concerns: (node) => panels.has(node) && !panels.get(node).search?.mine, show: showOthers });
