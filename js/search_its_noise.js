@@ -23,11 +23,11 @@ app.registerExtension({
 
 const hasSampler = (item) => Boolean(item?.inputs) && samplersIn([item]).length > 0;
 
-// A node that needs no more room when its panel has pictures: growing later would be another step for Ctrl+Z.
+// A node in the size that it keeps: another one later would be another step for Ctrl+Z. The panel will have pictures, and Nodes 2.0 has whole pixels.
 function create(type) {
   const node = LiteGraph.createNode(type);
-  const panel = widgetOf(node, "noise_search_panel");
-  if (panel) node.setSize([node.size[0], node.computeSize()[1] + HEIGHT - IDLE_HEIGHT]);
+  const [width, height] = node.size;
+  node.setSize([Math.ceil(width), Math.ceil(widgetOf(node, "noise_search_panel") ? node.computeSize()[1] + HEIGHT - IDLE_HEIGHT : height)]);
   return node;
 }
 

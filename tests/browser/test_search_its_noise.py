@@ -121,9 +121,12 @@ def toasts(page) -> str:
 
 
 def press(page, keys: str) -> None:
+    """A key for the canvas, and what it does to the graph."""
     page.raw.evaluate("() => document.activeElement?.blur?.()")
+    page.raw.evaluate("() => { window.before = app.rootGraph.nodes[0]; }")
     page.raw.keyboard.press(keys)
-    page.raw.wait_for_timeout(500)
+    page.raw.wait_for_function("() => window.before !== app.rootGraph.nodes[0]", timeout=WAIT)  # made anew
+    page.raw.wait_for_timeout(300)
 
 
 MADE = {
