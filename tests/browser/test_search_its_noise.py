@@ -156,3 +156,91 @@ def test_three_clicks_search_the_noise_of_a_sampler_and_ctrl_z_takes_it_back(pag
     press(page, "Control+y")
     assert page.prompt() == after
     assert complaints(page) == []
+
+
+INSIDE = """(kinds) => {
+    const inside = app.graph.nodes.filter(({ type }) => kinds.includes(type));
+    app.canvas.graph.convertToSubgraph(new Set(inside));
+    app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
+}"""
+OUTSIDE = "() => app.graph.nodes.find(({ subgraph }) => subgraph).inputs.map(({ name }) => name)"
+
+
+@BOTH
+def test_a_subgraph_node_searches_the_noise_of_the_sampler_in_it_and_shows_what_an_artist_needs(page):
+    load(page, plain(720 + page.vue))
+    page.raw.evaluate(INSIDE, [["KSampler"]][0])
+    before, shown = page.prompt(), page.raw.evaluate(OUTSIDE)
+    stock = picture(page, page.wait(page.queue()))
+    search_its_noise(page, "")
+    assert "NoiseSearch" in types(page) and "KSampler" not in types(page)
+    assert set(page.raw.evaluate(OUTSIDE)) - set(shown) == {"vae", "pictures", "verifier", "recipe"}
+    after = page.prompt()
+    page.raw.screenshot(path=f"/tmp/ex/shot_subgraph_{page.vue}.png")
+    assert abs(picture(page, run(page)) - stock).max() <= 1
+    press(page, "Control+z")
+    assert page.prompt() == before and page.raw.evaluate(OUTSIDE) == shown
+    press(page, "Control+y")
+    assert page.prompt() == after
+    assert complaints(page) == []
+
+
+def test_a_second_pass_becomes_a_part_of_the_setup_and_the_own_picture_is_the_same(page):
+    load(page, two_passes(740))
+    stock = picture(page, page.wait(page.queue()))
+    search_its_noise(page, "KSampler")
+    assert {"SamplingSetup", "SamplingSetupSecondStage", "RandomSearch"} <= types(page)
+    assert not types(page) & {"KSampler", "LatentUpscaleBy"}
+    assert abs(picture(page, run(page)) - stock).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("turn", "why"),
+    [
+        ({"denoise": 1.0, "kind": "second"}, "goes on from KSampler (Advanced) and draws no noise of its own"),
+        ({"kind": "none"}, "it adds no noise"),
+    ],
+    ids=["second half", "no noise"],
+)
+def test_a_sampler_that_draws_no_noise_is_refused_by_name_and_left_alone(page, turn, why):
+    graph = pair(750) if turn["kind"] == "second" else advanced(751)
+    if turn["kind"] == "none":
+        (name,) = (name for name, one in graph.items() if one["class_type"] == "RandomNoise")
+        graph[name] = node("DisableNoise")
+    load(page, graph)
+    before = page.prompt()
+    kind = "KSamplerAdvanced" if turn["kind"] == "second" else "SamplerCustomAdvanced"
+    if turn["kind"] == "second":  # the first of them is out of the way of the click
+        page.raw.evaluate("() => app.graph._nodes.reverse()")
+    search_its_noise(page, kind)
+    said = toasts(page)
+    assert "stays as it is" in said and why in said
+    assert page.prompt() == before
+
+
+@pytest.mark.parametrize("where", ["here", "in a subgraph"])
+def test_to_ksampler_brings_the_stock_sampler_back_with_its_node_and_its_links(page, where):
+    load(page, plain(760 + len(where)))
+    if where != "here":
+        page.raw.evaluate(INSIDE, ["KSampler"])
+    before = page.prompt()
+    shown = page.raw.evaluate(OUTSIDE) if where != "here" else []
+    page.raw.evaluate("() => app.extensionManager.command.execute('noise_search.search_workflow')")
+    assert "NoiseSearch" in types(page)
+    page.raw.evaluate(BACK)
+    assert page.prompt() == before
+    assert where == "here" or page.raw.evaluate(OUTSIDE) == shown, "what it was shown by is gone as well"
+    assert complaints(page) == []
+
+
+BACK = """async () => {
+    const { replace } = await import("/extensions/noise-search/panel/ksampler.js");
+    const holder = app.graph.nodes.find(({ subgraph }) => subgraph), { nodes } = holder?.subgraph ?? app.graph;
+    const search = nodes.find(({ type }) => type === "NoiseSearch"), seed = search.widgets.find(({ name }) => name === "seed").value;
+    replace(search, seed, (type) => LiteGraph.createNode(type), app.rootGraph);
+}"""
+
+
+def test_a_workflow_without_a_sampler_says_so(page):
+    page.raw.evaluate("() => app.extensionManager.command.execute('noise_search.search_workflow')")
+    assert "There is no sampler in this workflow" in toasts(page)
