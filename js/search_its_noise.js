@@ -1,13 +1,14 @@
 // "Search its noise": puts a search in the place of a sampler, from the node's menu, from the toolbox above a selected node, or for a whole workflow.
 import { app } from "../../scripts/app.js";
 import { asOneStep, rootGraph, show, tell } from "./panel/page.js";
+import { HEIGHT, IDLE_HEIGHT } from "./panel/sizes.js";
+import { widgetOf } from "./panel/wiring.js";
 import { searchNoise } from "./swap/all.js";
 import { samplersIn } from "./swap/plan.js";
 
 const LABEL = "Search its noise";
 const ONE = "noise_search.search_its_noise";
 const EVERY = "noise_search.search_workflow";
-const create = (type) => LiteGraph.createNode(type);
 
 app.registerExtension({
   name: "noise_search.search_its_noise",
@@ -21,6 +22,14 @@ app.registerExtension({
 });
 
 const hasSampler = (item) => Boolean(item?.inputs) && samplersIn([item]).length > 0;
+
+// A node in the size that it keeps: another one later would be another step for Ctrl+Z. The panel will have pictures, and Nodes 2.0 has whole pixels.
+function create(type) {
+  const node = LiteGraph.createNode(type);
+  const [width, height] = node.size;
+  node.setSize([Math.ceil(width), Math.ceil(widgetOf(node, "noise_search_panel") ? node.computeSize()[1] + HEIGHT - IDLE_HEIGHT : height)]);
+  return node;
+}
 
 function search(nodes) {
   const { made, refused, notes } = asOneStep(() => searchNoise(nodes, create, rootGraph()));

@@ -10,6 +10,7 @@ import { watchQueue } from "./panel/queue.js";
 import { EMPTY, shownOf, turned, withSearch } from "./panel/run.js";
 import { listenForSaved } from "./panel/saving.js";
 import { isRunning, merge, resultOf } from "./panel/search.js";
+import { HEIGHT, IDLE_HEIGHT, PROBLEM_HEIGHT, WIDTH } from "./panel/sizes.js";
 import { canStart, isVarying, stopVarying } from "./panel/start.js";
 import { tilesOf, withTiles } from "./panel/tiles.js";
 import { createView } from "./panel/view.js";
@@ -17,7 +18,6 @@ import { isLinked, setValue, typedInto, widgetOf } from "./panel/wiring.js";
 
 const TRACE = "NOISE_SEARCH_TRACE"; // nodes/sockets.py
 const ROOT = ADDRESSES.searches;
-const [IDLE_HEIGHT, PROBLEM_HEIGHT, HEIGHT, WIDTH] = [64, 220, 540, 400];
 const panels = new WeakMap(); // node -> { run, search, chosen, held, before, earlier, views, waiting, failed, coming, passed }
 let asked = ""; // the page's name when it asked last
 let queue;

@@ -1,5 +1,5 @@
 // Carries a plan out: makes nodes, takes links over, removes what is replaced. Imports only what imports nothing, so Node can test it.
-import { linkOf, ownTitle, plug, setWidget, slot, widgetOf } from "../panel/wiring.js";
+import { linkOf, ownTitle, plug, slot, widgetOf } from "../panel/wiring.js";
 import { SHOWN, broughtIn, hideUnused, showOutside } from "./outside.js";
 import { moves } from "./room.js";
 import { holdersOf } from "./walk.js";
@@ -29,6 +29,7 @@ export function carryOut({ sampler, made, last, removed, rewired = [], ways = []
   const ids = [...brought, ...shown.flatMap((name) => showOutside(node, name, root))];
   if (ids.length) node.properties = { ...node.properties, [SHOWN]: ids };
   hideUnused(sampler.properties?.[SHOWN], root);
+  graph.updateExecutionOrder?.(); // as queueing does: else that would be another step for Ctrl+Z
   return node;
 }
 
@@ -64,7 +65,7 @@ function typedAround(nodes, root) {
 // Values and links of a node that was made.
 function fill(graph, { key, values, wires }, nodes) {
   const node = nodes.get(key);
-  for (const [name, value] of Object.entries(values)) setWidget(node, name, value);
+  for (const widget of node.widgets ?? []) if (widget.name in values) widget.value = values[widget.name]; // as it is: a callback would round it
   for (const [name, cable] of Object.entries(wires)) {
     if (cable?.made) nodes.get(cable.made).connect(cable.slot, node, slot(node.inputs, name));
     else if (cable) plug(graph, cable, node, name);

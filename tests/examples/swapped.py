@@ -33,10 +33,11 @@ SWAP = """async (workflow) => {
     found.undone = await prompt();
     await tracker.redo();
     found.redone = await prompt();
-    const inside = (graph) => graph.nodes.flatMap((node) => [node, ...(node.subgraph ? inside(node.subgraph) : [])]);
-    for (const node of new Set(inside(app.rootGraph))) {
-        const seed = node.widgets?.find(({ name }) => name === "seed")?.value;
-        if (node.type === "NoiseSearch") asOneStep(() => replace(node, seed, create, app.rootGraph));
+    const inside = (graph, path = "") => graph.nodes.flatMap((node) => [[node, `${path}${node.id}`],
+        ...(node.subgraph ? inside(node.subgraph, `${path}${node.id}:`) : [])]);
+    for (const [node, path] of inside(app.rootGraph)) {
+        const seed = found.after[path]?.inputs.seed;
+        if (node.type === "NoiseSearch" && node.graph) asOneStep(() => replace(node, seed, create, app.rootGraph));
     }
     found.back = await prompt();
     return found;

@@ -1,0 +1,246 @@
+"""Swapping a sampler for a search with a right click, in the real page, and taking it back."""
+
+import io
+import re
+
+import numpy as np
+import pytest
+from noise_search.tests.browser.panel import BOTH, WAIT, complaints
+from noise_search.tests.examples.graphs import MODEL, SAMPLING, custom_sampler, ksampler, loaders, node
+from PIL import Image
+
+ITEM = "Search its noise"
+KINDS = ("KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced")
+PLACE = """([kind, where]) => {
+    const { canvas } = app, node = canvas.graph.nodes.find(({ type, subgraph }) => type === kind || (kind === "" && subgraph));
+    canvas.ds.scale = 0.8;
+    canvas.centerOnNode(node);
+    const { left, top } = canvas.canvas.getBoundingClientRect(), { scale, offset } = canvas.ds;
+    return [left + (node.pos[0] + where[0] + offset[0]) * scale, top + (node.pos[1] + where[1] + offset[1]) * scale];
+}"""
+FIXED = """() => {
+    for (const { widgets } of app.graph.nodes) for (const widget of widgets ?? []) if (widget.name === "control_after_generate") widget.value = "fixed";
+    app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
+}"""
+TYPES = """() => (function all(graph) {
+    return graph.nodes.flatMap((node) => [node.subgraph ? "subgraph" : node.type, ...(node.subgraph ? all(node.subgraph) : [])]);
+})(app.rootGraph)"""
+
+
+def saved(graph: dict, latent: str = "sampler", slot: int = 0) -> dict:
+    """A graph that saves what a sampler makes, its nodes numbered as the page numbers them."""
+    graph = {name: one for name, one in graph.items() if name not in ("verifier", "stock", "decode")}
+    graph["decode"] = node("VAEDecode", samples=[latent, slot], vae=["checkpoint", 2])
+    graph["save"] = node("SaveImage", images=["decode", 0], filename_prefix="swapped")
+    numbers = {name: str(number) for number, name in enumerate(graph, 1)}
+    return {numbers[name]: numbered(one, numbers) for name, one in graph.items()}
+
+
+def numbered(one: dict, numbers: dict) -> dict:
+    inputs = {key: [numbers[value[0]], value[1]] if isinstance(value, list) else value for key, value in one["inputs"].items()}
+    return {**one, "inputs": inputs}
+
+
+def plain(seed: int) -> dict:
+    return saved(ksampler(seed))
+
+
+def pair(seed: int) -> dict:
+    """Two halves of one schedule, as base and refiner."""
+    shared = {**MODEL, **SAMPLING, "noise_seed": seed}
+    del shared["denoise"]
+    first = {"add_noise": "enable", "start_at_step": 0, "end_at_step": 2, "return_with_leftover_noise": "enable"}
+    second = {"add_noise": "disable", "start_at_step": 2, "end_at_step": 10000, "return_with_leftover_noise": "disable"}
+    return saved(
+        {
+            **loaders(),
+            "first": node("KSamplerAdvanced", **shared, **first, latent_image=["latent", 0]),
+            "second": node("KSamplerAdvanced", **shared, **second, latent_image=["first", 0]),
+        },
+        "second",
+    )
+
+
+def advanced(seed: int) -> dict:
+    parts = custom_sampler(["noise", 0])
+    return saved({**loaders(), "noise": node("RandomNoise", noise_seed=seed), **parts})
+
+
+def two_passes(seed: int) -> dict:
+    """A second pass over the enlarged latent, with a seed of its own."""
+    graph = ksampler(seed)
+    graph["larger"] = node("LatentUpscaleBy", samples=["sampler", 0], upscale_method="bilinear", scale_by=1.5)
+    again = {**MODEL, **SAMPLING, "denoise": 0.6, "seed": seed + 1}
+    graph["again"] = node("KSampler", **again, latent_image=["larger", 0])
+    return saved(graph, "again")
+
+
+def load(page, graph: dict) -> None:
+    page.raw.evaluate("(graph) => app.loadApiJson(graph, 'stock')", graph)
+    page.raw.wait_for_function("(count) => app.graph.nodes.length === count", arg=len(graph))
+    page.raw.evaluate(FIXED)
+
+
+def right_click(page, kind: str) -> None:
+    x, y = page.raw.evaluate(PLACE, [kind, [60, -12]])
+    page.raw.wait_for_timeout(200)
+    page.raw.mouse.click(x, y, button="right")
+
+
+def search_its_noise(page, kind: str) -> None:
+    """Two clicks."""
+    right_click(page, kind)
+    page.raw.wait_for_timeout(300)
+    page.raw.screenshot(path=f"/tmp/ex/shot_{kind}_{page.vue}_menu.png")
+    page.raw.get_by_text(ITEM, exact=True).last.click(timeout=WAIT)
+
+
+def run(page):
+    """One click on the button of the page, and the end of what it queued."""
+    with page.raw.expect_response(lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST") as answer:
+        page.raw.get_by_test_id("queue-button").click()
+    result = page.wait(answer.value.json()["prompt_id"])
+    assert result.ok, result.error
+    return result
+
+
+def picture(page, result) -> np.ndarray:
+    (entry,) = (
+        entry for output in result.outputs.values() for entry in output.get("images", ()) if entry["type"] == "output"
+    )
+    return np.asarray(Image.open(io.BytesIO(page.client.image(entry)))).astype(int)
+
+
+def types(page) -> set[str]:
+    return set(page.raw.evaluate(TYPES))
+
+
+def toasts(page) -> str:
+    page.raw.wait_for_selector(".p-toast-message", timeout=WAIT)
+    return " ".join(page.raw.locator(".p-toast-message").all_inner_texts())
+
+
+def press(page, keys: str) -> None:
+    """A key for the canvas, and what it does to the graph."""
+    page.raw.evaluate("() => document.activeElement?.blur?.()")
+    page.raw.evaluate("() => { window.before = app.rootGraph.nodes[0]; }")
+    page.raw.keyboard.press(keys)
+    page.raw.wait_for_function("() => window.before !== app.rootGraph.nodes[0]", timeout=WAIT)  # made anew
+    page.raw.wait_for_timeout(300)
+
+
+MADE = {
+    "KSampler": (plain, {"NoiseSearch"}),
+    "KSamplerAdvanced": (pair, {"SamplingSetupTwoStage", "RandomSearch"}),
+    "SamplerCustomAdvanced": (advanced, {"SamplingSetupCustom", "RandomSearch"}),
+}
+
+
+@BOTH
+@pytest.mark.parametrize("kind", MADE)
+def test_three_clicks_search_the_noise_of_a_sampler_and_ctrl_z_takes_it_back(page, kind):
+    build, ours = MADE[kind]
+    load(page, build(700 + page.vue))
+    before = page.prompt()
+    stock = picture(page, page.wait(page.queue()))
+    search_its_noise(page, kind)
+    assert ours <= types(page) and not types(page) & set(KINDS)
+    after = page.prompt()
+    page.raw.screenshot(path=f"/tmp/ex/shot_{kind}_{page.vue}_swapped.png")
+    found = picture(page, run(page))
+    page.raw.screenshot(path=f"/tmp/ex/shot_{kind}_{page.vue}_run.png")
+    assert abs(found - stock).max() <= 1, "the own seed's picture goes on; the batch is another"
+    assert page.raw.locator(".ns-cell").count() >= 8
+    press(page, "Control+z")
+    assert page.prompt() == before
+    press(page, "Control+y")
+    assert page.prompt() == after
+    assert complaints(page) == []
+
+
+INSIDE = """(kinds) => {
+    const inside = app.graph.nodes.filter(({ type }) => kinds.includes(type));
+    app.canvas.graph.convertToSubgraph(new Set(inside));
+    app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
+}"""
+OUTSIDE = "() => app.graph.nodes.find(({ subgraph }) => subgraph).inputs.map(({ name }) => name)"
+
+
+@BOTH
+def test_a_subgraph_node_searches_the_noise_of_the_sampler_in_it_and_shows_what_an_artist_needs(page):
+    load(page, plain(720 + page.vue))
+    page.raw.evaluate(INSIDE, [["KSampler"]][0])
+    before, shown = page.prompt(), page.raw.evaluate(OUTSIDE)
+    stock = picture(page, page.wait(page.queue()))
+    search_its_noise(page, "")
+    assert "NoiseSearch" in types(page) and "KSampler" not in types(page)
+    assert set(page.raw.evaluate(OUTSIDE)) - set(shown) == {"vae", "pictures", "verifier", "recipe"}
+    after = page.prompt()
+    page.raw.screenshot(path=f"/tmp/ex/shot_subgraph_{page.vue}.png")
+    assert abs(picture(page, run(page)) - stock).max() <= 1
+    press(page, "Control+z")
+    assert page.prompt() == before and page.raw.evaluate(OUTSIDE) == shown
+    press(page, "Control+y")
+    assert page.prompt() == after
+    assert complaints(page) == []
+
+
+def test_a_second_pass_becomes_a_part_of_the_setup_and_the_own_picture_is_the_same(page):
+    load(page, two_passes(740))
+    stock = picture(page, page.wait(page.queue()))
+    search_its_noise(page, "KSampler")
+    assert {"SamplingSetup", "SamplingSetupSecondStage", "RandomSearch"} <= types(page)
+    assert not types(page) & {"KSampler", "LatentUpscaleBy"}
+    assert abs(picture(page, run(page)) - stock).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("turn", "why"),
+    [
+        ({"denoise": 1.0, "kind": "second"}, "goes on from KSampler (Advanced) and draws no noise of its own"),
+        ({"kind": "none"}, "it adds no noise"),
+    ],
+    ids=["second half", "no noise"],
+)
+def test_a_sampler_that_draws_no_noise_is_refused_by_name_and_left_alone(page, turn, why):
+    graph = pair(750) if turn["kind"] == "second" else advanced(751)
+    if turn["kind"] == "none":
+        (name,) = (name for name, one in graph.items() if one["class_type"] == "RandomNoise")
+        graph[name] = node("DisableNoise")
+    load(page, graph)
+    before = page.prompt()
+    kind = "KSamplerAdvanced" if turn["kind"] == "second" else "SamplerCustomAdvanced"
+    if turn["kind"] == "second":  # the first of them is out of the way of the click
+        page.raw.evaluate("() => app.graph._nodes.reverse()")
+    search_its_noise(page, kind)
+    said = toasts(page)
+    assert "stays as it is" in said and why in said
+    assert page.prompt() == before
+
+
+@pytest.mark.parametrize("where", ["here", "in a subgraph"])
+def test_to_ksampler_brings_the_stock_sampler_back_with_its_node_and_its_links(page, where):
+    load(page, plain(760 + len(where)))
+    if where != "here":
+        page.raw.evaluate(INSIDE, ["KSampler"])
+    before = page.prompt()
+    shown = page.raw.evaluate(OUTSIDE) if where != "here" else []
+    page.raw.evaluate("() => app.extensionManager.command.execute('noise_search.search_workflow')")
+    assert "NoiseSearch" in types(page)
+    page.raw.evaluate(BACK)
+    assert page.prompt() == before
+    assert where == "here" or page.raw.evaluate(OUTSIDE) == shown, "what it was shown by is gone as well"
+    assert complaints(page) == []
+
+
+BACK = """async () => {
+    const { replace } = await import("/extensions/noise-search/panel/ksampler.js");
+    const holder = app.graph.nodes.find(({ subgraph }) => subgraph), { nodes } = holder?.subgraph ?? app.graph;
+    const search = nodes.find(({ type }) => type === "NoiseSearch"), seed = search.widgets.find(({ name }) => name === "seed").value;
+    replace(search, seed, (type) => LiteGraph.createNode(type), app.rootGraph);
+}"""
+
+
+def test_a_workflow_without_a_sampler_says_so(page):
+    page.raw.evaluate("() => app.extensionManager.command.execute('noise_search.search_workflow')")
+    assert "There is no sampler in this workflow" in toasts(page)
