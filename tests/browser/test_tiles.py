@@ -3,7 +3,6 @@
 import pytest
 from noise_search.tests.browser.panel import (
     BOTH,
-    SEARCH,
     WAIT,
     cells,
     complaints,
@@ -31,7 +30,7 @@ def in_many_steps(*, seed, pictures, steps=60):
 def tiles(page, count):
     """Waits until so many tiles have a picture that can be seen."""
     page.raw.wait_for_function(
-        "(count) => [...document.querySelectorAll('.ns-tile img')].filter((image) => image.naturalWidth).length >= count",
+        "(count) => [...document.querySelectorAll('.ns-tile img')].filter((one) => one.naturalWidth).length >= count",
         arg=count,
         timeout=WAIT,
     )
@@ -81,7 +80,8 @@ def test_all_pictures_of_the_first_batch_sharpen_before_one_is_done_and_become_t
     status(page, "Done: ")
     cells(page, 8)
     page.raw.wait_for_function(
-        "() => [...document.querySelectorAll('.ns-cell img')].every((image) => image.naturalWidth && !image.style.backgroundImage)",
+        "() => [...document.querySelectorAll('.ns-cell img')].every((one) => one.naturalWidth &&"
+        " !one.style.backgroundImage)",
         timeout=WAIT,
     )
     assert page.raw.locator(".ns-tile").count() == 0
@@ -187,18 +187,19 @@ def test_sixty_four_tiles_sharpen_without_a_task_over_50_ms(page):
         const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "panel.css" });
         document.body.replaceChildren(sheet, view.root);
         view.root.style.cssText = "width: 400px; height: 540px";
-        window.search = { search: "s", status: "running", stopped: "", columns: ["CLIP"], notes: [], pictures: 600, used: 0,
-            making: 0, mine: true, seconds_left: 9, result: [], pinned: [], candidates: [], tiles: null, error: "" };
+        window.search = { search: "s", status: "running", stopped: "", columns: ["CLIP"], notes: [], pictures: 600,
+            used: 0, making: 0, mine: true, seconds_left: 9, result: [], pinned: [], candidates: [], tiles: null, error: "" };
         const canvas = Object.assign(document.createElement("canvas"), { width: 192, height: 192 });
         const picture = (id, step) => {
             const paint = canvas.getContext("2d"), seen = paint.createImageData(192, 192);
-            for (let place = 0; place < seen.data.length; place++) seen.data[place] = (place * (7 + id) + 31 * step) % 256;
+            seen.data.forEach((_, place) => { seen.data[place] = (place * (7 + id) + 31 * step) % 256; });
             paint.putImageData(seen, 0, 0);
             return canvas.toDataURL("image/jpeg", 0.8);
         };
         const rows = Array.from({ length: 64 }, (_, id) => id);
-        window.messages = Array.from({ length: 12 }, (_, step) => ({ what: "sampling", first: 0, count: 64, rows, step, steps: 20,
-            pictures: rows.map((id) => ({ id, picture: picture(id, step) })) }));
+        const all = (step) => rows.map((id) => ({ id, picture: picture(id, step) }));
+        const round = { what: "sampling", first: 0, count: 64, rows, steps: 20 };
+        window.messages = Array.from({ length: 12 }, (_, step) => ({ ...round, step, pictures: all(step) }));
         window.sharpen = (message) => { withTiles(search, message); view.show(search, {}); };
     }""")
     session = page.raw.context.new_cdp_session(page.raw)
