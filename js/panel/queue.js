@@ -12,11 +12,12 @@ export function watchQueue(panels, draw) {
   // Before its prompt has a name: it may fail sooner than the page hears that it was queued.
   const coming = () => { for (const [node, panel] of ours()) panel.coming = node.mode === RUNS || node.mode === undefined; };
 
+  let asked = 0;
   const look = async () => {
-    const nodes = ours(), workflow = workflowId();
+    const nodes = ours(), workflow = workflowId(), mine = ++asked;
     if (!nodes.length) return;
     const queue = await api.fetchApi("/queue").then((answer) => answer.json()).catch(() => null);
-    if (!queue || workflowId() !== workflow) return;
+    if (!queue || workflowId() !== workflow || mine !== asked) return;
     const entries = [...queue.queue_running.map((entry) => [entry, "ready"]), ...queue.queue_pending.sort((a, b) => a[0] - b[0]).map((entry) => [entry, "queued"])];
     for (const [node, panel] of nodes) {
       const found = entries.find(([entry]) => isOwn(entry, workflow) && Object.keys(entry[2]).some((name) => nodeOf({ workflow, node: name }) === node));
@@ -61,6 +62,7 @@ export function watchQueue(panels, draw) {
   api.addEventListener("promptQueueing", coming);
   api.addEventListener("promptQueued", () => { coming(); look(); });
   api.addEventListener("execution_start", look);
+  api.addEventListener("status", () => { if (ours().some(([, { waiting }]) => waiting && waiting.state !== "cancelled")) look(); }); // it may be taken out
   api.addEventListener("execution_cached", ({ detail }) => {
     for (const [node, panel] of ours()) {
       if (!(detail.nodes ?? []).some((name) => nodeOf({ workflow: workflowId(), node: String(name) }) === node)) continue;

@@ -3,7 +3,6 @@
 import pytest
 from noise_search.tests.browser.panel import (
     BOTH,
-    SEARCH,
     WAIT,
     cells,
     complaints,
@@ -31,7 +30,7 @@ def in_many_steps(*, seed, pictures, steps=60):
 def tiles(page, count):
     """Waits until so many tiles have a picture that can be seen."""
     page.raw.wait_for_function(
-        "(count) => [...document.querySelectorAll('.ns-tile img')].filter((image) => image.naturalWidth).length >= count",
+        "(count) => [...document.querySelectorAll('.ns-tile img')].filter((one) => one.naturalWidth).length >= count",
         arg=count,
         timeout=WAIT,
     )
@@ -81,7 +80,8 @@ def test_all_pictures_of_the_first_batch_sharpen_before_one_is_done_and_become_t
     status(page, "Done: ")
     cells(page, 8)
     page.raw.wait_for_function(
-        "() => [...document.querySelectorAll('.ns-cell img')].every((image) => image.naturalWidth && !image.style.backgroundImage)",
+        "() => [...document.querySelectorAll('.ns-cell img')].every((one) => one.naturalWidth &&"
+        " !one.style.backgroundImage)",
         timeout=WAIT,
     )
     assert page.raw.locator(".ns-tile").count() == 0
@@ -107,7 +107,8 @@ def test_a_page_that_is_reloaded_while_it_runs_sees_the_tiles_again_and_what_is_
     status(page, "Cancelled after 0 of")
     says(page, ".ns-idle", "No picture was done when it was cancelled. What is there is kept; Run goes on.")
     assert page.raw.locator(".ns-tile").count() == 0
-    assert complaints(page) == []
+    early = "Unhandled message"  # ComfyUI's page is connected before it has loaded what listens
+    assert [text for text in complaints(page) if not text.startswith(early)] == []
 
 
 @BOTH
@@ -150,8 +151,6 @@ def test_a_search_that_waits_in_the_queue_says_so_and_once_it_begins_what_it_doe
     show(page, in_many_steps(seed=740, pictures=HUGE))
     first = page.queue()
     says(page, ".ns-doing", "step ")
-    other = page.raw.context.new_page()
-    other.close()
     show(page, in_many_steps(seed=741, pictures=HUGE))
     second = page.queue()
     says(page, ".ns-idle", "Queued. It begins when what is before it in the queue is done.")
@@ -164,18 +163,16 @@ def test_a_search_that_waits_in_the_queue_says_so_and_once_it_begins_what_it_doe
     assert complaints(page) == []
 
 
-def test_what_is_cancelled_before_the_search_begins_says_what_to_do(page, previews):
-    """The queue is cleared of it, or it is stopped while a model is loaded."""
-    show(page, in_many_steps(seed=750, pictures=HUGE))
-    first = page.queue()
+def test_what_is_taken_out_of_the_queue_waits_no_more(page, previews):
+    show(page, in_many_steps(seed=750, pictures=HUGE, steps=61))
+    page.queue()
     says(page, ".ns-doing", "step ")
-    show(page, in_many_steps(seed=751, pictures=HUGE))
+    show(page, in_many_steps(seed=751, pictures=HUGE, steps=61))
     page.queue()
     says(page, ".ns-idle", "Queued.")
     page.client.request("/queue", {"clear": True})
-    page.client.interrupt()
-    page.wait(first)
     says(page, ".ns-idle", "Queue to search.")
+    assert complaints(page) == []
 
 
 def test_sixty_four_tiles_sharpen_without_a_task_over_50_ms(page):
@@ -190,26 +187,24 @@ def test_sixty_four_tiles_sharpen_without_a_task_over_50_ms(page):
         const sheet = Object.assign(document.createElement("link"), { rel: "stylesheet", href: "panel.css" });
         document.body.replaceChildren(sheet, view.root);
         view.root.style.cssText = "width: 400px; height: 540px";
-        window.search = { search: "s", status: "running", stopped: "", columns: ["CLIP"], notes: [], pictures: 600, used: 0,
-            making: 0, mine: true, seconds_left: 9, result: [], pinned: [], candidates: [], tiles: null, error: "" };
+        window.search = { search: "s", status: "running", stopped: "", columns: ["CLIP"], notes: [], pictures: 600,
+            used: 0, making: 0, mine: true, seconds_left: 9, result: [], pinned: [], candidates: [],
+            tiles: null, error: "" };
         const canvas = Object.assign(document.createElement("canvas"), { width: 192, height: 192 });
         const picture = (id, step) => {
             const paint = canvas.getContext("2d"), seen = paint.createImageData(192, 192);
-            for (let place = 0; place < seen.data.length; place++) seen.data[place] = (place * (7 + id) + 31 * step) % 256;
+            seen.data.forEach((_, place) => { seen.data[place] = (place * (7 + id) + 31 * step) % 256; });
             paint.putImageData(seen, 0, 0);
             return canvas.toDataURL("image/jpeg", 0.8);
         };
         const rows = Array.from({ length: 64 }, (_, id) => id);
-        window.messages = Array.from({ length: 12 }, (_, step) => ({ what: "sampling", first: 0, count: 64, rows, step, steps: 20,
-            pictures: rows.map((id) => ({ id, picture: picture(id, step) })) }));
-        window.long = [];
-        new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: "longtask" });
+        const all = (step) => rows.map((id) => ({ id, picture: picture(id, step) }));
+        const round = { what: "sampling", first: 0, count: 64, rows, steps: 20 };
+        window.messages = Array.from({ length: 12 }, (_, step) => ({ ...round, step, pictures: all(step) }));
         window.sharpen = (message) => { withTiles(search, message); view.show(search, {}); };
     }""")
-    page.raw.wait_for_timeout(300)
     session = page.raw.context.new_cdp_session(page.raw)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    page.raw.evaluate("() => { long.length = 0; }")
     busy = []
     for step in range(12):
         before = main_thread_seconds(session)
@@ -220,5 +215,4 @@ def test_sixty_four_tiles_sharpen_without_a_task_over_50_ms(page):
         }}""")
         busy.append(main_thread_seconds(session) - before)
     tiles(page, 64)
-    print("BUSY", busy, "LONG", page.raw.evaluate("() => long"))
     assert max(busy) < 0.05, busy

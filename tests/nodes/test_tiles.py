@@ -1,4 +1,4 @@
-"""What a page sees of the pictures in the making: a tile for each, what is being done, and previews that cost little."""
+"""What a page sees of the pictures in the making: a tile for each, what is done, and previews that cost little."""
 
 import base64
 import io
@@ -33,9 +33,8 @@ def looking(host):
 @pytest.fixture
 def previews(monkeypatch):
     """`previews("latent2rgb")`: the host's setting."""
-    from comfy.cli_args import LatentPreviewMethod, args
-
     import latent_preview
+    from comfy.cli_args import LatentPreviewMethod, args
 
     def choose(method):
         monkeypatch.setattr(latent_preview, "default_preview_method", LatentPreviewMethod.from_string(method))
@@ -352,3 +351,12 @@ def test_a_script_is_sent_no_tiles(server):
     result = script.client.run(prompt(seed=931, pictures=4))
     assert result.ok and result.named(TILES) == []
     script.client.close()
+
+
+def test_a_search_in_a_subgraph_names_the_node_that_the_page_shows(host, looking):
+    graph = graph_of(seed=940, pictures=2)
+    graph["10:2"] = graph.pop("2")
+    graph["krecipe"]["inputs"]["value"][0] = "10:2"
+    sent, result = tiles(host, graph)
+    assert result.ok, result.error
+    assert {data["node"] for data in sent} == {"10:2"}
