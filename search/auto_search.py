@@ -91,11 +91,11 @@ class AutoSearch(RefineSearch):
 
     def _priced(self) -> Story:
         """Choose them by the price that was measured. The first look also loads the models: where it would change the
-        plan, one more picture tells the price without that.
+        plan, one more picture tells the price without that. It is sampled alone, which is dear, and so not for less.
         """
-        worth = self._worth
+        before = self._chosen
         self._price(max(self._judging, self._allowance.look()))
-        if isinstance(self.best, Candidate) and self._worth != worth and self._times(Work(1.0)):
+        if isinstance(self.best, Candidate) and self._chosen != before and self._times(Work(1.0)):
             yield from self._fresh(1)
             self._price(max(self._judging, self._allowance.look()))
         self._least = min(max(self._least, self._worth), self._schedule.steps)
@@ -109,6 +109,11 @@ class AutoSearch(RefineSearch):
         # steps that a draft is finished in
         self._finishing = min(max(round(DEPTH * schedule.steps), self._worth), schedule.steps)
         self.depth = min(max(DEPTH * schedule.steps, self._shallowest), float(schedule.steps))
+
+    @property
+    def _chosen(self) -> tuple[tuple[float, ...], int, float]:
+        """What the price of a look decides about."""
+        return self.levels, self._finishing, self.depth
 
     @property
     def drafts(self) -> int:

@@ -120,6 +120,23 @@ def test_where_more_pictures_fit_path_search_finds_more_than_random(minutes, loo
     assert gained > 0.2 if look else gained > 0.25
 
 
+@pytest.mark.parametrize(("look", "alone"), [(1.0, False), (6.0, True)])
+def test_a_second_picture_is_sampled_alone_only_where_the_price_of_a_look_decides_something(look, alone):
+    trace = searched(AutoSearch, World(look=look), Budget(100, minutes=2.0), group=8)
+    assert [trial.how for trial in trace.trials[:3]] == ["own seed", "random" if alone else "draft", trace.trials[2].how]
+    assert (sum(trial.round == 1 for trial in trace.trials) == 1) == alone
+
+
+def test_where_a_picture_sampled_alone_is_dear_automatic_search_is_better_than_random_with_few_pictures():
+    """As on the tiny model: one picture alone takes twice as long as one of eight."""
+    few, dear = Budget(500, minutes=2.0), {"picture": 10.4, "step": 1.0, "look": 3.2}
+    bests = [
+        [best(searched(make, World(**dear), few, seed=seed, group=8)) for seed in range(100)]
+        for make in (AutoSearch, RandomSearch)
+    ]
+    assert math.fsum(bests[0]) / 100 > math.fsum(bests[1]) / 100 + 0.2
+
+
 @pytest.mark.parametrize("make", BOTH_WAYS.values(), ids=BOTH_WAYS)
 @pytest.mark.parametrize("slower", [0.3, 3.0])
 def test_drafts_are_counted_at_the_pace_that_was_measured_for_drafts(make, slower):

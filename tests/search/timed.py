@@ -39,6 +39,7 @@ class World:
         price: Of a draft, in times of what its steps cost.
         loading: Seconds that the first look takes longer than the others, because the judge is loaded.
         slower: Times that a draft's steps take longer by the clock than its cost says.
+        step: Seconds of each step of a batch, however few pictures are in it; those of as many steps are one batch.
     """
 
     worth: Promises = field(default_factory=lambda: Promises(0.63))
@@ -47,6 +48,7 @@ class World:
     price: float = 1.0
     slower: float = 1.0
     loading: float = 0.0
+    step: float = 0.0
     now: float = 0.0
     known: set[Proposal] = field(default_factory=set)  # what an earlier run paid for
     measured: list[Proposal] = field(default_factory=list)
@@ -67,6 +69,7 @@ class World:
             self.cost(proposed) * self.picture * (self.slower if getattr(proposed, "draft", False) else 1.0)
             for proposed in new
         ]
+        took += [self.step * cost * self.schedule.steps for cost in {self.cost(proposed) for proposed in new}]
         # what is remembered is decoded again
         sampling, decoding, judging = sum(took), self.look / 2 * len(candidates), self.look / 2 * len(new)
         judging += 0.0 if self.measured else self.loading
