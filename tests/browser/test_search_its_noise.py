@@ -1,7 +1,6 @@
 """Swapping a sampler for a search with a right click, in the real page, and taking it back."""
 
 import io
-import re
 
 import numpy as np
 import pytest
@@ -12,18 +11,21 @@ from PIL import Image
 ITEM = "Search its noise"
 KINDS = ("KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced")
 PLACE = """([kind, where]) => {
-    const { canvas } = app, node = canvas.graph.nodes.find(({ type, subgraph }) => type === kind || (kind === "" && subgraph));
+    const { canvas } = app, is = ({ type, subgraph }) => type === kind || (kind === "" && subgraph);
+    const node = canvas.graph.nodes.find(is);
     canvas.ds.scale = 0.8;
     canvas.centerOnNode(node);
     const { left, top } = canvas.canvas.getBoundingClientRect(), { scale, offset } = canvas.ds;
     return [left + (node.pos[0] + where[0] + offset[0]) * scale, top + (node.pos[1] + where[1] + offset[1]) * scale];
 }"""
 FIXED = """() => {
-    for (const { widgets } of app.graph.nodes) for (const widget of widgets ?? []) if (widget.name === "control_after_generate") widget.value = "fixed";
+    for (const widget of app.graph.nodes.flatMap(({ widgets }) => widgets ?? []))
+        if (widget.name === "control_after_generate") widget.value = "fixed";
     app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
 }"""
 TYPES = """() => (function all(graph) {
-    return graph.nodes.flatMap((node) => [node.subgraph ? "subgraph" : node.type, ...(node.subgraph ? all(node.subgraph) : [])]);
+    const inside = ({ subgraph }) => (subgraph ? all(subgraph) : []);
+    return graph.nodes.flatMap((node) => [node.subgraph ? "subgraph" : node.type, ...inside(node)]);
 })(app.rootGraph)"""
 
 
@@ -37,7 +39,9 @@ def saved(graph: dict, latent: str = "sampler", slot: int = 0) -> dict:
 
 
 def numbered(one: dict, numbers: dict) -> dict:
-    inputs = {key: [numbers[value[0]], value[1]] if isinstance(value, list) else value for key, value in one["inputs"].items()}
+    inputs = {
+        key: [numbers[value[0]], value[1]] if isinstance(value, list) else value for key, value in one["inputs"].items()
+    }
     return {**one, "inputs": inputs}
 
 
@@ -97,7 +101,9 @@ def search_its_noise(page, kind: str) -> None:
 
 def run(page):
     """One click on the button of the page, and the end of what it queued."""
-    with page.raw.expect_response(lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST") as answer:
+    with page.raw.expect_response(
+        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+    ) as answer:
         page.raw.get_by_test_id("queue-button").click()
     result = page.wait(answer.value.json()["prompt_id"])
     assert result.ok, result.error
@@ -236,7 +242,8 @@ def test_to_ksampler_brings_the_stock_sampler_back_with_its_node_and_its_links(p
 BACK = """async () => {
     const { replace } = await import("/extensions/noise-search/panel/ksampler.js");
     const holder = app.graph.nodes.find(({ subgraph }) => subgraph), { nodes } = holder?.subgraph ?? app.graph;
-    const search = nodes.find(({ type }) => type === "NoiseSearch"), seed = search.widgets.find(({ name }) => name === "seed").value;
+    const search = nodes.find(({ type }) => type === "NoiseSearch");
+    const seed = search.widgets.find(({ name }) => name === "seed").value;
     replace(search, seed, (type) => LiteGraph.createNode(type), app.rootGraph);
 }"""
 

@@ -32,13 +32,13 @@ class Search {
 // Replaces a node of that look; the new KSampler and the decoder of its picture.
 function replaced(look) {
   const made = [];
-  const graph = { beforeChange() {}, afterChange() {}, add() {}, remove() {}, getNodeById: () => ({ id: 9 }), links: { 1: { target_id: 9, target_slot: 0 } } };
+  const graph = { nodes: [], beforeChange() {}, afterChange() {}, add(node) { this.nodes.push(node); }, remove() {}, getNodeById: () => ({ id: 9 }), links: { 1: { target_id: 9, target_slot: 0 } } };
   const create = (type) => {
     made.push({ type, title: type, mode: 0, pos: [0, 0], size: [200, 100], widgets: [], inputs: [{ name: "samples" }, { name: "vae" }], outputs: [{}], connect() {} });
     return made.at(-1);
   };
   const search = Object.assign(new Search(), { title: Search.title, mode: 0, pos: [5, 5], graph }, node({ vae: null }, { LATENT: [1], IMAGE: [1] }), look);
-  replace(search, "7", create);
+  replace(search, "7", create, graph);
   return made;
 }
 
