@@ -37,7 +37,7 @@ function replaced(look) {
     made.push({ type, title: type, mode: 0, pos: [0, 0], size: [200, 100], widgets: [], inputs: [{ name: "samples" }, { name: "vae" }], outputs: [{}], connect() {} });
     return made.at(-1);
   };
-  const search = Object.assign(new Search(), { title: Search.title, mode: 0, pos: [5, 5], graph }, node({ vae: null }, { LATENT: [1], IMAGE: [1] }), look);
+  const search = Object.assign(new Search(), { title: Search.title, mode: 0, pos: [5, 5], size: [300, 200], graph }, node({ vae: null }, { LATENT: [1], IMAGE: [1] }), look);
   replace(search, "7", create, graph);
   return made;
 }
