@@ -12,7 +12,7 @@ not looked at, only what goes in and comes out; threads that did not enter the c
 | no-doubles | Apple's, Intel's, DirectML: no 64-bit floats | the CPU's |
 | gpu-only | NVIDIA's and AMD's with `--gpu-only`: latents and pictures stay there, files and masks do not | the CPU's |
 | gpu-only-no-doubles | both at once; three whole searches on it are in every run | the CPU's |
-| half | no 64-bit floats; models and judges in 16 bits, where the host chooses them | within `HALF` |
+| half | no 64-bit floats; models and judges in 16 bits, where the host chooses them | within `rounding` |
 | small | less memory than most toy models take: they push each other out, or load in parts | the CPU's |
 """
 
@@ -58,22 +58,23 @@ CARDS = {
     "small": Kind(doubles=True, room=2_000_000),  # less than most toy models take
 }
 
-# What float16 may change where 32 bits change nothing to speak of, as a share of the largest value. Another batch, or
-# a walk that is cut, adds up in another order, so that a number of 11 bits is rounded the other way: by 2**-10 of it.
-# Guidance of 3 takes three times one output of the model and two times the other. More steps do not add to that, as
-# each moves by its share of the way only; and what is rounded inside the model is many small numbers that average out.
-HALF = (3 + 2) * 2**-10
+# What 16 bits may change where 32 bits change nothing to speak of, in units of the type's last digit at the largest
+# value. Another batch, or a walk that is cut, adds up in another order, so that a number is rounded the other way: by
+# one unit. Guidance of 3 takes three times one output of the model and two times the other. More steps do not add to
+# that, as each moves by its share of the way only. What is rounded inside the model is small, and averages out.
+UNITS = 3 + 2
 
 
-def rounding(exact: float, largest: float = 1.0) -> float:
+def rounding(exact: float, largest: float = 1.0, dtype: torch.dtype = torch.float16) -> float:
     """What a test that asks for `exact` in 32-bit floats asks for on the card that the tests run on.
 
     Args:
         exact: The largest difference.
         largest: The largest value, where the difference is not a share of it.
+        dtype: What the model computes in, where the card has 16 bits: float16 has 11 digits, bfloat16 has 8.
     """
     name = os.environ.get(VARIABLE)
-    return exact if not name or CARDS[name].precise else max(exact, HALF * largest)
+    return exact if not name or CARDS[name].precise else max(exact, UNITS * torch.finfo(dtype).eps * largest)
 
 
 class OnCard(Tensor):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from noise_search import dev
-from noise_search.tests.card import CARDS, DEVICE, HALF, VARIABLE, Card, Generator, Kind, OnCard, rounding
+from noise_search.tests.card import CARDS, DEVICE, VARIABLE, Card, Generator, Kind, OnCard, rounding
 
 
 @pytest.fixture
@@ -19,8 +19,11 @@ def test_dev_knows_every_card():
 @pytest.mark.parametrize("name", [*CARDS, ""])
 def test_only_the_card_in_16_bits_has_tolerances_of_its_own(monkeypatch, name):
     monkeypatch.setenv(VARIABLE, name)
-    assert rounding(1e-5) == (HALF if name == "half" else 1e-5) and rounding(0.1) == 0.1
-    assert rounding(1e-4, 100) == (100 * HALF if name == "half" else 1e-4)
+    half = name == "half"
+    assert rounding(1e-5) == (5 * 2**-10 if half else 1e-5) and rounding(0.1) == 0.1
+    assert rounding(1e-4, 100) == (500 * 2**-10 if half else 1e-4)
+    assert rounding(1e-4, dtype=torch.bfloat16) == (5 * 2**-7 if half else 1e-4)
+    assert rounding(1e-4, dtype=torch.float32) == 1e-4
 
 
 def test_what_is_moved_there_is_there_and_comes_back_the_same(card):

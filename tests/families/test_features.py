@@ -7,7 +7,7 @@ import torch
 from noise_search.tests.families.images import UNET
 from noise_search.tests.families.matrix import FAMILIES, PICTURES, SAMPLERS, Prompts, far, streams
 from noise_search.tests.families.patches import patches, randn
-from noise_search.tests.families.test_matrix import SAME
+from noise_search.tests.families.test_matrix import same
 from noise_search.tests.families.tiny import joined
 
 DEEP = {
@@ -31,13 +31,13 @@ def of(name):
 def check(prompts, settings=None, searches=("NoiseSearch", "SteeredSearch", "RefineSearch")):
     """The own seed is the host's, and what every search finds is finite and comes again from its recipe."""
     own, stock = prompts.stock(settings)
-    assert far(own, stock) < SAME
+    assert far(own, stock) < same(prompts)
     for search in searches:
         found = prompts.outcome(search, settings)
         assert not found.refused, found.refused
         latent = found.kept["latent"]["samples"]
         assert all(part.isfinite().all() for part in streams(latent)), search
-        assert far(found.kept["replayed"]["samples"], latent) < SAME, search
+        assert far(found.kept["replayed"]["samples"], latent) < same(prompts), search
         assert found.kept["score"] >= found.kept["trace"].scores[0], search
     return stock
 
