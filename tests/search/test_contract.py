@@ -123,7 +123,11 @@ def test_where_more_pictures_fit_path_search_finds_more_than_random(minutes, loo
 @pytest.mark.parametrize(("look", "alone"), [(1.0, False), (6.0, True)])
 def test_a_second_picture_is_sampled_alone_only_where_the_price_of_a_look_decides_something(look, alone):
     trace = searched(AutoSearch, World(look=look), Budget(100, minutes=2.0), group=8)
-    assert [trial.how for trial in trace.trials[:3]] == ["own seed", "random" if alone else "draft", trace.trials[2].how]
+    assert [trial.how for trial in trace.trials[:3]] == [
+        "own seed",
+        "random" if alone else "draft",
+        trace.trials[2].how,
+    ]
     assert (sum(trial.round == 1 for trial in trace.trials) == 1) == alone
 
 
