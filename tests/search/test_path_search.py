@@ -108,6 +108,14 @@ def test_by_the_clock_the_own_seed_is_a_finished_picture_and_noises_in_full_come
     assert hows[:4] == ["own seed", "random", "random", "random"] and trace.trials[0].finished
 
 
+def test_by_the_clock_no_more_noises_are_sampled_in_full_than_it_takes_for_a_path_to_be_no_large_wave():
+    trace = searched(partial(PathSearch, paths=1), World(), Budget(500, minutes=9.0))
+    hows = [trial.how for trial in trace.trials]
+    (first,), spent = ways(trace)[:1], hows.index("preview")
+    way = 4 * sum(walks[0].steps for walks in first) / 20
+    assert way / 3 <= spent < way / 3 + 1 and len(first[0]) == 4
+
+
 def test_too_few_pictures_are_refused_with_the_number_that_it_takes():
     with pytest.raises(ValueError, match="pictures must be at least 10 for 2 paths of width 1, got 8"):
         search(pictures=8)
