@@ -32,7 +32,7 @@ class Search {
 // Replaces a node of that look; the new KSampler and the decoder of its picture.
 function replaced(look) {
   const made = [];
-  const graph = { nodes: [], beforeChange() {}, afterChange() {}, add(node) { this.nodes.push(node); }, remove() {}, getNodeById: () => ({ id: 9 }), links: { 1: { target_id: 9, target_slot: 0 } } };
+  const graph = { nodes: [], beforeChange() {}, afterChange() {}, add(node) { this.nodes.push(Object.assign(node, { graph: this })); }, remove() {}, getNodeById: () => ({ id: 9 }), links: { 1: { target_id: 9, target_slot: 0 } } };
   const create = (type) => {
     made.push({ type, title: type, mode: 0, pos: [0, 0], size: [200, 100], widgets: [], inputs: [{ name: "samples" }, { name: "vae" }], outputs: [{}], connect() {} });
     return made.at(-1);
