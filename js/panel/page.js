@@ -2,6 +2,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 
+const SETTLED = 200; // milliseconds
 const PACK = "/noise_search/";
 const NO_ID = "00000000-0000-0000-0000-000000000000"; // nodes/host/graph/upstream.py
 
@@ -38,13 +39,14 @@ export async function copy(text, said) {
   tell("success", said);
 }
 
-// Changes the graph in one step, which Ctrl+Z takes back.
+// Changes the graph in one step for Ctrl+Z, which ends when the page has laid the nodes out: Nodes 2.0 gives them other sizes then.
 export function asOneStep(change) {
-  app.canvas.emitBeforeChange?.();
+  const tracker = app.extensionManager?.workflow?.activeWorkflow?.changeTracker;
+  tracker?.beforeChange();
   try {
     return change();
   } finally {
-    app.canvas.emitAfterChange?.();
+    setTimeout(() => tracker?.afterChange(), SETTLED);
   }
 }
 

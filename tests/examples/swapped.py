@@ -23,11 +23,13 @@ SWAP = """async (workflow) => {
     await app.loadGraphData(workflow, true, false);
     const tracker = app.extensionManager.workflow.activeWorkflow.changeTracker;
     const prompt = async () => JSON.parse(JSON.stringify((await app.graphToPrompt()).output));
+    const settled = () => new Promise((done) => setTimeout(done, 250));
     const create = (type) => LiteGraph.createNode(type), found = { before: await prompt() };
     tracker.captureCanvasState();
     const steps = tracker.undoQueue.length;
     const { made, refused, notes } = asOneStep(() => searchNoise(app.rootGraph.nodes, create, app.rootGraph));
     Object.assign(found, { refused, notes, made: made.map(({ type }) => type), after: await prompt() });
+    await settled();
     found.steps = tracker.undoQueue.length - steps;
     await tracker.undo();
     found.undone = await prompt();
