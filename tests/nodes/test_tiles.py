@@ -360,3 +360,15 @@ def test_a_search_in_a_subgraph_names_the_node_that_the_page_shows(host, looking
     sent, result = tiles(host, graph)
     assert result.ok, result.error
     assert {data["node"] for data in sent} == {"10:2"}
+
+
+def test_outside_of_a_round_nothing_is_told_for_what_is_made_then_is_made_again(host):
+    told = []
+    making = host.part("nodes.host.engine.making").Making(told.append)
+    making.batch([0])
+    making.called(3)
+    assert told == []
+    with making.round(1):
+        making.batch([0])
+        making.called(3)
+    assert [doing.what for doing in told] == ["loading", "sampling"]
