@@ -18,10 +18,27 @@ PLACE = """([kind, where]) => {
     const { left, top } = canvas.canvas.getBoundingClientRect(), { scale, offset } = canvas.ds;
     return [left + (node.pos[0] + where[0] + offset[0]) * scale, top + (node.pos[1] + where[1] + offset[1]) * scale];
 }"""
+ALL_IN_VIEW = """() => {
+    Object.assign(app.canvas.ds, { scale: 0.35, offset: [200, 300] });
+    app.canvas.setDirty(true, true);
+}"""
 FIXED = """() => {
     for (const widget of app.graph.nodes.flatMap(({ widgets }) => widgets ?? []))
         if (widget.name === "control_after_generate") widget.value = "fixed";
     app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
+}"""
+INSIDE = """(kinds) => {
+    const inside = app.graph.nodes.filter(({ type }) => kinds.includes(type));
+    app.canvas.graph.convertToSubgraph(new Set(inside));
+    app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
+}"""
+OUTSIDE = "() => app.graph.nodes.find(({ subgraph }) => subgraph).inputs.map(({ name }) => name)"
+BACK = """async () => {
+    const { replace } = await import("/extensions/noise-search/panel/ksampler.js");
+    const holder = app.graph.nodes.find(({ subgraph }) => subgraph), { nodes } = holder?.subgraph ?? app.graph;
+    const search = nodes.find(({ type }) => type === "NoiseSearch");
+    const seed = search.widgets.find(({ name }) => name === "seed").value;
+    replace(search, seed, (type) => LiteGraph.createNode(type), app.rootGraph);
 }"""
 TYPES = """() => (function all(graph) {
     const inside = ({ subgraph }) => (subgraph ? all(subgraph) : []);
@@ -82,6 +99,8 @@ def two_passes(seed: int) -> dict:
 def load(page, graph: dict) -> None:
     page.raw.evaluate("(graph) => app.loadApiJson(graph, 'stock')", graph)
     page.raw.wait_for_function("(count) => app.graph.nodes.length === count", arg=len(graph))
+    page.raw.evaluate(ALL_IN_VIEW)
+    page.raw.wait_for_timeout(500)  # Nodes 2.0 measures what comes into view
     page.raw.evaluate(FIXED)
 
 
@@ -94,8 +113,6 @@ def right_click(page, kind: str) -> None:
 def search_its_noise(page, kind: str) -> None:
     """Two clicks."""
     right_click(page, kind)
-    page.raw.wait_for_timeout(300)
-    page.raw.screenshot(path=f"/tmp/ex/shot_{kind}_{page.vue}_menu.png")
     page.raw.get_by_text(ITEM, exact=True).last.click(timeout=WAIT)
 
 
@@ -152,9 +169,7 @@ def test_three_clicks_search_the_noise_of_a_sampler_and_ctrl_z_takes_it_back(pag
     search_its_noise(page, kind)
     assert ours <= types(page) and not types(page) & set(KINDS)
     after = page.prompt()
-    page.raw.screenshot(path=f"/tmp/ex/shot_{kind}_{page.vue}_swapped.png")
     found = picture(page, run(page))
-    page.raw.screenshot(path=f"/tmp/ex/shot_{kind}_{page.vue}_run.png")
     assert abs(found - stock).max() <= 1, "the own seed's picture goes on; the batch is another"
     assert page.raw.locator(".ns-cell").count() >= 8
     press(page, "Control+z")
@@ -164,25 +179,16 @@ def test_three_clicks_search_the_noise_of_a_sampler_and_ctrl_z_takes_it_back(pag
     assert complaints(page) == []
 
 
-INSIDE = """(kinds) => {
-    const inside = app.graph.nodes.filter(({ type }) => kinds.includes(type));
-    app.canvas.graph.convertToSubgraph(new Set(inside));
-    app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
-}"""
-OUTSIDE = "() => app.graph.nodes.find(({ subgraph }) => subgraph).inputs.map(({ name }) => name)"
-
-
 @BOTH
 def test_a_subgraph_node_searches_the_noise_of_the_sampler_in_it_and_shows_what_an_artist_needs(page):
     load(page, plain(720 + page.vue))
-    page.raw.evaluate(INSIDE, [["KSampler"]][0])
+    page.raw.evaluate(INSIDE, ["KSampler"])
     before, shown = page.prompt(), page.raw.evaluate(OUTSIDE)
     stock = picture(page, page.wait(page.queue()))
     search_its_noise(page, "")
     assert "NoiseSearch" in types(page) and "KSampler" not in types(page)
     assert set(page.raw.evaluate(OUTSIDE)) - set(shown) == {"vae", "pictures", "verifier", "recipe"}
     after = page.prompt()
-    page.raw.screenshot(path=f"/tmp/ex/shot_subgraph_{page.vue}.png")
     assert abs(picture(page, run(page)) - stock).max() <= 1
     press(page, "Control+z")
     assert page.prompt() == before and page.raw.evaluate(OUTSIDE) == shown
@@ -200,24 +206,24 @@ def test_a_second_pass_becomes_a_part_of_the_setup_and_the_own_picture_is_the_sa
     assert abs(picture(page, run(page)) - stock).max() <= 1
 
 
+def without_noise(seed: int) -> dict:
+    graph = advanced(seed)
+    (name,) = (name for name, one in graph.items() if one["class_type"] == "RandomNoise")
+    return {**graph, name: node("DisableNoise")}
+
+
 @pytest.mark.parametrize(
-    ("turn", "why"),
+    ("graph", "kind", "why"),
     [
-        ({"denoise": 1.0, "kind": "second"}, "goes on from KSampler (Advanced) and draws no noise of its own"),
-        ({"kind": "none"}, "it adds no noise"),
+        (pair(750), "KSamplerAdvanced", "goes on from KSampler (Advanced) and draws no noise of its own"),
+        (without_noise(751), "SamplerCustomAdvanced", "it adds no noise"),
     ],
     ids=["second half", "no noise"],
 )
-def test_a_sampler_that_draws_no_noise_is_refused_by_name_and_left_alone(page, turn, why):
-    graph = pair(750) if turn["kind"] == "second" else advanced(751)
-    if turn["kind"] == "none":
-        (name,) = (name for name, one in graph.items() if one["class_type"] == "RandomNoise")
-        graph[name] = node("DisableNoise")
+def test_a_sampler_that_draws_no_noise_is_refused_by_name_and_left_alone(page, graph, kind, why):
     load(page, graph)
     before = page.prompt()
-    kind = "KSamplerAdvanced" if turn["kind"] == "second" else "SamplerCustomAdvanced"
-    if turn["kind"] == "second":  # the first of them is out of the way of the click
-        page.raw.evaluate("() => app.graph._nodes.reverse()")
+    page.raw.evaluate("() => app.graph._nodes.reverse()")  # of two halves the second one is clicked
     search_its_noise(page, kind)
     said = toasts(page)
     assert "stays as it is" in said and why in said
@@ -237,15 +243,6 @@ def test_to_ksampler_brings_the_stock_sampler_back_with_its_node_and_its_links(p
     assert page.prompt() == before
     assert where == "here" or page.raw.evaluate(OUTSIDE) == shown, "what it was shown by is gone as well"
     assert complaints(page) == []
-
-
-BACK = """async () => {
-    const { replace } = await import("/extensions/noise-search/panel/ksampler.js");
-    const holder = app.graph.nodes.find(({ subgraph }) => subgraph), { nodes } = holder?.subgraph ?? app.graph;
-    const search = nodes.find(({ type }) => type === "NoiseSearch");
-    const seed = search.widgets.find(({ name }) => name === "seed").value;
-    replace(search, seed, (type) => LiteGraph.createNode(type), app.rootGraph);
-}"""
 
 
 def test_a_workflow_without_a_sampler_says_so(page):

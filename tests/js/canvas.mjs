@@ -60,7 +60,9 @@ class Node {
   connect(place, target, at) { this.graph.link([this.id, place], [target.id, at], this.outputs[place].links, target.inputs[at]); }
 }
 
-export const create = (type) => new Node(type);
+const KINDS = Object.fromEntries(Object.keys(TYPES).map((type) => [type, class extends Node { static title = type; }]));
+
+export const create = (type) => new KINDS[type](type);
 
 export class Graph {
   nodes = [];

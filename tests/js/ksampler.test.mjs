@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { plan, replace } from "../../js/panel/ksampler.js";
+import { Graph, create, put } from "./canvas.mjs";
 
 const WIDGETS = { seed: 42, steps: 25, cfg: 7, sampler_name: "dpmpp_2m", scheduler: "karras", denoise: 1, pictures: 8, recipe: "" };
 const node = (inputs, outputs) => ({ widgets: Object.entries(WIDGETS).map(([name, value]) => ({ name, value })),
@@ -25,21 +26,14 @@ test("a decoder is added only where the picture was used, and lost outputs are n
   assert.deepEqual(used.lost, ["seed"]);
 });
 
-class Search {
-  static title = "Noise Search (KSampler)";
-}
-
-// Replaces a node of that look; the new KSampler and the decoder of its picture.
+// Replaces a node of that look, whose picture is used; the new KSampler and the decoder of its picture.
 function replaced(look) {
-  const made = [];
-  const graph = { nodes: [], beforeChange() {}, afterChange() {}, add(node) { this.nodes.push(Object.assign(node, { graph: this })); }, remove() {}, getNodeById: () => ({ id: 9 }), links: { 1: { target_id: 9, target_slot: 0 } } };
-  const create = (type) => {
-    made.push({ type, title: type, mode: 0, pos: [0, 0], size: [200, 100], widgets: [], inputs: [{ name: "samples" }, { name: "vae" }], outputs: [{}], connect() {} });
-    return made.at(-1);
-  };
-  const search = Object.assign(new Search(), { title: Search.title, mode: 0, pos: [5, 5], size: [300, 200], graph }, node({ vae: null }, { LATENT: [1], IMAGE: [1] }), look);
+  const graph = new Graph();
+  const loader = put(graph, "Loader"), search = put(graph, "NoiseSearch", { model: [loader], vae: [loader, 2] });
+  put(graph, "SaveImage", { images: [search, 1] });
+  Object.assign(search, look);
   replace(search, "7", create, graph);
-  return made;
+  return ["KSampler", "VAEDecode"].map((type) => graph.nodes.find((node) => node.type === type));
 }
 
 test("a search that was bypassed, named and coloured becomes a KSampler that is", () => {
