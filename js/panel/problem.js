@@ -13,7 +13,7 @@ export function buildProblem(view) {
 export function drawProblem(view, search, failed) {
   const found = problemOf(search, failed);
   view.problem.hidden = !found;
-  view.again.hidden = Boolean(search) && !search.mine;
+  view.again.hidden = !failed && Boolean(search) && !search.mine; // another page's error is not run again from here
   const key = found ? `${found.title}\n${found.text}` : "";
   if (view.problem.dataset.key === key) return;
   view.problem.dataset.key = key;
