@@ -1,7 +1,6 @@
 """Swapping a sampler for a search with a right click, in the real page, and taking it back."""
 
 import io
-import re
 
 import numpy as np
 import pytest
@@ -12,7 +11,8 @@ from PIL import Image
 ITEM = "Search its noise"
 KINDS = ("KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced")
 PLACE = """([kind, where]) => {
-    const { canvas } = app, node = canvas.graph.nodes.find(({ type, subgraph }) => type === kind || (kind === "" && subgraph));
+    const { canvas } = app, { nodes } = canvas.graph;
+    const node = nodes.find(({ type, subgraph }) => type === kind || (kind === "" && subgraph));
     canvas.ds.scale = 0.8;
     canvas.centerOnNode(node);
     const { left, top } = canvas.canvas.getBoundingClientRect(), { scale, offset } = canvas.ds;
@@ -23,7 +23,8 @@ ALL_IN_VIEW = """() => {
     app.canvas.setDirty(true, true);
 }"""
 FIXED = """() => {
-    for (const { widgets } of app.graph.nodes) for (const widget of widgets ?? []) if (widget.name === "control_after_generate") widget.value = "fixed";
+    const widgets = app.graph.nodes.flatMap((node) => node.widgets ?? []);
+    for (const widget of widgets) if (widget.name === "control_after_generate") widget.value = "fixed";
     app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
 }"""
 INSIDE = """(kinds) => {
@@ -35,11 +36,12 @@ OUTSIDE = "() => app.graph.nodes.find(({ subgraph }) => subgraph).inputs.map(({ 
 BACK = """async () => {
     const { replace } = await import("/extensions/noise-search/panel/ksampler.js");
     const holder = app.graph.nodes.find(({ subgraph }) => subgraph), { nodes } = holder?.subgraph ?? app.graph;
-    const search = nodes.find(({ type }) => type === "NoiseSearch"), seed = search.widgets.find(({ name }) => name === "seed").value;
+    const search = nodes.find(({ type }) => type === "NoiseSearch");
+    const seed = search.widgets.find(({ name }) => name === "seed").value;
     replace(search, seed, (type) => LiteGraph.createNode(type), app.rootGraph);
 }"""
 TYPES = """() => (function all(graph) {
-    return graph.nodes.flatMap((node) => [node.subgraph ? "subgraph" : node.type, ...(node.subgraph ? all(node.subgraph) : [])]);
+    return graph.nodes.flatMap((node) => (node.subgraph ? ["subgraph", ...all(node.subgraph)] : [node.type]));
 })(app.rootGraph)"""
 
 
@@ -53,7 +55,9 @@ def saved(graph: dict, latent: str = "sampler", slot: int = 0) -> dict:
 
 
 def numbered(one: dict, numbers: dict) -> dict:
-    inputs = {key: [numbers[value[0]], value[1]] if isinstance(value, list) else value for key, value in one["inputs"].items()}
+    inputs = {
+        key: [numbers[value[0]], value[1]] if isinstance(value, list) else value for key, value in one["inputs"].items()
+    }
     return {**one, "inputs": inputs}
 
 
@@ -113,7 +117,9 @@ def search_its_noise(page, kind: str) -> None:
 
 def run(page):
     """One click on the button of the page, and the end of what it queued."""
-    with page.raw.expect_response(lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST") as answer:
+    with page.raw.expect_response(
+        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
+    ) as answer:
         page.raw.get_by_test_id("queue-button").click()
     result = page.wait(answer.value.json()["prompt_id"])
     assert result.ok, result.error
