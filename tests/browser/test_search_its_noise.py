@@ -11,8 +11,8 @@ from PIL import Image
 ITEM = "Search its noise"
 KINDS = ("KSampler", "KSamplerAdvanced", "SamplerCustom", "SamplerCustomAdvanced")
 PLACE = """([kind, where]) => {
-    const { canvas } = app, is = ({ type, subgraph }) => type === kind || (kind === "" && subgraph);
-    const node = canvas.graph.nodes.find(is);
+    const { canvas } = app, { nodes } = canvas.graph;
+    const node = nodes.find(({ type, subgraph }) => type === kind || (kind === "" && subgraph));
     canvas.ds.scale = 0.8;
     canvas.centerOnNode(node);
     const { left, top } = canvas.canvas.getBoundingClientRect(), { scale, offset } = canvas.ds;
@@ -23,8 +23,8 @@ ALL_IN_VIEW = """() => {
     app.canvas.setDirty(true, true);
 }"""
 FIXED = """() => {
-    for (const widget of app.graph.nodes.flatMap(({ widgets }) => widgets ?? []))
-        if (widget.name === "control_after_generate") widget.value = "fixed";
+    const widgets = app.graph.nodes.flatMap((node) => node.widgets ?? []);
+    for (const widget of widgets) if (widget.name === "control_after_generate") widget.value = "fixed";
     app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
 }"""
 INSIDE = """(kinds) => {
@@ -41,8 +41,7 @@ BACK = """async () => {
     replace(search, seed, (type) => LiteGraph.createNode(type), app.rootGraph);
 }"""
 TYPES = """() => (function all(graph) {
-    const inside = ({ subgraph }) => (subgraph ? all(subgraph) : []);
-    return graph.nodes.flatMap((node) => [node.subgraph ? "subgraph" : node.type, ...inside(node)]);
+    return graph.nodes.flatMap((node) => (node.subgraph ? ["subgraph", ...all(node.subgraph)] : [node.type]));
 })(app.rootGraph)"""
 
 

@@ -99,8 +99,18 @@ export class Graph {
   }
 }
 
-// A subgraph; its node is made by `holder`.
+// A subgraph; its node is made by `makeHolder`. A widget that is linked to its border is shown there, and is gone with the last link.
 export class Subgraph extends Graph {
+  link(from, to, leaving, input) {
+    super.link(from, to, leaving, input);
+    const shown = this.inputs[from[1]], inner = from[0] === -10 && this.getNodeById(to[0]).widgets.find(({ name }) => name === input.name);
+    if (inner && !this.holder.widgets.some(({ name }) => name === shown.name)) this.holder.widgets.push({ name: shown.name, value: inner.value });
+  }
+  cut(id) {
+    const shown = this.links[id].origin_id === -10 && this.inputs[this.links[id].origin_slot];
+    super.cut(id);
+    if (shown && !shown.linkIds.length) this.holder.widgets = this.holder.widgets.filter(({ name }) => name !== shown.name);
+  }
   inputs = [];
   outputs = [];
   inputNode = { id: -10, slots: this.inputs };

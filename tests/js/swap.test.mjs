@@ -257,6 +257,17 @@ test("in a subgraph the VAE comes in from outside, and its node shows what an ar
   assert.equal(inner.nodes[0].type, "KSampler");
 });
 
+test("a seed that the subgraph's node shows stays there, as it was typed, and takes the found one on the way back", () => {
+  const { graph, inner, holder, sampler } = nested();
+  const seed = sampler.inputs.find(({ name }) => name === "seed");
+  inner.addInput("seed", "INT").connect(seed, sampler);
+  holder.widgets.find(({ name }) => name === "seed").value = 99;
+  const { made: [search] } = swap([holder], graph);
+  assert.deepEqual([behind(search, "seed")[0], value(holder, "seed")], ["seed", 99]);
+  replace(search, "42", create, graph);
+  assert.deepEqual([behind(inner.nodes[0], "seed")[0], value(holder, "seed")], ["seed", 42]);
+});
+
 test("room is made to the right and below, and nothing else moves", () => {
   const others = [[500, 0, 100, 50], [0, 0, 100, 50], [200, 300, 100, 50], [-300, 300, 100, 50]];
   assert.deepEqual(moves([200, 0, 200, 200], [400, 1000], others, 40), [[200, 0], [0, 0], [0, 800], [0, 0]]);
