@@ -118,5 +118,5 @@ def test_technical_quality_looks_at_one_picture_at_a_time_and_says_the_same(monk
     judge, seen = TechnicalQuality(), []
     pictures = torch.rand(3, 3, 40, 56, generator=torch.Generator().manual_seed(2))
     single = torch.cat([judge.measure(picture[None], "") for picture in pictures])
-    monkeypatch.setattr(judge, "_of_one", lambda image, one=judge._of_one: seen.append(len(image)) or one(image))
-    assert torch.equal(judge.measure(pictures, ""), single) and seen == [1, 1, 1]
+    monkeypatch.setattr(judge, "_of_one", lambda image, one=judge._of_one: seen.append(image.shape) or one(image))
+    assert torch.equal(judge.measure(pictures, ""), single) and seen == [(40, 56, 3)] * 3
