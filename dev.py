@@ -68,7 +68,8 @@ CARDS = ("no-doubles", "gpu-only", "gpu-only-no-doubles", "half", "small")  # te
 NODES = ["tests/nodes"]  # what a version of the host may break
 # What runs beside all others, part by part: tests that wait for servers and browsers, and as many more as make both
 # sides take as long.
-BESIDE = [["tests/browser", "tests/examples", "tests/demo", "tests/test_dev.py"], ["tests/people"]]
+BESIDE = ["tests/browser", "tests/examples", "tests/demo", "tests/test_dev.py"]
+AFTER = ["tests/people"]
 NO_TESTS = 5  # exit code of pytest
 # run in the oldest host every time
 MAIN = ["tests/nodes/test_search_nodes.py", "tests/nodes/test_walk.py", "tests/nodes/test_store.py"]
@@ -187,10 +188,10 @@ def test(arguments: list[str]) -> int:
     newest = {**known(host, python), **given, **({"CHROMIUM_PATH": browser} if browser else {})}
     if chosen or frontend:
         return run([python, "-m", "pytest", *([] if chosen else PAGE), *arguments], newest) or scripts
-    others = [f"--ignore={path}" for part in BESIDE for path in part]
+    others = [f"--ignore={path}" for path in (*BESIDE, *AFTER)]
     # also where a test failed before: one run tells of both hosts
     oldest = {**known(carried_host(OLDEST), python), **given}
-    parts = [[(["tests", *others], newest), (MAIN, oldest)], [(part, newest) for part in BESIDE]]
+    parts = [[(["tests", *others], newest), (AFTER, newest), (MAIN, oldest)], [(BESIDE, newest)]]
     sides = [[([python, "-m", "pytest", *part, *arguments], variables) for part, variables in side] for side in parts]
     say(f"all tests, and the main ones in ComfyUI {OLDEST} as well; what the other sides say comes in the end")
     return run_together([*sides, checks(host, python)]) or scripts
