@@ -66,8 +66,7 @@ LOADING = ["tests/verifiers", "tests/nodes/test_load_verifier.py"]  # what a ver
 COMPUTING = ["tests/verifiers", "tests/nodes", "tests/families"]  # what a kind of card may break
 CARDS = ("no-doubles", "gpu-only", "gpu-only-no-doubles", "half", "small")  # tests/card.py has them
 NODES = ["tests/nodes"]  # what a version of the host may break
-# What runs beside all others, part by part: tests that wait for servers and browsers, and as many more as make both
-# sides take as long.
+# What runs beside all others, and in a run of its own after them: so both sides take as long.
 BESIDE = ["tests/browser", "tests/examples", "tests/demo", "tests/test_dev.py"]
 AFTER = ["tests/people"]
 NO_TESTS = 5  # exit code of pytest
