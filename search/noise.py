@@ -128,9 +128,7 @@ def draw(seed: int, shapes: Sequence[Shape]) -> tuple[Tensor, ...]:
     """Draw N(0, I), each stream `(1, *shape)` float32: what the host's `prepare_noise` draws for this seed at batch
     size 1.
     """
-    generator = torch.Generator().manual_seed(seed)
-    drawn = tuple(torch.randn((1, *shape), generator=generator) for shape in shapes)
-    _states[seed, tuple(map(tuple, shapes))] = generator.get_state()
+    drawn, _states[seed, tuple(map(tuple, shapes))] = _streams_and_state(seed, shapes)
     while len(_states) > STATES:
         _states.pop(next(iter(_states)), None)
     return drawn
@@ -139,12 +137,13 @@ def draw(seed: int, shapes: Sequence[Shape]) -> tuple[Tensor, ...]:
 def state_behind(seed: int, shapes: Sequence[Shape]) -> Tensor:
     """The state of a generator that drew this noise: as it was left then, if that was not long ago."""
     known = _states.get((seed, tuple(map(tuple, shapes))))
-    if known is not None:
-        return known
+    return _streams_and_state(seed, shapes)[1] if known is None else known
+
+
+def _streams_and_state(seed: int, shapes: Sequence[Shape]) -> tuple[tuple[Tensor, ...], Tensor]:
+    """The streams, and the state that the generator is in then."""
     generator = torch.Generator().manual_seed(seed)
-    for shape in shapes:
-        torch.randn((1, *shape), generator=generator)
-    return generator.get_state()
+    return tuple(torch.randn((1, *shape), generator=generator) for shape in shapes), generator.get_state()
 
 
 def ancestry(*candidates: Noise) -> list[Noise]:

@@ -304,12 +304,12 @@ class Page:
         """The graph on the canvas as the API prompt that the frontend would queue."""
         return self.raw.evaluate("async () => (await app.graphToPrompt()).output")
 
-    def queue(self) -> str:
-        """Queues what is on the canvas, as the button does; the prompt's id."""
+    def queue(self, press: Callable[[], object] | None = None) -> str:
+        """Queues what is on the canvas, as the button does, or what `press` queues; the prompt's id."""
         with self.raw.expect_response(
             lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
         ) as answer:
-            self.raw.evaluate("async () => { await app.queuePrompt(0, 1) }")
+            press() if press else self.raw.evaluate("async () => { await app.queuePrompt(0, 1) }")
         if answer.value.status != 200:
             text = answer.value.json()
             raise AssertionError(refusal(text.get("error"), text.get("node_errors")))

@@ -9,6 +9,7 @@ import { save } from "./saving.js";
 import { goOn, refine, vary } from "./start.js";
 import { widgetOf } from "./wiring.js";
 
+const NO_NOISE = "It began with a picture, not with noise: there is no noise to go on from.";
 const MOST = 64; // children of Refine Search
 
 // panel: the node's, with its search. address(id): of a candidate on the server. fill(recipe): holds it, or with "" nothing.
@@ -34,7 +35,7 @@ async function keep(search, id) {
 // The recipe of the noise that a candidate began with.
 async function beginning(address) {
   const answer = await ask(`${address}/recipe`);
-  if (answer && !answer.noise) tell("warn", "It began with a picture, not with noise: there is no noise to go on from.");
+  if (answer && !answer.noise) tell("warn", NO_NOISE);
   return answer?.noise;
 }
 
@@ -64,7 +65,7 @@ async function searchOn(node, address, candidate, type, fill) {
     const next = refineHeld(node, from.recipe, {}, fill);
     return tell("info", `${next.title} begins at the picture #${id}. Queue when you like.`);
   }
-  if (!from.noise) return tell("warn", "It began with a picture, not with noise: there is no noise to go on from.");
+  if (!from.noise) return tell("warn", NO_NOISE);
   const next = show(goOn(node, type, from.noise, create));
   const where = from.walked ? `the noise that #${id} began with, not at its picture` : `#${id}`;
   tell("info", `${next.title} begins at ${where}. Queue when you like.`);

@@ -196,11 +196,7 @@ def test_variations_are_searched_around_a_picture_and_released(page):
     before = search_on_server(page)
     page.raw.locator(".ns-grid").focus()
     page.raw.keyboard.press("Home")
-    with page.raw.expect_response(
-        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
-    ) as queued:
-        choose_in_menu(page, "More like this", "Subtle variations")
-    result = page.wait(queued.value.json()["prompt_id"])
+    result = page.wait(page.queue(lambda: choose_in_menu(page, "More like this", "Subtle variations")))
     assert result.ok, result.error
     state = search_on_server(page)
     assert state["search"] != before["search"]
@@ -208,11 +204,7 @@ def test_variations_are_searched_around_a_picture_and_released(page):
     assert all(candidate["parents"] == [0] for candidate in state["candidates"][1:])
     assert {"NoiseVariations", "NoiseFromRecipe"} <= set(types(page))
 
-    with page.raw.expect_response(
-        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
-    ) as queued:
-        choose_in_menu(page, "More like this", "Strong variations")
-    assert page.wait(queued.value.json()["prompt_id"]).ok
+    assert page.wait(page.queue(lambda: choose_in_menu(page, "More like this", "Strong variations"))).ok
     assert types(page).count("NoiseVariations") == 1, "the nodes are used again"
     press(page, "Release")
     assert not {"NoiseVariations", "NoiseFromRecipe"} & set(types(page))
@@ -282,11 +274,7 @@ def test_a_picture_is_saved_in_full_with_its_workflow(page):
     assert page.wait(page.queue()).ok
     look_down(page)
     before = search_on_server(page)
-    with page.raw.expect_response(
-        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
-    ) as queued:
-        choose_in_menu(page, "Save", "Save as PNG")
-    result = page.wait(queued.value.json()["prompt_id"])
+    result = page.wait(page.queue(lambda: choose_in_menu(page, "Save", "Save as PNG")))
     assert result.ok, result.error
     status(page, "Done: ")
     after = search_on_server(page)

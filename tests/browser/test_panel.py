@@ -70,11 +70,7 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
     other = next(candidate for candidate in plain if candidate["id"] not in before["result"])
     page.raw.locator(f".ns-cell[data-id='{other['id']}']").click(timeout=WAIT)
     status(page, f"#{other['id']} is chosen")
-    with page.raw.expect_response(
-        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
-    ) as queued:
-        press(page, f"Use #{other['id']}")
-    chosen = page.wait(queued.value.json()["prompt_id"])
+    chosen = page.wait(page.queue(lambda: press(page, f"Use #{other['id']}")))
     assert chosen.ok, chosen.error
     status(page, "Done: ")
     state = search_on_server(page)
@@ -84,19 +80,13 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
 
     (best,) = before["result"]
     page.raw.locator(f".ns-cell[data-id='{best}']").hover(timeout=WAIT)
-    with page.raw.expect_response(
-        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
-    ) as queued:
-        page.raw.locator(".ns-quick button", has_text="Use").click(timeout=WAIT / 8)
-    assert page.wait(queued.value.json()["prompt_id"]).ok
+    assert page.wait(
+        page.queue(lambda: page.raw.locator(".ns-quick button", has_text="Use").click(timeout=WAIT / 8))
+    ).ok
     page.raw.wait_for_selector(f".ns-cell.ns-best[data-id='{best}']", timeout=WAIT)
     assert search_on_server(page)["result"] == [best], "one click uses a picture"
     page.raw.locator(f".ns-cell[data-id='{other['id']}']").hover(timeout=WAIT)
-    with page.raw.expect_response(
-        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
-    ) as queued:
-        page.raw.locator(".ns-quick button", has_text="Use").click(timeout=WAIT / 8)
-    chosen = page.wait(queued.value.json()["prompt_id"])
+    chosen = page.wait(page.queue(lambda: page.raw.locator(".ns-quick button", has_text="Use").click(timeout=WAIT / 8)))
     assert chosen.ok, chosen.error
 
     with page.raw.expect_response(lambda answer: "/control?" in answer.url) as forgotten:
@@ -201,11 +191,7 @@ def test_variations_of_a_refined_picture_are_versions_of_the_picture_not_of_the_
     before = search_on_server(page)
     best = before["candidates"][before["result"][0]]
     assert best["seed"] is None, "this seed's winner was refined"
-    with page.raw.expect_response(
-        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
-    ) as queued:
-        choose_in_menu(page, "More like this", "Subtle variations")
-    run = page.wait(queued.value.json()["prompt_id"])
+    run = page.wait(page.queue(lambda: choose_in_menu(page, "More like this", "Subtle variations")))
     assert run.ok, run.error
     nodes = {node["class_type"]: (name, node["inputs"]) for name, node in page.prompt().items()}
     search, refined = nodes["NoiseSearch"], nodes["RefineSearch"]

@@ -279,24 +279,24 @@ def test_previews_take_at_most_a_fiftieth_of_the_time_of_sampling(host, step, ea
 def test_two_previews_never_wait(host, previews):
     """The background is busy with other work: the next previews are made once the last ones are done."""
     previewing, clock, queued = host.part("nodes.host.page.previewing"), Clock(), []
-    background = SimpleNamespace(do=lambda work, *arguments: queued.append((work, arguments)))
+    background = SimpleNamespace(do=queued.append)
     made = previewing.Previewing(background, clock)
     patcher = SimpleNamespace(model=host.toys.model("sd3").model, load_device=torch.device("cpu"))
     doing = SimpleNamespace(rows=(0, 1), patcher=patcher)
-    got = {}
+    got = []
     for _ in range(5):
         clock.now += 10.0
         made.allowance.stepped()
-        made.make(doing, torch.zeros(2, 16, 8, 8), got.update)
+        made.make(doing, torch.zeros(2, 16, 8, 8), got.append)
         made.allowance.begin()
-    assert len(queued) == 1
-    ((work, arguments),) = queued
-    work(*arguments)
+    (first,) = queued
+    first()
     clock.now += 10.0
     made.allowance.stepped()
-    made.make(doing, torch.zeros(2, 16, 8, 8), got.update)
-    assert len(queued) == 2 and set(got) == {0}
-    assert queued[1][1][2] == [1, 0], "what the second one shows, the row that waited longest first"
+    made.make(doing, torch.zeros(2, 16, 8, 8), got.append)
+    assert len(queued) == 2 and [list(one) for one in got] == [[0]]
+    queued[1]()
+    assert list(got[1]) == [1, 0], "the row that waited longest comes first"
 
 
 def test_previews_really_take_at_most_a_fiftieth_of_the_time_of_sampling(host, looking, previews, slow, monkeypatch):
@@ -372,3 +372,20 @@ def test_outside_of_a_round_nothing_is_told_for_what_is_made_then_is_made_again(
         making.batch([0])
         making.called(3)
     assert [doing.what for doing in told] == ["loading", "sampling"]
+
+
+def test_a_write_that_failed_before_is_not_hidden_by_a_preview(host):
+    background = host.part("nodes.host.background").Background()
+    previewing = host.part("nodes.host.page.previewing").Previewing(background, lambda: 100.0)
+    previewing._previewers = SimpleNamespace(of=lambda patcher: Colours())
+    previewing.allowance.worked = 100.0
+    expected = torch.zeros(1, 4, 8, 8)
+    doing = host.part("nodes.host.engine.watcher").Doing("sampling", 1, (0,), 1, 2, expected)
+
+    def fail():
+        raise OSError("no space left")
+
+    background.do(fail).exception()
+    with pytest.raises(OSError, match="no space left"):
+        previewing.make(doing, expected, lambda found: None)
+    background.settle()

@@ -4,6 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -75,27 +76,32 @@ class Previewing:
             return
         if count := self.allowance.rows(len(doing.rows)):
             places = [(self._next + place) % len(doing.rows) for place in range(count)]
+            work = None
             with self._harmless():
-                self._begin(doing, stills(expected, places), [doing.rows[place] for place in places], deliver)
+                work = self._begin(doing, stills(expected, places), [doing.rows[place] for place in places], deliver)
             self._last, self._next = self.clock(), places[-1] + 1
+            if work:
+                self._waiting = True
+                self.background.do(work)  # may raise what earlier work raised, which is not a preview's to hide
 
     def stop(self) -> None:
         """Nothing is sampled any more: what the host previews with is let go."""
         self._stopped, self._previewers = True, Previewers()
 
-    def _begin(self, doing: Doing, latents: Sequence[Tensor], rows: Sequence[int], deliver: Deliver) -> None:
-        """What needs the card is done here, between two steps."""
+    def _begin(
+        self, doing: Doing, latents: Sequence[Tensor], rows: Sequence[int], deliver: Deliver
+    ) -> Callable[[], None] | None:
+        """What needs the card is done here, between two steps; the rest, or None where there are no previews."""
         began = self.clock()
         previewer = self._previewers.of(doing.patcher)
         self.allowance.spend(self.clock() - began)
         if previewer is None:
-            return
+            return None
         latents[0].flatten()[0].item()  # waits for the step, whose time is not the preview's
         began = self.clock()
         light = is_light(previewer)
         made: Any = [latent.float().cpu() for latent in latents] if light else pictures(previewer, latents)
-        self._waiting = True
-        self.background.do(self._finish, made, previewer if light else None, rows, deliver, self.clock() - began)
+        return partial(self._finish, made, previewer if light else None, rows, deliver, self.clock() - began)
 
     def _finish(self, made: Any, previewer: Any, rows: Sequence[int], deliver: Deliver, before: float) -> None:
         """In the background."""
