@@ -10,7 +10,6 @@ from functools import cache
 from typing import TypeVar
 
 import numpy
-import torch
 from torch import Tensor
 
 Found = TypeVar("Found")
@@ -28,10 +27,8 @@ def of_each(work: Callable[[numpy.ndarray], Found], images: Tensor) -> list[Foun
     Raises:
         Exception: What the first of them raised that failed.
     """
-    mode = torch.is_inference_mode_enabled()
 
     def of_one(image: Tensor) -> Found:
-        with torch.inference_mode(mode):
-            return work(image.movedim(0, -1).float().cpu().numpy())
+        return work(image.movedim(0, -1).float().cpu().numpy())
 
     return list(pool().map(of_one, images) if len(images) > 1 else map(of_one, images))

@@ -323,3 +323,14 @@ def test_latents_that_are_not_finite_are_an_error(host, tiny, rollouts):
     rollout = rollouts("sd3", cfg=float("inf"))
     with pytest.raises(RuntimeError, match="Sampling failed: The sampler must give finite latents.*at seed 123456789"):
         latents(host, rollout, SEEDS[:1])
+
+
+def test_what_draws_from_torchs_generator_goes_on_where_it_does_behind_the_hosts_own_noise(host):
+    import comfy.sample
+
+    seed_like_the_host = host.part("nodes.host.engine.rollout").seed_like_the_host
+    comfy.sample.prepare_noise(torch.zeros(1, 4, 6, 5), 11)
+    expected = torch.randn(3)
+    for _ in range(2):  # the second time its state is known
+        seed_like_the_host(11, [(4, 6, 5)])
+        assert torch.equal(torch.randn(3), expected)
