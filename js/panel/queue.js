@@ -37,7 +37,7 @@ export function watchQueue(panels, draw) {
   const ended = (prompt, tell) => {
     for (const [node, panel] of ours()) {
       if (waitsFor(panel, prompt) || panel.search?.prompt_id === prompt) tell(node, panel);
-      panel.coming = false;
+      Object.assign(panel, { coming: false, passed: prompt }); // an answer about the queue may be on its way that still has it
     }
     look();
   };

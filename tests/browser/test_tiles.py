@@ -123,11 +123,7 @@ def test_an_error_of_the_search_is_read_in_its_panel_and_run_again_from_there(pa
     copied = "async () => (await navigator.clipboard.readText()).includes('got 9')"
     page.raw.wait_for_function(copied, timeout=WAIT)
     widget(page, "NoiseSearch", "keep", 1)
-    with page.raw.expect_response(
-        lambda answer: answer.url.endswith("/prompt") and answer.request.method == "POST"
-    ) as queued:
-        press(page, "Run again")
-    assert page.wait(queued.value.json()["prompt_id"]).ok
+    assert page.wait(page.queue(lambda: press(page, "Run again"))).ok
     status(page, "Done: ")
     assert not page.raw.locator(".ns-problem").is_visible()
     assert complaints(page) == []
@@ -216,3 +212,20 @@ def test_sixty_four_tiles_sharpen_without_a_task_over_50_ms(page):
         busy.append(main_thread_seconds(session) - before)
     tiles(page, 64)
     assert max(busy) < 0.05, busy
+
+
+def test_an_error_stays_though_the_page_hears_only_later_that_its_prompt_was_running(page):
+    def late(route):
+        page.raw.wait_for_timeout(2000)
+        (run,) = page.client.json("/history?max_items=1").values()
+        route.fulfill(json={"queue_running": [run["prompt"]], "queue_pending": []})
+
+    show(page, drop_in(seed=760, pictures=3))
+    widget(page, "NoiseSearch", "keep", 9)
+    page.raw.route("**/queue", late)
+    try:
+        assert not page.wait(page.queue()).ok
+        page.raw.wait_for_timeout(4000)
+        says(page, ".ns-problem", "keep must be between 1 and pictures (3), got 9")
+    finally:
+        page.raw.unroute_all(behavior="ignoreErrors")
