@@ -118,7 +118,8 @@ function accept(node, search) {
   if (before && run.searches[0].prompt_id !== before.prompt_id) panel.earlier = earlier(node);
   panel.run = run;
   settle(panel, before);
-  if (before?.search !== search.search || isRunning(search)) Object.assign(panel, { waiting: null, failed: null, coming: false });
+  if (search.mine && (before?.search !== search.search || isRunning(search))) Object.assign(panel, { waiting: null, coming: false });
+  if (search.mine && isRunning(search)) panel.failed = null; // another page's search, and one of before, say nothing of this page's error
   draw(node);
   if (!before) grow(node);
 }
