@@ -23,15 +23,16 @@ ALL_IN_VIEW = """() => {
     app.canvas.setDirty(true, true);
 }"""
 FIXED = """() => {
-    const widgets = app.graph.nodes.flatMap((node) => node.widgets ?? []);
+    const all = (graph) => graph.nodes.flatMap((node) => (node.subgraph ? [node, ...all(node.subgraph)] : [node]));
+    const widgets = all(app.rootGraph).flatMap((node) => node.widgets ?? []);
     for (const widget of widgets) if (widget.name === "control_after_generate") widget.value = "fixed";
     app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
 }"""
 INSIDE = """(kinds) => {
     const inside = app.graph.nodes.filter(({ type }) => kinds.includes(type));
     app.canvas.graph.convertToSubgraph(new Set(inside));
-    app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
 }"""
+STEPS = "() => app.extensionManager.workflow.activeWorkflow.changeTracker.undoQueue.length"
 OUTSIDE = "() => app.graph.nodes.find(({ subgraph }) => subgraph).inputs.map(({ name }) => name)"
 BACK = """async () => {
     const { replace } = await import("/extensions/noise-search/panel/ksampler.js");
@@ -95,12 +96,18 @@ def two_passes(seed: int) -> dict:
     return saved(graph, "again")
 
 
-def load(page, graph: dict) -> None:
+def load(page, graph: dict, inside: tuple[str, ...] = ()) -> None:
+    """A workflow as from a file: what was made in the page is written otherwise than what was loaded, and ComfyUI
+    counts that as a step after the first Ctrl+Z.
+
+    Args:
+        inside: Nodes of these types are in a subgraph.
+    """
     page.raw.evaluate("(graph) => app.loadApiJson(graph, 'stock')", graph)
     page.raw.wait_for_function("(count) => app.graph.nodes.length === count", arg=len(graph))
-    page.load(
-        page.workflow()
-    )  # as from a file: what is made of an API prompt is written otherwise than what was loaded
+    if inside:
+        page.raw.evaluate(INSIDE, inside)
+    page.load(page.workflow())
     page.raw.evaluate(ALL_IN_VIEW)
     page.raw.wait_for_timeout(500)  # Nodes 2.0 measures what comes into view
     page.raw.evaluate(FIXED)
@@ -112,10 +119,17 @@ def right_click(page, kind: str) -> None:
     page.raw.mouse.click(x, y, button="right")
 
 
-def search_its_noise(page, kind: str) -> None:
+def choose(page, kind: str) -> None:
     """Two clicks."""
     right_click(page, kind)
     page.raw.get_by_text(ITEM, exact=True).last.click(timeout=WAIT)
+
+
+def search_its_noise(page, kind: str) -> None:
+    """And ComfyUI has noticed what they changed."""
+    steps = page.raw.evaluate(STEPS)
+    choose(page, kind)
+    page.raw.wait_for_function(f"(steps) => ({STEPS})() !== steps", arg=steps, timeout=WAIT)
 
 
 def run(page):
@@ -184,9 +198,7 @@ def test_what_ctrl_z_took_back_comes_again_with_ctrl_y(page, where):
     """Before anything has run: ComfyUI counts it as a step of its own, after which there is nothing to redo, where a
     node grows for its picture after an undo; and in Nodes 2.0 also where it measures nodes late.
     """
-    load(page, plain(770 + page.vue))
-    if where == "in a subgraph":
-        page.raw.evaluate(INSIDE, ["KSampler"])
+    load(page, plain(770 + page.vue), inside=("KSampler",) if where == "in a subgraph" else ())
     before = page.prompt()
     search_its_noise(page, "KSampler" if where == "outside" else "")
     after = page.prompt()
@@ -204,8 +216,7 @@ def test_what_ctrl_z_took_back_comes_again_with_ctrl_y(page, where):
 
 @BOTH
 def test_a_subgraph_node_searches_the_noise_of_the_sampler_in_it_and_shows_what_an_artist_needs(page):
-    load(page, plain(720 + page.vue))
-    page.raw.evaluate(INSIDE, ["KSampler"])
+    load(page, plain(720 + page.vue), inside=("KSampler",))
     before, shown = page.prompt(), page.raw.evaluate(OUTSIDE)
     stock = picture(page, page.wait(page.queue()))
     search_its_noise(page, "")
@@ -244,7 +255,7 @@ def test_a_sampler_that_draws_no_noise_is_refused_by_name_and_left_alone(page, g
     load(page, graph)
     before = page.prompt()
     page.raw.evaluate("() => app.graph._nodes.reverse()")  # of two halves the second one is clicked
-    search_its_noise(page, kind)
+    choose(page, kind)
     said = toasts(page)
     assert "stays as it is" in said and why in said
     assert page.prompt() == before
@@ -252,9 +263,7 @@ def test_a_sampler_that_draws_no_noise_is_refused_by_name_and_left_alone(page, g
 
 @pytest.mark.parametrize("where", ["here", "in a subgraph"])
 def test_to_ksampler_brings_the_stock_sampler_back_with_its_node_and_its_links(page, where):
-    load(page, plain(760 + len(where)))
-    if where != "here":
-        page.raw.evaluate(INSIDE, ["KSampler"])
+    load(page, plain(760 + len(where)), inside=("KSampler",) if where != "here" else ())
     before = page.prompt()
     shown = page.raw.evaluate(OUTSIDE) if where != "here" else []
     page.raw.evaluate("() => app.extensionManager.command.execute('noise_search.search_workflow')")

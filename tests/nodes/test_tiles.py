@@ -300,15 +300,20 @@ def test_two_previews_never_wait(host, previews):
 
 
 def test_previews_really_take_at_most_a_fiftieth_of_the_time_of_sampling(host, looking, previews, slow, monkeypatch):
-    """By the clock of this machine: what the sampler's and the background's thread spend on them."""
-    previewing, found = host.part("nodes.host.page.previewing").Previewing, []
-    stop = previewing.stop
-    monkeypatch.setattr(previewing, "stop", lambda self: (found.append(self.allowance), stop(self)))
+    """By the clock of this machine: what the sampler's and the background's thread spend on them. What the last one
+    takes is known when it is over: a machine that is busy may hold it up.
+    """
+    part, found, took = host.part("nodes.host.page.previewing"), [], []
+    stop, spend = part.Previewing.stop, part.Allowance.spend
+    monkeypatch.setattr(part.Previewing, "stop", lambda self: (found.append(self.allowance), stop(self)))
+    monkeypatch.setattr(
+        part.Allowance, "spend", lambda self, seconds, rows=0: (took.append(seconds), spend(self, seconds, rows))
+    )
     sent, result = tiles(host, graph_of(seed=920, pictures=8, steps=60))
     assert result.ok and shown(sent)
     (allowance,) = found
     assert allowance.worked > 60 * STEP
-    assert 0 < allowance.spent <= 0.02 * allowance.worked, (allowance.spent, allowance.worked)
+    assert 0 < allowance.spent <= 0.02 * allowance.worked + took[-1], (allowance.worked, took)
 
 
 def test_a_page_that_is_reloaded_while_it_runs_has_all_tiles_again(host, looking, previews, slow):
