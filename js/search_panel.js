@@ -2,12 +2,14 @@
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { ADDRESSES, EVENTS } from "./messages.js";
+import { watchChanged } from "./panel/changed.js";
 import { takeOver, watchElsewhere } from "./panel/elsewhere.js";
 import { forgetting } from "./panel/forget.js";
 import { goingOn } from "./panel/going_on.js";
 import { asPage, ask, copy, giveId, nodeOf, nodesIn, openDialog, pageId, rootGraph, send, tell, workflowId } from "./panel/page.js";
 import { watchQueue } from "./panel/queue.js";
-import { EMPTY, shownOf, turned, withSearch } from "./panel/run.js";
+import { goFurther } from "./panel/more.js";
+import { EMPTY, leafed, opened, placeOf, searchesIn, shownOf, turned, withSearch } from "./panel/run.js";
 import { listenForSaved } from "./panel/saving.js";
 import { isRunning, merge, resultOf } from "./panel/search.js";
 import { HEIGHT, IDLE_HEIGHT, PROBLEM_HEIGHT, WIDTH } from "./panel/sizes.js";
@@ -18,9 +20,10 @@ import { isLinked, setValue, typedInto, widgetOf } from "./panel/wiring.js";
 
 const TRACE = "NOISE_SEARCH_TRACE"; // nodes/sockets.py
 const ROOT = ADDRESSES.searches;
-const panels = new WeakMap(); // node -> { run, search, chosen, held, before, earlier, views, waiting, failed, coming, passed }
+const panels = new WeakMap(); // node -> { runs, search, chosen, held, before, compared, views, waiting, failed, coming, passed }
 let asked = ""; // the page's name when it asked last
-let queue;
+let queue, change;
+let changed = new Set(); // ids of searches that were made from something else than what is on the canvas
 const elsewhere = watchElsewhere({ root: ROOT, list: "searches", concerns: (node) => panels.has(node) && !panels.get(node).search?.mine, show: showOthers });
 
 app.registerExtension({
@@ -33,6 +36,7 @@ app.registerExtension({
     api.addEventListener("status", () => { if (pageId() !== asked) catchUp(); }); // the page has its name, or another one
     api.addEventListener(EVENTS.tiles, ({ detail }) => receiveTiles(detail));
     queue = watchQueue(panels, drawAndGrow);
+    change = watchChanged({ root: ROOT, wanted: () => ours().some(([, { search }]) => search?.mine), tell: showChanged });
     listenForSaved();
   },
   nodeCreated(node) {
@@ -47,7 +51,7 @@ app.registerExtension({
 });
 
 function addPanel(node) {
-  const panel = { run: EMPTY, get search() { return shownOf(this.run); }, chosen: -1, held: -1, before: "", earlier: "", views: new Set(), waiting: null, failed: null, coming: false, passed: "" };
+  const panel = { runs: EMPTY, get search() { return shownOf(this.runs); }, chosen: -1, held: -1, before: "", compared: "", views: new Set(), waiting: null, failed: null, coming: false, passed: "" };
   panels.set(node, panel);
   const view = createView(actionsOf(node));
   panel.views.add(view);
@@ -78,7 +82,9 @@ function actionsOf(node) {
   return {
     ...goingOn(node, panel, { address, fill: (recipe) => fill(node, recipe, {}) }),
     picture: (id, size) => api.apiURL(asPage(`${address(id)}/${size}`)),
-    turn: (by) => turn(node, by),
+    turn: (by) => turn(node, turned, by),
+    leaf: (by) => turn(node, leafed, by),
+    more: (act) => further(node, act),
     take: () => take(node),
     steer: (action) => control(node, { action }),
     pin: (candidate, on) => control(node, { action: on ? "pin" : "unpin", candidate }),
@@ -97,7 +103,7 @@ function receive(update) {
   const node = nodeOf(update);
   const panel = panels.get(node);
   if (!panel) return;
-  const known = panel.run.searches.find(({ search }) => search === update.search) ?? null;
+  const known = searchesIn(panel.runs).find(({ search }) => search === update.search) ?? null;
   const merged = merge(known, update);
   if (merged) accept(node, merged);
   else ask(`${ROOT}/${update.search}?workflow=${encodeURIComponent(update.workflow)}`).then((search) => search && accept(node, search));
@@ -106,7 +112,7 @@ function receive(update) {
 // Of a search that the page knows nothing of, or whose candidates are there already, it is no news.
 function receiveTiles(update) {
   const node = nodeOf(update);
-  const search = panels.get(node)?.run.searches.find(({ search }) => search === update.search);
+  const search = searchesIn(panels.get(node)?.runs ?? EMPTY).find(({ search }) => search === update.search);
   if (!search) return;
   withTiles(search, update);
   if (tilesOf(search)) draw(node);
@@ -114,9 +120,9 @@ function receiveTiles(update) {
 
 function accept(node, search) {
   const panel = panels.get(node), before = panel.search;
-  const run = withSearch(panel.run, search);
-  if (before && run.searches[0].prompt_id !== before.prompt_id) panel.earlier = earlier(node);
-  panel.run = run;
+  const runs = withSearch(panel.runs, search);
+  if (before && shownOf(runs).prompt_id !== before.prompt_id) panel.compared = pictureOf(node);
+  panel.runs = runs;
   settle(panel, before);
   if (search.mine && (before?.search !== search.search || isRunning(search))) Object.assign(panel, { waiting: null, coming: false });
   if (search.mine && isRunning(search)) panel.failed = null; // another page's search, and one of before, say nothing of this page's error
@@ -137,16 +143,16 @@ function settle(panel, before) {
   if (before?.search !== search.search || search.result[0] === panel.chosen) panel.chosen = -1;
 }
 
-// Shows the next search of the same run, or the one before.
-function turn(node, by) {
+// Shows another search: of the same run, or of another one.
+function turn(node, step, by) {
   const panel = panels.get(node), before = panel.search;
-  panel.run = turned(panel.run, by);
+  panel.runs = step(panel.runs, by);
   settle(panel, before);
   draw(node);
 }
 
 // The address of the picture that a held noise is compared with: what it made last.
-function earlier(node) {
+function pictureOf(node) {
   const { search, held } = panels.get(node);
   const id = held >= 0 ? held : resultOf(search);
   return id >= 0 && search.candidates[id].picture ? api.apiURL(asPage(`${ROOT}/${search.search}/${id}/large`)) : "";
@@ -159,11 +165,26 @@ async function catchUp() {
   if (!workflow || !asked) return;
   queue.look();
   const answer = await ask(`${ROOT}?workflow=${encodeURIComponent(workflow)}`);
-  for (const search of answer?.searches ?? []) {
-    const node = nodeOf(search);
-    if (search.mine && panels.has(node)) await recognize(node, search);
-  }
+  const found = new Map();
+  for (const search of (answer?.searches ?? []).filter(({ mine }) => mine)) found.set(nodeOf(search), [...(found.get(nodeOf(search)) ?? []), search]);
+  for (const [node, searches] of found) if (panels.has(node)) await recognize(node, searches);
   elsewhere.found(answer?.elsewhere ?? []);
+  change.look();
+}
+
+const ours = () => [...nodesIn(rootGraph())].filter((node) => panels.has(node)).map((node) => [node, panels.get(node)]);
+
+function showChanged(found) {
+  changed = found;
+  for (const [node, { search }] of ours()) if (search?.mine) draw(node);
+}
+
+// Searches on: with more pictures, for longer, from another seed.
+function further(node, act) {
+  const given = goFurther(act, panels.get(node).search, (name) => typedInto(node, name, rootGraph()));
+  if (given) return tell("warn", `${given} is connected to another node: change it there`);
+  if (recipeWidget(node)?.value) fill(node, "", {});
+  app.queuePrompt(0, 1);
 }
 
 // Other pages' searches of the same graph: in nodes that have none of their own, and no longer than the graph is the same.
@@ -175,12 +196,12 @@ async function showOthers(searches) {
   }
   for (const search of searches) {
     const node = nodeOf(search);
-    if (panels.has(node) && !panels.get(node).search?.mine) await recognize(node, search);
+    if (panels.has(node) && !panels.get(node).search?.mine) await recognize(node, [search]);
   }
 }
 
 function empty(node) {
-  Object.assign(panels.get(node), { run: EMPTY, chosen: -1, held: -1 });
+  Object.assign(panels.get(node), { runs: EMPTY, chosen: -1, held: -1 });
   draw(node);
 }
 
@@ -191,22 +212,28 @@ async function take(node) {
   catchUp(); // the others of the same run
 }
 
-// A recipe that is filled in may be of another search than the node's last one: its pictures would mislead.
-async function recognize(node, search) {
+// The searches of a node, the last one in sight. Where a recipe is filled in, it is the last one that found it: another one's pictures would mislead.
+async function recognize(node, searches) {
   const recipe = recipeWidget(node)?.value;
-  const found = recipe && !isRunning(search) ? (await send(`${ROOT}/${search.search}/find`, { recipe }))?.candidate : -1;
-  if (found === undefined || found === null) return;
-  accept(node, search);
+  let held = -1, shown = searches.at(-1);
+  for (const search of recipe ? searches.toReversed() : []) {
+    shown = search;
+    held = isRunning(search) ? -1 : ((await send(`${ROOT}/${search.search}/find`, { recipe }))?.candidate ?? null);
+    if (held !== null) break;
+  }
+  if (held === null) return;
+  for (const search of searches) accept(node, search);
   const panel = panels.get(node);
-  if (panel.search.search === search.search) panel.held = found;
+  panel.runs = opened(panel.runs, shown.search);
+  if (panel.search.search === shown.search) panel.held = held;
   draw(node);
 }
 
 function draw(node) {
-  const { run, search, chosen, held, views, earlier, waiting, failed } = panels.get(node);
+  const { runs, search, chosen, held, views, compared, waiting, failed } = panels.get(node);
   const replaying = Boolean(recipeWidget(node)?.value);
-  const about = { converts: node.comfyClass === "NoiseSearch", starts: canStart(node), judged: isLinked(node, "verifier"), replays: search?.pictures === 1 && replaying };
-  const shown = { place: run.at + 1, of: run.searches.length, chosen, held, replaying, varying: isVarying(node), earlier, waiting, failed, node: about };
+  const about = { converts: node.comfyClass === "NoiseSearch", starts: canStart(node), judged: isLinked(node, "verifier"), replays: search?.pictures === 1 && replaying, changed: changed.has(search?.search) };
+  const shown = { ...placeOf(runs), chosen, held, replaying, varying: isVarying(node), before: compared, waiting, failed, node: about };
   for (const view of views) view.show(search, shown);
 }
 

@@ -16,7 +16,7 @@ export function buildCompare(view) {
 export function drawCompare(view) {
   const { search } = view;
   if (!search.candidates.length) return;
-  if (search.pictures === 1 && view.earlier) return drawHeld(view);
+  if (search.pictures === 1 && view.before) return drawHeld(view);
   const right = [view.chosen, view.focused, resultOf(search), 0].find((id) => id >= 0);
   view.compare.classList.toggle("ns-single", right === 0);
   source(view, view.left, 0);
@@ -28,7 +28,7 @@ export function drawCompare(view) {
 
 function drawHeld(view) {
   view.compare.classList.remove("ns-single");
-  if (view.left.getAttribute("src") !== view.earlier) view.left.src = view.earlier;
+  if (view.left.getAttribute("src") !== view.before) view.left.src = view.before;
   source(view, view.right, 0);
   set(view.leftName, "before");
   set(view.rightName, "now");

@@ -33,7 +33,7 @@ export async function takeOver(address, say) {
 }
 
 // The graph on screen as it would be queued, and which workflows are open: what this page queued from one of those is shown there.
-async function graphNow() {
+export async function graphNow() {
   const workflow = workflowId();
   const { output: prompt } = await app.graphToPrompt().catch(() => ({})); // a node that cannot say what it is: nothing is the same
   const open = (app.extensionManager?.workflow?.openWorkflows ?? []).map(({ activeState }) => activeState?.id);

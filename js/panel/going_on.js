@@ -5,7 +5,7 @@ import { ADDRESSES } from "../messages.js";
 import { plan, replace } from "./ksampler.js";
 import { STRENGTHS } from "./offers.js";
 import { asOneStep, ask, copy, rootGraph, send, show, tell } from "./page.js";
-import { save } from "./saving.js";
+import { queueAgain, save } from "./saving.js";
 import { goOn, refine, vary } from "./start.js";
 import { widgetOf } from "./wiring.js";
 
@@ -18,6 +18,7 @@ export function goingOn(node, panel, { address, fill }) {
     vary: (id, strength) => varyAround(node, panel, address(id), panel.search.candidates[id], STRENGTHS[strength], fill),
     goOn: (id, type) => searchOn(node, address(id), panel.search.candidates[id], type, fill),
     save: (id) => save(address(id)),
+    again: (id) => queueAgain(address(id)),
     keep: (id) => keep(panel.search.search, id),
     openBook: () => openBook({ use: fill, walks: true }),
     copySeed: (id) => copy(panel.search.candidates[id].seed, "Seed copied"),

@@ -6,7 +6,8 @@ export const STRENGTHS = { subtle: { similarity: 0.95, depth: 0.3 }, strong: { s
 const STAYS = "Change the prompt and queue: the noise stays.";
 const GO_ON = [["ZeroOrderSearch", "Zero-Order Search"], ["LocalSearch", "Local Search"], ["RefineSearch", "Refine Search"]];
 
-// node: { converts, starts, judged, replays }: whether it can become a KSampler, begin at a noise, has a verifier, and makes one recipe's picture.
+// node: { converts, starts, judged, replays, changed }: whether it can become a KSampler, begin at a noise, has a verifier, makes one recipe's picture,
+// and is made from something else now than the search was.
 // { hold, more: [{ act, label, title }, …], keep: […] }; `act` names an action of the view, with further arguments.
 export function offers(search, id, node) {
   const { finished, seed } = search.candidates[id];
@@ -14,13 +15,17 @@ export function offers(search, id, node) {
   return { hold: finished && over && !node.replays, more: over && node.starts ? like(search, node) : [], keep: keeping(finished, seed !== null, over && node.converts) };
 }
 
+const PICTURE = { key: "t", label: "This picture", title: "Queues the workflow as it was when it was found, with this picture as the node's result", act: ["again"] };
+
 // The few things that one click or key does: [{ key, label, title, act }].
 export function quick(search, id, node) {
   if (!search.mine) return [];
   const { hold, more } = offers(search, id, node), pinned = search.pinned.includes(id);
-  const usable = search.candidates[id].finished && !isRunning(search) && search.pictures > 1 && id !== search.result[0];
+  const over = search.candidates[id].finished && !isRunning(search) && search.pictures > 1;
+  const use = { key: "u", label: "Use", title: "Makes it the node's result, and runs the rest of the workflow with it", act: ["use"] };
+  const uses = node.changed ? [{ ...use, label: "Use noise", title: "Makes a picture of its noise with the settings of now, and runs the rest of the workflow with it" }, PICTURE] : id === search.result[0] ? [] : [use];
   return [
-    ...(usable ? [{ key: "u", label: "Use", title: "Makes it the node's result, and runs the rest of the workflow with it", act: ["use"] }] : []),
+    ...(over ? uses : []),
     ...(hold && more.length ? [{ key: "v", label: "≈", title: more[0].title, act: more[0].act }] : []),
     { key: "p", label: pinned ? "★" : "☆", title: pinned ? "Unpin" : "Keep in front", act: ["pin", !pinned] },
   ];
@@ -46,6 +51,9 @@ function keeping(finished, plain, converts) {
     ...(plain && converts ? [{ act: ["convert"], label: "To KSampler", title: "Replace this node by a stock KSampler with this seed" }] : []),
   ];
 }
+
+// What is said of a search that was made from something else than what is on the canvas.
+export const CHANGED = { title: "Made with other settings. ", text: "Its noises make other pictures now. \"This picture\" takes one as it is, with the settings of then." };
 
 // What is said of a search that this page did not queue.
 export const OTHERS = { title: "Another page's search. ", text: "It was queued elsewhere, with the same graph." };

@@ -1,20 +1,49 @@
-// The searches of a node's last run: one, or as many as a list or a loop makes of it. Imports nothing, so Node can test it.
+// The searches of a node: of each run one, or as many as a list or a loop makes of it; the last runs stay. Imports nothing, so Node can test it.
 
-export const EMPTY = { searches: [], at: 0 };
+const MOST = 16; // runs; nodes/host/page/live.py
 
-export const shownOf = ({ searches, at }) => searches[at] ?? null;
+export const EMPTY = { runs: [], run: 0, at: 0 };
 
-// The run with a search that is new or has changed. Another run takes the place of this one; an older one does not.
-// What is new is shown, unless the artist looks at another one of the same run.
-export function withSearch(run, search) {
-  const { searches, at } = run, place = searches.findIndex((one) => one.search === search.search);
-  if (place >= 0) return { ...run, searches: searches.map((one, index) => (index === place ? search : one)) };
-  if (!searches.length || searches[0].prompt_id !== search.prompt_id) {
-    return searches.length && searches[0].mine && search.number < searches[0].number ? run : { searches: [search], at: 0 };
+export const shownOf = ({ runs, run, at }) => runs[run]?.[at] ?? null;
+
+export const searchesIn = ({ runs }) => runs.flat();
+
+// Where it is: [place, count] among the searches of its run, and [earlier, later] runs.
+export const placeOf = ({ runs, run, at }) => ({ place: [at + 1, runs[run]?.length ?? 0], others: [run, Math.max(0, runs.length - 1 - run)] });
+
+// With a search that is new or has changed. The newest run is shown as it begins; an older one goes before it, and what other pages queued is shown only
+// where the page has nothing of its own. Of a list what is new is shown, unless the artist looks at another one of the same run.
+export function withSearch(state, search) {
+  const { runs, run, at } = state;
+  const known = runs.findIndex((searches) => searches.some((one) => one.search === search.search));
+  if (known >= 0) return { ...state, runs: runs.with(known, runs[known].map((one) => (one.search === search.search ? search : one))) };
+  const same = runs.findIndex(([first]) => first.prompt_id === search.prompt_id);
+  if (same >= 0) {
+    const before = runs[same], more = [...before, search].sort((one, other) => one.number - other.number);
+    const looked = at === before.length - 1 ? more.length - 1 : more.indexOf(before[at]);
+    return { ...state, runs: runs.with(same, more), at: same === run ? looked : at };
   }
-  const more = [...searches, search].sort((one, other) => one.number - other.number);
-  return { searches: more, at: at === searches.length - 1 ? more.length - 1 : more.indexOf(searches[at]) };
+  const own = runs.filter(([first]) => first.mine);
+  if (own.length && !search.mine) return state;
+  const later = own.findIndex(([first]) => first.number > search.number), place = later < 0 ? own.length : later;
+  const all = own.toSpliced(place, 0, [search]), over = Math.max(0, all.length - MOST);
+  if (later < 0) return { runs: all.slice(over), run: all.length - 1 - over, at: 0 };
+  return place < over ? state : { ...state, runs: all.slice(over), run: run + 1 - over };
 }
 
-// The run with the next search in sight, or the one before; it ends at both ends.
-export const turned = (run, by) => ({ ...run, at: Math.max(0, Math.min(run.searches.length - 1, run.at + by)) });
+// With the next search of the run in sight, or the one before; it ends at both ends.
+export const turned = (state, by) => ({ ...state, at: within(state.at + by, state.runs[state.run]) });
+
+// With the last search of a later run in sight, or of an earlier one.
+export function leafed(state, by) {
+  const run = within(state.run + by, state.runs);
+  return { ...state, run, at: within(Infinity, state.runs[run]) };
+}
+
+// With this search in sight; as it was where there is none of that id.
+export function opened(state, id) {
+  const run = state.runs.findIndex((searches) => searches.some(({ search }) => search === id));
+  return run < 0 ? state : { ...state, run, at: state.runs[run].findIndex(({ search }) => search === id) };
+}
+
+const within = (place, list) => Math.max(0, Math.min((list?.length ?? 0) - 1, place));

@@ -11,6 +11,14 @@ export async function save(address) {
   tell("info", "Making it once more to save it in full…");
 }
 
+// Queues the workflow as it was when the picture was found, with it as the node's result.
+export async function queueAgain(address) {
+  const job = await ask(`${address}/again`);
+  if (!job) return;
+  await api.queuePrompt(0, { output: job.prompt, workflow: job.workflow });
+  tell("info", "Queued as it was when this picture was found.");
+}
+
 export const listenForSaved = () => api.addEventListener("executed", ({ detail }) => {
   const [file] = (detail.node === SAVER && detail.output?.images) || [];
   if (file) tell("success", `Saved as ${[file.subfolder, file.filename].filter(Boolean).join("/")}`);

@@ -6,7 +6,8 @@ import { button, make, once, option, set } from "./dom.js";
 import { drawFoot } from "./foot.js";
 import { layout, moved, scrolledTo } from "./grid.js";
 import { drawDoing, drawMaking } from "./making.js";
-import { OTHERS, holding } from "./offers.js";
+import { offersOfMore } from "./more.js";
+import { CHANGED, OTHERS, holding } from "./offers.js";
 import { drawQuick, pressedQuick } from "./quick.js";
 import { buildProblem, drawProblem } from "./problem.js";
 import { bestOf, headline, isJudged, isRunning, isWorse, ordered, progressOf, statusText } from "./search.js";
@@ -14,9 +15,9 @@ import { idleText, waitingText } from "./states.js";
 import { tilesOf } from "./tiles.js";
 
 const GAP = 4;
-const NODE = { converts: false, starts: false, judged: false, replays: false };
+const NODE = { converts: false, starts: false, judged: false, replays: false, changed: false };
 
-// actions: picture(id, size), turn(by), take(), steer(action), pin(id, on), choose(id), unchoose(), hold(id), release(), queue(), enlarge() or close(), openBook(),
+// actions: picture(id, size), turn(by), leaf(by), more(act), take(), steer(action), pin(id, on), choose(id), unchoose(), hold(id), release(), queue(), enlarge() or close(), openBook(),
 // copyText(text), and what offers.js names.
 export function createView(actions, { cell = 72, dialog = false } = {}) {
   const view = { actions, cell, node: NODE, search: null, chosen: -1, focused: -1, hovered: -1, by: "best", order: [], cells: new Map(), previews: new Map(), above: 0 };
@@ -36,6 +37,10 @@ function build(view, dialog) {
   view.release = button("Release", "Search again", () => actions.release());
   view.take = button("Take over", "Steer it from here; the other page goes on seeing it", () => actions.take(), "ns-go");
   view.band = make("div", "ns-held", {}, make("span", "", {}, view.held, view.heldText), view.release, view.take);
+  view.earlier = button("‹ Earlier", "The pictures of the run before", () => actions.leaf(-1));
+  view.later = button("Later ›", "The pictures of the next run", () => actions.leaf(1));
+  view.more = make("span", "ns-more");
+  view.more.dataset.key = "";
   view.back = button("‹", "The search before, of the same run", () => actions.turn(-1));
   view.next = button("›", "The next search of the same run", () => actions.turn(1));
   view.which = make("span", "ns-which");
@@ -60,7 +65,7 @@ function build(view, dialog) {
   view.detail = make("div", "ns-detail");
   view.buttons = make("div", "ns-buttons");
   view.notes = make("div", "ns-notes");
-  view.tools = make("div", "ns-tools", {}, view.hint, view.sort);
+  view.tools = make("div", "ns-tools", {}, view.hint, view.more, view.earlier, view.later, view.sort);
   view.foot = make("div", "ns-foot", {}, view.detail, view.buttons, view.notes);
   view.root = make("div", "ns-panel", {},
     make("div", "ns-head", {}, view.status, view.turns, view.queue, view.undo, view.pause, view.finish, size),
@@ -92,21 +97,26 @@ function listen(view) {
 
 const idAt = (cell) => Number(cell?.dataset.id ?? -1);
 
-function show(view, search, { place = 1, of = 1, chosen = -1, held = -1, replaying = false, varying = false, earlier = "", waiting = null, failed = null, node = NODE }) {
+function show(view, search, { place = [1, 1], others = [0, 0], chosen = -1, held = -1, replaying = false, varying = false, before = "", waiting = null, failed = null, node = NODE }) {
   const another = search?.search !== view.search?.search;
-  Object.assign(view, { search, chosen, earlier, node });
+  Object.assign(view, { search, chosen, before, node });
   if (another) Object.assign(view, { focused: -1, hovered: -1, order: [], previews: new Map() });
   if (another) view.scroller.scrollTop = 0;
   view.root.classList.toggle("ns-empty", !search);
-  drawBand(view, search && !search.mine ? OTHERS : holding({ begun: Boolean(search), replaying, varying, chosen, held }));
+  const changed = node.changed && search?.mine && !isRunning(search);
+  view.root.classList.toggle("ns-changed", Boolean(changed));
+  drawBand(view, search && !search.mine ? OTHERS : holding({ begun: Boolean(search), replaying, varying, chosen, held }) ?? (changed ? CHANGED : null));
   drawProblem(view, search, failed);
   drawIdle(view, waiting);
   if (!search) return;
   const tiles = Boolean(tilesOf(search));
   const many = search.pictures > 1;
   for (const part of [view.top, view.foot]) part.hidden = !search.candidates.length;
-  view.tools.hidden = !search.candidates.length || !many;
-  view.scroller.hidden = view.tools.hidden && !tiles;
+  const grid = search.candidates.length > 0 && many;
+  view.sort.hidden = !grid;
+  view.hint.hidden = !grid || others.some(Boolean);
+  view.tools.hidden = !grid && !others.some(Boolean);
+  view.scroller.hidden = !grid && !tiles;
   view.root.classList.toggle("ns-one", !many);
   view.root.dataset.status = search.status;
   view.root.classList.toggle("ns-unjudged", !isJudged(search));
@@ -114,7 +124,8 @@ function show(view, search, { place = 1, of = 1, chosen = -1, held = -1, replayi
   drawDoing(view);
   drawChoice(view);
   view.bar.style.width = `${100 * progressOf(search)}%`;
-  drawTurns(view, place, of);
+  drawTurns(view, place, others);
+  drawMore(view, others[1] ? [] : offersOfMore(search, node));
   for (const one of [view.finish, view.pause]) one.hidden = !isRunning(search) || !search.mine;
   view.finish.disabled = search.status === "finishing" || bestOf(search) < 0;
   view.pause.disabled = search.status === "finishing";
@@ -136,13 +147,24 @@ function drawIdle({ idle, search, band, problem }, waiting) {
 }
 
 // A chosen picture is not the result yet: the way there, and back.
-function drawChoice({ queue, undo, chosen }) {
+function drawChoice({ queue, undo, chosen, node }) {
   queue.hidden = undo.hidden = chosen < 0;
-  set(queue, `Use #${chosen}`);
+  set(queue, node.changed ? `Use the noise of #${chosen}` : `Use #${chosen}`);
 }
 
-// Of a list or a loop: which of its searches is in sight.
-function drawTurns({ turns, which, back, next }, at, of) {
+// Where a search may go on.
+function drawMore({ more, search, actions }, offered) {
+  const key = JSON.stringify([search.search, offered]);
+  if (more.dataset.key === key) return;
+  more.dataset.key = key;
+  more.replaceChildren(...offered.map(({ act, label, title }) => button(label, title, () => actions.more(act))));
+}
+
+// Which run is in sight, and of a list or a loop which of its searches.
+function drawTurns({ turns, which, back, next, earlier, later }, [at, of], [before, behind]) {
+  earlier.hidden = !before && !behind;
+  later.hidden = !behind;
+  earlier.disabled = !before;
   turns.hidden = of < 2;
   set(which, `${at} of ${of}`);
   back.disabled = at <= 1;
@@ -152,7 +174,7 @@ function drawTurns({ turns, which, back, next }, at, of) {
 function drawBand({ band, held, heldText, release, take }, said) {
   band.hidden = !said;
   take.hidden = said !== OTHERS;
-  release.hidden = said === OTHERS;
+  release.hidden = said === OTHERS || said === CHANGED;
   set(held, said?.title ?? "");
   set(heldText, said?.text ?? "");
 }

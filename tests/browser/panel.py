@@ -13,6 +13,10 @@ WAIT = 120_000  # milliseconds
 BOTH = pytest.mark.parametrize("page", ["canvas", "vue"], indirect=True)
 VUE = pytest.mark.parametrize("page", ["vue"], indirect=True)
 OURS = ("noise-search", "noise_search")
+EVERY = (
+    "(function all(graph) { return graph.nodes.flatMap((node) => [node, ...(node.subgraph ? all(node.subgraph) : [])])"
+    " })(app.rootGraph ?? app.graph)"
+)
 SEARCH = "app.graph.nodes.find((node) => node.type === 'NoiseSearch')"
 
 
@@ -43,6 +47,21 @@ def saved(page) -> dict:
     workflow = page.workflow()
     workflow["extra"].pop("ds", None)
     return workflow
+
+
+def set_widget(page, kind: str, name: str, value):
+    """Sets a widget of the first node of a kind, as somebody who typed it in; what it was."""
+    return page.raw.evaluate(
+        f"""([kind, name, value]) => {{
+            const widget = {EVERY}.find(({{ type }}) => type === kind).widgets.find((widget) => widget.name === name);
+            const before = widget.value;
+            widget.value = value;
+            widget.callback?.(value);
+            app.extensionManager.workflow.activeWorkflow.changeTracker.captureCanvasState();
+            return before;
+        }}""",
+        [kind, name, value],
+    )
 
 
 def look_down(page) -> None:
@@ -88,7 +107,7 @@ def cells(page, count: int) -> None:
 
 def search_on_server(page) -> dict:
     node = page.raw.evaluate(f"() => String({SEARCH}.id)")
-    return next(search for search in searches_on_server(page) if search["node"] == node)
+    return next(search for search in reversed(searches_on_server(page)) if search["node"] == node)
 
 
 def searches_on_server(page) -> list[dict]:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from noise_search.tests.browser.panel import (
     BOTH,
+    EVERY,
     SEARCH,
     VUE,
     WAIT,
@@ -19,6 +20,7 @@ from noise_search.tests.browser.panel import (
     look_down,
     press,
     search_on_server,
+    set_widget,
     show,
     status,
 )
@@ -35,10 +37,6 @@ SHOW_RECIPE = """() => {
     const { subgraph } = app.graph.nodes.find((node) => node.subgraph), [search] = subgraph.nodes;
     subgraph.addInput("recipe", "STRING").connect(search.inputs.find(({ name }) => name === "recipe"), search);
 }"""
-EVERY = (
-    "(function all(graph) { return graph.nodes.flatMap((node) => [node, ...(node.subgraph ? all(node.subgraph) : [])])"
-    " })(app.rootGraph ?? app.graph)"
-)
 RECIPE = f"{EVERY}.find((node) => node.type === 'NoiseSearch')?.widgets.find(({{ name }}) => name === 'recipe').value"
 
 
@@ -62,17 +60,6 @@ def drop(page, file: bytes) -> None:
 
 def types(page) -> list[str]:
     return page.raw.evaluate(f"() => {EVERY}.map(({{ type }}) => type)")
-
-
-def set_widget(page, kind: str, name: str, value) -> None:
-    page.raw.evaluate(
-        f"""([kind, name, value]) => {{
-            const widget = {EVERY}.find(({{ type }}) => type === kind).widgets.find((widget) => widget.name === name);
-            widget.value = value;
-            widget.callback?.(value);
-        }}""",
-        [kind, name, value],
-    )
 
 
 @pytest.mark.parametrize(

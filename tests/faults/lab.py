@@ -227,8 +227,8 @@ class Lab:
 
     def panel(self, node: str = "2"):
         """The search of a node of the last run as its page sees it; None where there is none."""
-        shown = self.host.part("nodes.host.page.live").in_place("tests", self.workflow)
-        return shown[node][-1] if node in shown else None
+        shown = self.host.part("nodes.host.page.live").runs_in_place("tests", self.workflow)
+        return next((live for live in reversed(shown) if live.node == node), None)
 
     def leftovers(self) -> list[str]:
         """Objects of searches that are over but still in memory, and marks on the model."""

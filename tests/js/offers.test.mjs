@@ -84,3 +84,11 @@ test("one click uses or varies a finished picture once the search is over, and p
   assert.deepEqual(labels(1, { status: "running" }), ["★"]);
   assert.deepEqual(labels(1, { mine: false }), []);
 });
+
+test("where something else is on the canvas now, a noise and a picture are two things to take", () => {
+  const node = { converts: true, starts: true, judged: true, replays: false, changed: true };
+  const search = { mine: true, status: "done", pictures: 8, pinned: [], result: [0], candidates: [{ id: 0, finished: true, seed: "5" }, { id: 1, finished: false, seed: "6" }] };
+  const found = quick(search, 0, node);
+  assert.deepEqual(found.map(({ key, label, act }) => [key, label, act[0]]).slice(0, 2), [["u", "Use noise", "use"], ["t", "This picture", "again"]], "also of what is the result");
+  assert.deepEqual(quick(search, 1, node).map(({ label }) => label), ["☆"]);
+});

@@ -46,9 +46,17 @@ class Driver:
     def ask(self, path, body=None):
         return self.client.json(self.client.as_page(ROOT + path), body)
 
+    def states(self):
+        """Of all its searches that the server knows, in the order of starting."""
+        return self.ask(f"?workflow={self.workflow}")["searches"]
+
     def state(self):
-        found = self.ask(f"?workflow={self.workflow}")["searches"]
-        return found[0] if found else {}
+        """Of the last one."""
+        return next(reversed(self.states()), {})
+
+    def changed(self, **inputs):
+        """Ids of those that were made from something else than this graph."""
+        return self.ask("/changed", {"workflow": self.workflow, "prompt": prompt(**inputs)})["changed"]
 
     def control(self, action, search=None, **more):
         return self.ask(f"/{search or self.state()['search']}/control", {"action": action, **more})
@@ -113,6 +121,43 @@ def test_the_recipe_of_any_candidate_makes_it_the_result_and_the_search_stays_in
     after = page.state()
     assert (after["search"], after["result"], after["stopped"]) == (before["search"], [2], "choice")
     assert after["candidates"] == before["candidates"]
+
+
+def test_the_galleries_of_earlier_runs_stay_and_a_picture_of_theirs_can_be_taken(drive):
+    page = drive()
+    for seed in (23, 24, 25):
+        assert page.run(seed=seed).ok
+    before = page.states()
+    assert [state["candidates"][0]["seed"] for state in before] == ["23", "24", "25"]
+    recipe = page.ask(f"/{before[0]['search']}/2/recipe")["recipe"]
+    assert page.run(seed=25, recipe=recipe).ok
+    after = page.states()
+    assert [state["search"] for state in after] == [state["search"] for state in before]
+    assert [state["result"] for state in after] == [[2], before[1]["result"], before[2]["result"]]
+
+
+def test_a_search_knows_whether_it_was_made_from_what_is_on_the_canvas(drive):
+    page = drive()
+    assert page.run(seed=26).ok
+    search = page.state()["search"]
+    assert page.changed(seed=27, pictures=9, recipe="x") == [], "how much is tried changes no picture"
+    assert page.changed(seed=26, cfg=3) == [], "as a browser writes 3.0"
+    assert page.changed(seed=26, cfg=5.0) == page.changed(seed=26, positive=["1", 2]) == [search]
+    gone = page.ask("/changed", {"workflow": page.workflow, "prompt": {}})
+    assert gone == {"changed": [search]}
+    assert page.ask("/changed", {"workflow": "another", "prompt": {}}) == {"changed": []}
+
+
+def test_a_picture_is_taken_with_the_settings_that_found_it_whatever_they_are_now(drive):
+    page = drive()
+    assert page.run(seed=29).ok and page.run(seed=29, cfg=5.0).ok
+    first, second = page.states()
+    job = page.ask(f"/{first['search']}/2/again")
+    assert job["prompt"]["2"]["inputs"]["cfg"] == 3.0 and set(job["prompt"]) == {"1", "2", "3"}
+    result = page.client.run(job["prompt"], job["workflow"])
+    assert result.ok, result.error
+    assert result.outputs["2"]["noise_search"][0]["seed"] == first["candidates"][2]["seed"]
+    assert [state["result"] for state in page.states()] == [[2], second["result"]]
 
 
 def test_any_candidate_can_be_saved_in_full_with_a_workflow_that_makes_it(drive):
@@ -308,6 +353,10 @@ WRONG = [
     ("/unknown/find", b'{"recipe": ""}', 404, "got 'unknown'"),
     ("/{search}/4/saving", None, 404, "below 4, got '4'"),
     ("/unknown/0/saving", None, 404, "got 'unknown'"),
+    ("/{search}/4/again", None, 404, "below 4, got '4'"),
+    ("/unknown/0/again", None, 404, "got 'unknown'"),
+    ("/changed", b"{}", 400, "must have a workflow and a prompt"),
+    ("/changed", b'{"workflow": "", "prompt": {}}', 400, "workflow must be the id of a workflow"),
     ("/{search}/0/..%2Fsmall", None, 404, "must be one of small, large"),
     ("/{search}/0/enormous", None, 404, "must be one of small, large"),
     ("?workflow=", None, 400, "got ''"),

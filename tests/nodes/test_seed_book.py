@@ -50,7 +50,7 @@ def search(client, request):
     """The id of a finished search of three pictures."""
     result = client.run(prompt(next(SEEDS)), {"id": "book"})
     assert result.ok, result.error
-    return client.json(client.as_page("/noise_search/searches?workflow=book"))["searches"][0]["search"]
+    return client.json(client.as_page("/noise_search/searches?workflow=book"))["searches"][-1]["search"]
 
 
 def refusal(client, path, data=None, method=None, kind="application/json"):

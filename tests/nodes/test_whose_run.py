@@ -18,7 +18,7 @@ from noise_search.tests.nodes.test_routes import prompt as plain
 LISTENING = 2.0  # seconds, at most, to a search that runs
 UPDATE, PICK, ELSEWHERE = "noise_search.update", "noise_search.pick", "noise_search.elsewhere"
 STEERING = [("control", {"action": action}) for action in ("pause", "continue", "finish", "forget")]
-STEERING += [("control", {"action": "pin", "candidate": 0}), ("0/saving", None)]
+STEERING += [("control", {"action": "pin", "candidate": 0}), ("0/saving", None), ("0/again", None)]
 SEEING = [("", None), ("/0/recipe", None), ("/0/small", None), ("/find", {"recipe": ""})]
 
 
@@ -221,7 +221,7 @@ def test_a_list_of_twenty_prompts_keeps_twenty_searches_and_shows_them_all(pages
     assert page.ask(f"{ROOT}/{found[0]['search']}/1/small")[:2] == b"\xff\xd8"
 
     assert page.client.wait(page.queue(prompt(seed=7009))).ok
-    assert len(page.searches()) == 1, "the panel shows the last run"
+    assert [search["search"] for search in page.searches()[:-1]] == [search["search"] for search in found], "they stay"
     for seed in range(7010, 7028):
         assert page.client.wait(page.queue(prompt(seed=seed, pictures=1))).ok
     assert page.ask(f"{ROOT}/{found[0]['search']}")[0] == 404, "old runs are forgotten as a whole"

@@ -1,6 +1,7 @@
-"""A found picture made once more by a prompt of its own, to be saved in full with a workflow that makes it."""
+"""A found picture made once more by the prompt that found it: alone and saved in full, or as its result."""
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 from ..graph.upstream import ancestry, inputs_of
@@ -29,8 +30,23 @@ def resaved(prompt: Any, info: Any, node: str, recipe: str) -> dict[str, Any]:
         SAVER: {"class_type": "SaveImage", "inputs": {"images": [SEARCH, IMAGE], "filename_prefix": PREFIX}},
     }
     needed = ancestry({**prompt, **graph}, SAVER)
-    nodes = {
-        name: {"class_type": found["class_type"], "inputs": copy.deepcopy(inputs_of(found))}
-        for name, found in needed.items()
-    }
+    return {"prompt": plain(needed), "workflow": carried(info, node, recipe).get("workflow")}
+
+
+def chosen_again(prompt: Any, info: Any, node: str, recipe: str) -> dict[str, Any]:
+    """The prompt and the workflow to queue so that what was behind the search runs on with this picture.
+
+    Args:
+        prompt, info, node, recipe: As of `resaved`.
+    """
+    nodes = plain(prompt)
+    nodes[node]["inputs"]["recipe"] = recipe
     return {"prompt": nodes, "workflow": carried(info, node, recipe).get("workflow")}
+
+
+def plain(prompt: Mapping[str, Any]) -> dict[str, Any]:
+    """The nodes of a prompt as one queues them, without what the host added."""
+    return {
+        name: {"class_type": found["class_type"], "inputs": copy.deepcopy(inputs_of(found))}
+        for name, found in prompt.items()
+    }

@@ -87,8 +87,8 @@ class Live:
 
         Args:
             notes: What the scores mean, and what the artist should know.
-            replayed: The candidates of recipes, where nothing is searched. If they are of the node's last search, made
-                from the same, that one stays and learns that these are its result now.
+            replayed: The candidates of recipes, where nothing is searched. If an earlier search of the node, made from
+                the same, has found them, that one stays and learns that these are its result now.
         """
         self.budget, self.notes = budget, list(notes)
         self._earlier = self._before(replayed) if replayed else None
@@ -227,8 +227,9 @@ class Live:
 
     def _before(self, replayed: Sequence[Any]) -> "Live | None":
         """The search in this node of this workflow that has found what is replayed now."""
-        for live in reversed(in_place(self.audience.page, self.workflow).get(self.node, ()) if self.workflow else ()):
-            same = (live.made_from, live.turn) == (self.made_from, self.turn) and set(replayed) <= set(live.proposed)
+        for live in reversed(runs_in_place(self.audience.page, self.workflow) if self.workflow else ()):
+            same = (live.node, live.made_from, live.turn) == (self.node, self.made_from, self.turn)
+            same = same and set(replayed) <= set(live.proposed)
             if same and live.status not in RUNNING and live.audience.in_place(self.audience.page, self.workflow):
                 return live
         return None
@@ -333,15 +334,9 @@ def everywhere() -> list[Live]:
         return list(_known.values())
 
 
-def in_place(page: str, workflow: str) -> dict[str, list[Live]]:
-    """What a page shows in a workflow, by node: all searches of the node's last run, in the order of starting."""
-    shown: dict[str, list[Live]] = {}
-    for live in everywhere():
-        if live.audience.in_place(page, workflow) is None:
-            continue
-        same = shown.get(live.node, [])
-        shown[live.node] = [*same, live] if same and same[0].audience is live.audience else [live]
-    return shown
+def runs_in_place(page: str, workflow: str) -> list[Live]:
+    """All searches that a page may show in a workflow, in the order of starting."""
+    return [live for live in everywhere() if live.audience.in_place(page, workflow) is not None]
 
 
 def elsewhere(user: str, page: str, workflow: str, open_: Collection[str] = ()) -> list[Live]:
@@ -368,6 +363,13 @@ def watch(user: str, page: str, workflow: str, prompt: Any, open_: Collection[st
         else:
             audience.leave(page, workflow)
     return [live for live in candidates if last.get(live.node) is live.audience]
+
+
+def made_otherwise(page: str, workflow: str, prompt: Any) -> list[str]:
+    """Ids of the page's searches in a workflow whose node is made from something else in this prompt, or not in it."""
+    found = runs_in_place(page, workflow)
+    now = {node: made_from(prompt, node) for node in {live.node for live in found}}
+    return [live.id for live in found if not is_same(live.made_from, now[live.node])]
 
 
 def made_from(prompt: Any, node: str) -> str:

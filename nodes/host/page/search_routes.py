@@ -17,11 +17,11 @@ from server import PromptServer
 from ....search import recipe as recipes
 from ....search.path import Path
 from ..errors import short
-from ..files.resave import resaved
+from ..files.resave import chosen_again, resaved
 from ..graph.upstream import is_same
 from . import pages
 from .audience import Asker, Audience
-from .live import RUNNING, Live, elsewhere, find_search, in_place, made_from, watch
+from .live import RUNNING, Live, elsewhere, find_search, made_from, made_otherwise, runs_in_place, watch
 from .messages import SEARCHES
 from .thumbnails import SIZES
 
@@ -48,9 +48,11 @@ def register() -> None:
     routes = PromptServer.instance.routes
     routes.get(SEARCHES)(answered(searches))
     routes.post(SEARCHES + "/elsewhere")(answered(same_elsewhere))
+    routes.post(SEARCHES + "/changed")(answered(changed))
     routes.get(SEARCHES + "/{search}")(answered(state))
     routes.get(SEARCHES + "/{search}/{candidate}/recipe")(answered(recipe))
     routes.get(SEARCHES + "/{search}/{candidate}/saving")(answered(saving))
+    routes.get(SEARCHES + "/{search}/{candidate}/again")(answered(again))
     routes.get(SEARCHES + "/{search}/{candidate}/{size}")(answered(picture))
     routes.post(SEARCHES + "/{search}/control")(answered(control))
     routes.post(SEARCHES + "/{search}/take")(answered(take))
@@ -70,11 +72,11 @@ def answered(handler: Handler) -> Handler:
 
 
 async def searches(request: web.Request) -> web.StreamResponse:
-    """`?workflow=id`: all searches of the last run of every node of one workflow; the nodes of which there are only
-    other pages' searches.
+    """`?workflow=id`: all searches of one workflow that are known, those of a node in the order of starting; the nodes
+    of which there are only other pages' searches.
     """
     asker, workflow = asker_of(request), named(request.query.get("workflow", ""), "workflow")
-    found = [live for lives in in_place(asker.page, workflow).values() for live in lives if live.audience.sees(asker)]
+    found = [live for live in runs_in_place(asker.page, workflow) if live.audience.sees(asker)]
     others = {live.node for live in elsewhere(asker.user, asker.page, workflow)}
     return web.json_response(
         {"searches": [shown(live, asker.page, workflow) for live in found], "elsewhere": sorted(others)}
@@ -87,6 +89,14 @@ async def same_elsewhere(request: web.Request) -> web.StreamResponse:
     asker, (workflow, prompt, others) = asker_of(request), await graph_of(request)
     found = await compared(watch, asker.user, asker.page, workflow, prompt, others)
     return web.json_response({"searches": [shown(live, asker.page, workflow) for live in found]})
+
+
+async def changed(request: web.Request) -> web.StreamResponse:
+    """`{"workflow": id, "prompt": graph}`: the ids of the searches of this workflow whose node is made from something
+    else in this graph: their noises would make other pictures now.
+    """
+    asker, (workflow, prompt, _) = asker_of(request), await graph_of(request)
+    return web.json_response({"changed": await compared(made_otherwise, asker.page, workflow, prompt)})
 
 
 async def take(request: web.Request) -> web.StreamResponse:
@@ -133,13 +143,25 @@ async def find_recipe(request: web.Request) -> web.StreamResponse:
 
 async def saving(request: web.Request) -> web.StreamResponse:
     """What to queue so that a candidate is saved in full: nodes/host/files/resave.py."""
+    live, recipe = finished(request)
+    return web.json_response(resaved(*live.queued, live.node, recipe))
+
+
+async def again(request: web.Request) -> web.StreamResponse:
+    """What to queue so that a candidate is the result of the prompt that found it, whatever the graph is now."""
+    live, recipe = finished(request)
+    return web.json_response(chosen_again(*live.queued, live.node, recipe))
+
+
+def finished(request: web.Request) -> tuple[Live, str]:
+    """A search that the page steers, and the recipe of a finished candidate of it, which its prompt can make again."""
     live = steered(request)
     number = checked_candidate(live, request.match_info["candidate"])
     if not live.rows[number]["finished"]:
         raise Refused(400, f"candidate must be a finished picture, got {number}, a draft")
     if live.copy not in live.queued[0]:
         raise Refused(400, f"search must be of a node of the queued prompt, got one of {short(live.copy)}")
-    return web.json_response(resaved(*live.queued, live.node, live.recipe(live.proposed[number])))
+    return live, live.recipe(live.proposed[number])
 
 
 async def picture(request: web.Request) -> web.StreamResponse:

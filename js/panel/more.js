@@ -1,0 +1,25 @@
+// Goes on searching where a search has ended: more pictures, more time, or other noises. Imports only what imports nothing, so Node can test it.
+import { isRunning } from "./search.js";
+import { setValue } from "./wiring.js";
+
+const FURTHER = 8; // pictures
+const SEEDS = 2 ** 50; // that a page holds exactly
+const LIMITED = new Set(["target", "patience", "finished"]); // more of them would end at the same place
+
+// What the last search offers once it is over: [{ act, label, title }, …]. Made from what is on the canvas no more, it has no more pictures.
+export function offersOfMore(search, { replays, changed }) {
+  if (!search.mine || isRunning(search) || search.pictures === 1 || replays) return [];
+  const further = search.stopped === "minutes"
+    ? { act: "longer", label: "Longer", title: "Goes on for as long again; what is there is not made again" }
+    : { act: "further", label: `${FURTHER} more`, title: `Goes on with ${FURTHER} more pictures; what is there is not made again` };
+  return [...(changed || LIMITED.has(search.stopped) ? [] : [further]), { act: "anew", label: "New seed", title: "Searches again from another seed; this gallery stays behind ‹" }];
+}
+
+// Changes the node's widgets for that; widget(name) is where a value is typed into. The name of an input that another node gives, "" where all is done.
+export function goFurther(act, search, widget) {
+  const [name, value] = { further: ["pictures", search.pictures + FURTHER], longer: ["minutes", 2 * search.minutes], anew: ["seed", Math.floor(Math.random() * SEEDS)] }[act];
+  const found = widget(name);
+  if (!found) return name;
+  setValue(found, value);
+  return "";
+}
