@@ -7,7 +7,7 @@ export const ADDRESSES = {
   "searches": "/noise_search/searches", "picks": "/noise_search/picks", "book": "/noise_search/book"
 };
 export const FIELDS = {
-  "candidate": ["id", "how", "parents", "cost", "values", "score", "seed", "finished", "picture"],
+  "candidate": ["id", "how", "parents", "cost", "values", "score", "seed", "finished", "picture", "moving"],
   "search": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "columns", "notes", "pictures", "used",
     "making", "minutes", "seconds_left", "status", "result", "stopped", "pinned", "tiles", "error", "candidates"],
   "update": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "candidates", "scores", "gone", "notes",

@@ -50,3 +50,9 @@ function picture(view, id) {
   image.addEventListener("error", () => image.remove()); // the server was restarted, or kept better ones only
   return image;
 }
+
+// Of a video, while the pointer is on it.
+export function play(view, id, on) {
+  const image = view.cells.get(id)?.querySelector("img"), candidate = view.search?.candidates[id];
+  if (image && candidate?.moving && candidate.picture) image.src = view.actions.picture(id, on ? "moving" : "small");
+}

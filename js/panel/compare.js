@@ -7,21 +7,22 @@ export function buildCompare(view) {
   view.right = make("img", "ns-right", { alt: "", draggable: false });
   view.leftName = make("span", "ns-name ns-left-name");
   view.rightName = make("span", "ns-name ns-right-name");
-  view.slider = make("input", "ns-slider", { type: "range", min: 0, max: 100, value: 25, ariaLabel: "Compare: left is the first picture, right the best or the selected one" });
+  view.slider = make("input", "ns-slider", { type: "range", min: 0, max: 100, value: 25, ariaLabel: "Compare: left is the pinned or the first picture, right the best or the selected one" });
   view.compare = make("div", "ns-compare", {}, view.left, view.right, make("div", "ns-cut"), view.slider, view.leftName, view.rightName);
   view.slider.addEventListener("input", () => view.compare.style.setProperty("--cut", `${view.slider.value}%`));
 }
 
-// Left the first picture, right what the artist looks at: the chosen, the focused or the best one. Of a held noise: the last picture, and this one.
+// Left what is pinned, the last one, or else the first picture; right what the artist looks at: the chosen, the focused or the best one. Of a held noise: the last picture, and this one.
 export function drawCompare(view) {
   const { search } = view;
   if (!search.candidates.length) return;
   if (search.pictures === 1 && view.before) return drawHeld(view);
   const right = [view.chosen, view.focused, resultOf(search), 0].find((id) => id >= 0);
-  view.compare.classList.toggle("ns-single", right === 0);
-  source(view, view.left, 0);
+  const left = [search.pinned.at(-1) ?? 0, 0].find((id) => id !== right) ?? 0;
+  view.compare.classList.toggle("ns-single", right === left);
+  source(view, view.left, left);
   source(view, view.right, right);
-  set(view.leftName, right === 0 ? "" : nameOf(search.candidates[0]));
+  set(view.leftName, right === left ? "" : left ? `pinned #${left}` : nameOf(search.candidates[0]));
   const what = right === view.chosen ? "chosen" : right === resultOf(search) ? (isRunning(search) ? "best so far" : "result") : "selected";
   set(view.rightName, right === 0 ? nameOf(search.candidates[0]) : `${what} #${right}`);
 }

@@ -2,7 +2,8 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 
-const SETTLED = 200; // milliseconds
+const SETTLED = 200; // milliseconds in which no node changes its size
+const PATIENCE = 10; // times that
 const PACK = "/noise_search/";
 const NO_ID = "00000000-0000-0000-0000-000000000000"; // nodes/host/graph/upstream.py
 
@@ -46,8 +47,20 @@ export function asOneStep(change) {
   try {
     return change();
   } finally {
-    setTimeout(() => tracker?.afterChange(), SETTLED);
+    whenSettled(() => tracker?.afterChange());
   }
+}
+
+function whenSettled(act) {
+  const sizes = () => JSON.stringify(app.canvas?.graph?.nodes.map(({ size }) => [...size]));
+  let before = sizes(), left = PATIENCE;
+  const look = () => {
+    const now = sizes();
+    if (now === before || !left--) return act();
+    before = now;
+    setTimeout(look, SETTLED);
+  };
+  setTimeout(look, SETTLED);
 }
 
 // Selects a node and moves the view to it.

@@ -1,5 +1,5 @@
 // The panel of one search as elements of the page. Knows nothing of the host: what it does goes through `actions`.
-import { drawCells } from "./cells.js";
+import { drawCells, play } from "./cells.js";
 import { createChart } from "./chart.js";
 import { buildCompare, drawCompare } from "./compare.js";
 import { button, make, once, option, set } from "./dom.js";
@@ -195,6 +195,8 @@ function arrange(view) {
 
 function hover(view, id) {
   if (id === view.hovered) return;
+  play(view, view.hovered, false);
+  play(view, id, true);
   view.hovered = id;
   drawQuick(view, id);
   drawFoot(view);

@@ -168,6 +168,16 @@ def press(page, keys: str) -> None:
     page.raw.wait_for_timeout(300)
 
 
+def take_back(page, before: dict) -> None:
+    """With Ctrl+Z, after a run. In Nodes 2.0 it may take two: what it measures when the pictures come is a step of its
+    own there.
+    """
+    press(page, "Control+z")
+    if page.vue and page.prompt() != before:
+        press(page, "Control+z")
+    assert page.prompt() == before
+
+
 MADE = {
     "KSampler": (plain, {"NoiseSearch"}),
     "KSamplerAdvanced": (pair, {"SamplingSetupTwoStage", "RandomSearch"}),
@@ -187,8 +197,7 @@ def test_three_clicks_search_the_noise_of_a_sampler_and_ctrl_z_takes_it_back(pag
     found = picture(page, run(page))
     assert abs(found - stock).max() <= 1, "the own seed's picture goes on; the batch is another"
     assert page.raw.locator(".ns-cell").count() >= 8
-    press(page, "Control+z")
-    assert page.prompt() == before
+    take_back(page, before)
     assert complaints(page) == []
 
 
@@ -223,8 +232,8 @@ def test_a_subgraph_node_searches_the_noise_of_the_sampler_in_it_and_shows_what_
     assert "NoiseSearch" in types(page) and "KSampler" not in types(page)
     assert set(page.raw.evaluate(OUTSIDE)) - set(shown) == {"vae", "pictures", "verifier", "recipe"}
     assert abs(picture(page, run(page)) - stock).max() <= 1
-    press(page, "Control+z")
-    assert page.prompt() == before and page.raw.evaluate(OUTSIDE) == shown
+    take_back(page, before)
+    assert page.raw.evaluate(OUTSIDE) == shown
     assert complaints(page) == []
 
 

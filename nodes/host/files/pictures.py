@@ -19,6 +19,8 @@ from .metadata import carried
 
 PREVIEW_SIZE = 512
 CAPTION_WIDTH = 256  # pixels that a caption needs
+SMALL = 192  # pixels of the longer side of a small picture
+MOVING = 16  # frames of a small picture that moves
 
 _frames: MutableMapping[Tensor, int] = WeakTensorKeyDictionary()  # of IMAGE batches that hold videos: frames of each
 
@@ -28,10 +30,14 @@ def clip_of(image: Tensor) -> Tensor:
     return image if image.ndim == 4 else image[None]
 
 
+def middle_of(image: Tensor) -> Tensor:
+    """A picture, or the frame in the middle of a video: where a video begins, all that go on from one picture agree."""
+    return image if image.ndim == 3 else image[len(image) // 2]
+
+
 def look_of(image: Tensor) -> Tensor:
     """How a picture looks, a video by its middle frame: its colours at 16 x 16, `(768,)`."""
-    still = image if image.ndim == 3 else image[len(image) // 2]
-    colours = still[None, ..., :3].movedim(-1, 1).float()
+    colours = middle_of(image)[None, ..., :3].movedim(-1, 1).float()
     return comfy.utils.common_upscale(colours, 16, 16, "area", "center").flatten()
 
 
@@ -69,14 +75,27 @@ def _copied(images: list[Tensor]) -> Tensor:
 
 
 def still_of(image: Tensor) -> Tensor:
-    """The picture `(h, w, c)` that stands for a rollout, the first frame of a video; it does not hold the video."""
-    return image if image.ndim == 3 else image[0].clone()
+    """The picture `(h, w, c)` that stands for a rollout, of a video the frame in its middle; it does not hold the
+    video.
+    """
+    return image if image.ndim == 3 else middle_of(image).clone()
+
+
+def moving_of(image: Tensor) -> Tensor | None:
+    """Of a video at most 16 frames `(n, h, w, c)`, spread over it, thinned out to about twice a small picture, that do
+    not hold it; None of a picture.
+    """
+    if image.ndim == 3 or len(image) < 2:
+        return None
+    every = max(1, max(image.shape[1:3]) // (2 * SMALL))
+    count = min(len(image), MOVING)
+    places = [place * (len(image) - 1) // (count - 1) for place in range(count)]
+    return torch.stack([image[place, ::every, ::every] for place in places])
 
 
 def to_pil(image: Tensor) -> Image.Image:
-    """The picture as the host saves it; the first frame of a video."""
-    still = image if image.ndim == 3 else image[0]
-    return Image.fromarray(np.clip(255.0 * still.cpu().float().numpy(), 0, 255).astype(np.uint8))
+    """The picture as the host saves it; of a video the frame in its middle."""
+    return Image.fromarray(np.clip(255.0 * middle_of(image).cpu().float().numpy(), 0, 255).astype(np.uint8))
 
 
 def from_pil(picture: Image.Image) -> Tensor:

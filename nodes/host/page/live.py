@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import comfy.model_management as memory
 from comfy_execution.utils import get_executing_context
+from torch import Tensor
 
 from ....search.run import Budget
 from ....search.trace import Trace, Trial
@@ -104,7 +105,7 @@ class Live:
             return
         self.tiles.over()
         trace, trials = over.trace, over.trials
-        new = [self._row(trial, trace, trial.candidate.key in over.images) for trial in trials]
+        new = [self._row(trial, trace, over.images.get(trial.candidate.key)) for trial in trials]
         with self._lock:
             self.rows += new
             self.proposed += [trial.candidate for trial in trials]
@@ -254,7 +255,7 @@ class Live:
     def _send_tiles(self, now: InTheMaking) -> None:
         self.audience.send(TILES, {**now, **self.name()})
 
-    def _row(self, trial: Trial, trace: Trace, picture: bool) -> Candidate:
+    def _row(self, trial: Trial, trace: Trace, image: Tensor | None) -> Candidate:
         seed = trial.candidate.plain_seed
         return Candidate(
             id=trial.id,
@@ -265,7 +266,8 @@ class Live:
             score=self._score(trace, trial.id),
             seed=None if seed is None else str(seed),
             finished=trial.finished,
-            picture=picture,
+            picture=image is not None,
+            moving=image is not None and image.ndim > 3 and len(image) > 1,
         )
 
     def _score(self, trace: Trace, number: int) -> float | None:

@@ -36,6 +36,7 @@ class Candidate(TypedDict):
         seed: A plain seed as text, since a browser rounds large numbers; None where it has none.
         finished: False for drafts and previews.
         picture: Whether its picture can still be fetched.
+        moving: Whether there is one that moves, of a video.
     """
 
     id: int
@@ -47,6 +48,7 @@ class Candidate(TypedDict):
     seed: str | None
     finished: bool
     picture: bool
+    moving: bool
 
 
 class SearchName(TypedDict):

@@ -23,7 +23,7 @@ from . import pages
 from .audience import Asker, Audience
 from .live import RUNNING, Live, elsewhere, find_search, made_from, made_otherwise, runs_in_place, watch
 from .messages import SEARCHES
-from .thumbnails import SIZES
+from .thumbnails import KINDS
 
 BODY = 1000  # bytes
 GRAPH = 16_000_000  # bytes of a prompt
@@ -169,8 +169,8 @@ async def picture(request: web.Request) -> web.StreamResponse:
     if not live.audience.saw(asker_of(request)):
         raise Refused(403, OTHERS)
     number = checked_candidate(live, request.match_info["candidate"])
-    if size not in SIZES:
-        raise Refused(404, f"size must be one of {', '.join(SIZES)}, got {short(size)}")
+    if size not in KINDS:
+        raise Refused(404, f"size must be one of {', '.join(KINDS)}, got {short(size)}")
     if coming := live.thumbnails.coming(number):
         await asyncio.shield(asyncio.wrap_future(coming))
     if not os.path.isfile(path := live.thumbnails.path(number, size)):

@@ -12,16 +12,19 @@ from PIL import Image
 from torch import Tensor
 
 from ..background import Background
-from ..files.pictures import still_of, to_pil
+from ..files.pictures import SMALL, moving_of, still_of, to_pil
 
 log = logging.getLogger("noise_search")
 
-SIZES = {"small": 192, "large": 1024}  # longer side, in pixels
+SIZES = {"small": SMALL, "large": 1024}  # longer side, in pixels
+MOVING = "moving"  # what a video has beside those: a small picture that moves
+KINDS = (*SIZES, MOVING)
+FRAME = 125  # milliseconds that each of its frames is shown
 PICTURES = 2000  # kept per search; beyond that the worst ones go
 
 
 class Thumbnails:
-    """Pictures by the number of their candidate, each in two sizes.
+    """Pictures by the number of their candidate, each in two sizes, and of a video one that moves.
 
     Args:
         search: Id of the search, the name of its folder.
@@ -37,12 +40,13 @@ class Thumbnails:
 
     def path(self, candidate: int, size: str) -> str:
         """Of a picture's file, which may be gone."""
-        return os.path.join(self.folder, f"{candidate}_{size}.jpg")
+        return os.path.join(self.folder, f"{candidate}_{size}.{'webp' if size == MOVING else 'jpg'}")
 
     def keep(self, candidate: int, image: Tensor) -> None:
         """Soon; `coming` tells when."""
-        still = still_of(image)
-        self._coming[candidate] = written = self.background.do(self._write, candidate, still, size=still.nbytes)
+        still, moving = still_of(image), moving_of(image)
+        size = still.nbytes + (moving.nbytes if moving is not None else 0)
+        self._coming[candidate] = written = self.background.do(self._write, candidate, still, moving, size=size)
         written.add_done_callback(lambda _: self._coming.pop(candidate, None))
 
     def coming(self, candidate: int) -> Future | None:
@@ -53,7 +57,7 @@ class Thumbnails:
         """Soon, too."""
         self.background.do(self._remove, candidates)
 
-    def _write(self, candidate: int, still: Tensor) -> None:
+    def _write(self, candidate: int, still: Tensor, moving: Tensor | None) -> None:
         try:
             os.makedirs(self.folder, exist_ok=True)
             picture = to_pil(still).convert("RGB")
@@ -61,6 +65,8 @@ class Thumbnails:
                 small = picture.copy()
                 small.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
                 small.save(self.path(candidate, size), quality=90, subsampling=0)
+            if moving is not None:
+                save_moving([to_pil(frame).convert("RGB") for frame in moving], self.path(candidate, MOVING))
         except OSError as error:
             if not self._unwritable:
                 # not the error: it holds the search
@@ -70,12 +76,19 @@ class Thumbnails:
 
     def _remove(self, candidates: Sequence[int]) -> None:
         for candidate in candidates:
-            for size in SIZES:
+            for size in KINDS:
                 if os.path.exists(path := self.path(candidate, size)):
                     os.remove(path)
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def save_moving(frames: Sequence[Image.Image], path: str) -> None:
+    """A small WebP that plays again and again."""
+    for frame in frames:
+        frame.thumbnail((SMALL, SMALL), Image.Resampling.LANCZOS)
+    frames[0].save(path, save_all=True, append_images=frames[1:], duration=FRAME, loop=0, quality=70, method=2)
 
 
 def too_many(rows: Sequence[Mapping[str, Any]], pinned: Collection[int]) -> list[int]:
