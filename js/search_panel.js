@@ -9,6 +9,7 @@ import { goingOn } from "./panel/going_on.js";
 import { asPage, ask, copy, giveId, nodeOf, nodesIn, openDialog, pageId, rootGraph, send, tell, workflowId } from "./panel/page.js";
 import { watchQueue } from "./panel/queue.js";
 import { goFurther } from "./panel/more.js";
+import { fold } from "./panel/rows.js";
 import { EMPTY, leafed, opened, placeOf, searchesIn, shownOf, turned, withSearch } from "./panel/run.js";
 import { listenForSaved } from "./panel/saving.js";
 import { isRunning, merge, resultOf } from "./panel/search.js";
@@ -61,10 +62,11 @@ function addPanel(node) {
   widget.serialize = false; // options.serialize: the prompt; this: the saved workflow
   node.hideOutputImages = true; // the panel shows them: Nodes 2.0
   node.onDrawBackground = () => {}; // the same on the canvas
-  if (node.size[0] < WIDTH) node.setSize([WIDTH, node.size[1]]);
+  fold(node);
+  node.setSize([Math.max(WIDTH, node.size[0]), node.computeSize()[1]]);
   after(widgetOf(node, "recipe"), "callback", () => draw(node)); // typed in, or taken out
-  after(node, "onConfigure", () => draw(node)); // a workflow, or a picture dropped on the canvas, brought a recipe
-  after(node, "onConnectionsChange", () => draw(node));
+  after(node, "onConfigure", () => { fold(node); draw(node); }); // a workflow, or a picture dropped on the canvas, brought a recipe
+  after(node, "onConnectionsChange", () => { fold(node); draw(node); });
 }
 
 function after(object, method, act) {
