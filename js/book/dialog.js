@@ -7,7 +7,7 @@ import { counted, describe, isWalk } from "./entries.js";
 
 const ROOT = ADDRESSES.book;
 const PATIENCE = 250; // milliseconds after a key
-const EMPTY = "Nothing is kept yet. In a search node's panel: Save ▾, Keep in seed book.";
+const EMPTY = "Nothing is kept yet. In a search node's panel: ♡ on a picture.";
 
 // use(recipe): what a chosen noise is for. walks: whether it may be a walk along the sampling path.
 export function openBook({ use, walks }) {

@@ -27,6 +27,7 @@ export function quick(search, id, node) {
   return [
     ...(over ? uses : []),
     ...(hold && more.length ? [{ key: "v", label: "≈", title: more[0].title, act: more[0].act }] : []),
+    ...(search.candidates[id].finished ? [{ key: "k", label: "♡", title: "Keep its noise in the seed book, with prompt and model", act: ["keep"] }] : []),
     { key: "p", label: pinned ? "★" : "☆", title: pinned ? "Unpin" : "Keep in front", act: ["pin", !pinned] },
   ];
 }

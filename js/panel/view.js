@@ -71,7 +71,9 @@ function build(view, dialog) {
     make("div", "ns-head", {}, view.status, view.turns, view.queue, view.undo, view.pause, view.finish, size),
     make("div", "ns-bar", {}, view.bar), view.doing, view.problem, view.band, view.top,
     view.tools, view.scroller, view.foot);
-  view.idle = make("div", "ns-idle");
+  view.idleText = make("span");
+  view.book = button("Seed book…", "Noises that you kept: use one here", () => actions.openBook());
+  view.idle = make("div", "ns-idle", {}, view.idleText, view.book);
   view.buttons.dataset.key = "";
   view.scroller.before(view.idle);
   listen(view);
@@ -141,9 +143,10 @@ function show(view, search, { place = [1, 1], others = [0, 0], chosen = -1, held
 }
 
 // What stands where no picture is.
-function drawIdle({ idle, search, band, problem }, waiting) {
+function drawIdle({ idle, idleText: text, book, search, band, problem }, waiting) {
   idle.hidden = search ? Boolean(search.candidates.length || tilesOf(search)) : !band.hidden || !problem.hidden && !waiting;
-  set(idle, idleText(search, waiting));
+  set(text, idleText(search, waiting));
+  book.hidden = Boolean(search || waiting);
 }
 
 // A chosen picture is not the result yet: the way there, and back.

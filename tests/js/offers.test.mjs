@@ -78,10 +78,10 @@ test("one click uses or varies a finished picture once the search is over, and p
   const search = { mine: true, status: "done", pictures: 8, pinned: [1], result: [0], candidates: [
     { id: 0, finished: true, seed: "5" }, { id: 1, finished: true, seed: "6" }, { id: 2, finished: false, seed: "7" }] };
   const labels = (id, more = {}) => quick({ ...search, ...more }, id, node).map(({ label }) => label);
-  assert.deepEqual(labels(0), ["≈", "☆"], "it is the result already");
-  assert.deepEqual(labels(1), ["Use", "≈", "★"]);
+  assert.deepEqual(labels(0), ["≈", "♡", "☆"], "it is the result already");
+  assert.deepEqual(labels(1), ["Use", "≈", "♡", "★"]);
   assert.deepEqual(labels(2), ["☆"], "a draft is no result");
-  assert.deepEqual(labels(1, { status: "running" }), ["★"]);
+  assert.deepEqual(labels(1, { status: "running" }), ["♡", "★"]);
   assert.deepEqual(labels(1, { mine: false }), []);
 });
 
