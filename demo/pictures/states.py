@@ -54,7 +54,7 @@ def waiting(studio: Studio, name: str, seed: int = 3) -> None:
     studio.page.wait_for_selector(".np-root[data-status=waiting] .np-tile img")
     studio.page.locator(".np-tile").nth(2).click()
     studio.shoot(name, [["pick"]], {"pick": (520, 1)})
-    studio.page.locator(".np-foot .np-go").click()
+    studio.page.locator(".np-foot .np-go:visible").click()
     studio.wait(prompt_id)
 
 
