@@ -51,34 +51,18 @@ def test_a_search_is_in_a_samplers_place_and_runs_in_three_clicks(page, hands):
     assert hands.count == table()["put a search in a sampler's place, and run it"]
 
 
-@pytest.fixture
-def found(page):
-    """A search that is over, and one of its pictures that is not its result."""
+@BOTH
+def test_found_pictures_are_taken_varied_saved_and_kept_in_so_many_clicks(page, hands):
     show(page, drop_in(seed=870 + page.vue, pictures=6))
     assert page.wait(page.queue()).ok
     look_down(page)
     search = search_on_server(page)
-    return search, next(
-        one["id"] for one in search["candidates"] if one["finished"] and one["id"] not in search["result"]
-    )
-
-
-@BOTH
-def test_another_picture_is_taken_in_one_click_and_pictures_like_it_are_made_in_one(page, hands, found):
-    search, other = found
+    other = next(one["id"] for one in search["candidates"] if one["finished"] and one["id"] not in search["result"])
     hands.queues(lambda: hands.on(other, "Use"))
     assert search_on_server(page)["result"] == [other]
     assert hands.count == table()["take another picture, and run the rest of the workflow with it"]
+
     hands.count = 0
-    hands.queues(lambda: hands.on(other, "≈"))
-    assert search_on_server(page)["search"] != search["search"]
-    assert hands.count == table()["more pictures like one"]
-    assert complaints(page) == []
-
-
-@BOTH
-def test_a_picture_is_saved_in_two_clicks_and_kept_in_one_and_used_another_day_in_two(page, hands, found):
-    _, other = found
     hands.click(page.raw.get_by_role("button", name="Save ▾", exact=True))
     item = page.raw.get_by_role("menuitem", name="Save as PNG", exact=True)
     hands.queues(lambda: hands.click(item))
@@ -88,11 +72,15 @@ def test_a_picture_is_saved_in_two_clicks_and_kept_in_one_and_used_another_day_i
     page.raw.wait_for_selector(".p-toast-message:has-text('seed book')", timeout=WAIT / 4)
     assert hands.count == table()["keep one in the seed book"]
 
+    hands.count = 0
+    hands.queues(lambda: hands.on(other, "≈"))
+    assert search_on_server(page)["search"] != search["search"]
+    assert hands.count == table()["more pictures like one"]
+
     page.open()  # the next day
     workflow = drop_in(seed=880 + page.vue, pictures=6)
-    next(node for node in workflow["nodes"] if node["type"] == "NoiseSearch")["widgets_values"][3] = (
-        5.5  # cfg: another one
-    )
+    (node,) = (node for node in workflow["nodes"] if node["type"] == "NoiseSearch")
+    node["widgets_values"][3] = 5.5  # cfg: another workflow
     show(page, workflow)
     says(page, ".ns-idle", "Queue to search.")
     look_down(page)
