@@ -23,7 +23,7 @@ from .searches import record
 from .workflow import Workflow, bundled
 
 SEARCHES = (Algorithm("random", "RandomSearch", ()), Algorithm("auto", "AutoSearch", ()))
-WORTHS = {10: 16, 30: 10, 100: 3}  # random pictures' worth of time -> captions
+WORTHS = {10: 40, 30: 24, 100: 8}  # random pictures' worth of time -> captions
 QUICK = {10: 4, 30: 2}
 MANY = 100_000  # pictures: more than any of these times allow
 VALUES = {"values": "score by the verifier", "checked": "by the judge that no search sees, of 100"}

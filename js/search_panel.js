@@ -1,8 +1,10 @@
 // The live panel of the search nodes: shows a search while it runs, steers it, and goes on from what it found.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { openBook } from "./book/dialog.js";
 import { ADDRESSES, EVENTS } from "./messages.js";
 import { watchChanged } from "./panel/changed.js";
+import { once } from "./panel/dom.js";
 import { takeOver, watchElsewhere } from "./panel/elsewhere.js";
 import { forgetting } from "./panel/forget.js";
 import { goingOn } from "./panel/going_on.js";
@@ -13,6 +15,7 @@ import { fold } from "./panel/rows.js";
 import { EMPTY, leafed, opened, placeOf, searchesIn, shownOf, turned, withSearch } from "./panel/run.js";
 import { listenForSaved } from "./panel/saving.js";
 import { isRunning, merge, resultOf } from "./panel/search.js";
+import { createSidebar } from "./panel/sidebar.js";
 import { HEIGHT, IDLE_HEIGHT, PROBLEM_HEIGHT, WIDTH } from "./panel/sizes.js";
 import { canStart, isVarying, stopVarying } from "./panel/start.js";
 import { tilesOf, withTiles } from "./panel/tiles.js";
@@ -24,6 +27,12 @@ const ROOT = ADDRESSES.searches;
 const panels = new WeakMap(); // node -> { runs, search, chosen, held, before, compared, views, waiting, failed, coming, passed }
 let asked = ""; // the page's name when it asked last
 let queue, change;
+const sidebar = createSidebar({
+  searches: () => ours().filter(([, { search }]) => search).map(([node, { search }]) => ({
+    title: node.title, search, picture: (id) => actionsOf(node).picture(id, "small"), open: () => enlarge(node),
+  })),
+  openBook: () => openBook({ use: (recipe) => copy(recipe, "Recipe copied: put it into the recipe of a search"), walks: true }),
+});
 let changed = new Set(); // ids of searches that were made from something else than what is on the canvas
 const elsewhere = watchElsewhere({ root: ROOT, list: "searches", concerns: (node) => panels.has(node) && !panels.get(node).search?.mine, show: showOthers });
 
@@ -39,6 +48,7 @@ app.registerExtension({
     queue = watchQueue(panels, drawAndGrow);
     change = watchChanged({ root: ROOT, wanted: () => ours().some(([, { search }]) => search?.mine), tell: showChanged });
     listenForSaved();
+    app.extensionManager?.registerSidebarTab?.(sidebar.tab);
   },
   nodeCreated(node) {
     giveId();
@@ -237,7 +247,10 @@ function draw(node) {
   const about = { converts: node.comfyClass === "NoiseSearch", starts: canStart(node), judged: isLinked(node, "verifier"), replays: search?.pictures === 1 && replaying, changed: changed.has(search?.search) };
   const shown = { ...placeOf(runs), chosen, held, replaying, varying: isVarying(node), before: compared, waiting, failed, node: about };
   for (const view of views) view.show(search, shown);
+  drawSidebar();
 }
+
+const drawSidebar = once(sidebar.draw);
 
 function grow(node) {
   const [width, height] = node.size;

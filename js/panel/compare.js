@@ -18,7 +18,7 @@ export function drawCompare(view) {
   if (!search.candidates.length) return;
   if (search.pictures === 1 && view.before) return drawHeld(view);
   const right = [view.chosen, view.focused, resultOf(search), 0].find((id) => id >= 0);
-  const left = [search.pinned.at(-1) ?? 0, 0].find((id) => id !== right) ?? 0;
+  const left = [search.pinned.at(-1) ?? 0, 0].find((id) => id !== right && search.candidates[id]) ?? 0;
   view.compare.classList.toggle("ns-single", right === left);
   source(view, view.left, left);
   source(view, view.right, right);

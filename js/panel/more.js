@@ -10,8 +10,8 @@ const LIMITED = new Set(["target", "patience", "finished"]); // more of them wou
 export function offersOfMore(search, { replays, changed }) {
   if (!search.mine || isRunning(search) || search.pictures === 1 || replays) return [];
   const further = search.stopped === "minutes"
-    ? { act: "longer", label: "Longer", title: "Goes on for as long again; what is there is not made again" }
-    : { act: "further", label: `${FURTHER} more`, title: `Goes on with ${FURTHER} more pictures; what is there is not made again` };
+    ? { act: "longer", label: "Longer", title: "Goes on for as long again; what it needs of what is there is not made again" }
+    : { act: "further", label: `${FURTHER} more`, title: `Goes on with ${FURTHER} more pictures; what it needs of those that are there is not made again` };
   return [...(changed || LIMITED.has(search.stopped) ? [] : [further]), { act: "anew", label: "New seed", title: "Searches again from another seed; this gallery stays behind ‹" }];
 }
 

@@ -18,7 +18,7 @@ export function fold(node) {
   }
   leaveNoGaps(node);
   const text = widgetOf(node, "prompt");
-  if (text?.options) Object.assign(text.options, { getMinHeight: () => TEXT, getMaxHeight: () => TEXT });
+  if (text?.options) Object.assign(text.options, { getMinHeight: () => TEXT, getMaxHeight: () => (text.value ? 3 : 1) * TEXT });
 }
 
 // The canvas leaves room for rows that are folded away.
