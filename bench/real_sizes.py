@@ -56,18 +56,18 @@ def grain(height: int, width: int) -> Tensor:
     return torch.randn(3, height, width, generator=torch.Generator().manual_seed(1)) * 0.03
 
 
-def halving_model(toys: ModuleType, video: bool) -> Any:
+def halving_model(toys: ModuleType, family: str) -> Any:
     """The network itself is replaced, not wrapped: what is put on a model could keep pictures out of one batch."""
-    model = toys.model("wan" if video else "flux")
+    model = toys.model(family)
     model.model.diffusion_model.forward = lambda x, *arguments, **options: x * 0.5
-    if video:
+    if family == "wan":
         model.model.memory_usage_factor = ONE_AT_A_TIME
     return model
 
 
-def enlarging_vae(toys: ModuleType, video: bool) -> comfy.sd.VAE:
-    vae: Any = toys.vae.__wrapped__(16)
-    vae.first_stage_model, vae.latent_dim, vae.latent_channels = Enlarger(), 3 if video else 2, 16
+def enlarging_vae(toys: ModuleType, video: bool, channels: int) -> comfy.sd.VAE:
+    vae: Any = toys.vae.__wrapped__(channels)
+    vae.first_stage_model, vae.latent_dim, vae.latent_channels = Enlarger(), 3 if video else 2, channels
     if video:
         vae.memory_used_decode = lambda shape, dtype: 1e11  # one clip at a time
         vae.upscale_ratio = (lambda length: max(0, length * 4 - 3), 8, 8)
@@ -80,7 +80,7 @@ class RealSize(io.ComfyNode):
 
     @classmethod
     def define_schema(cls) -> io.Schema:
-        sides = [io.Int.Input(name, default=0, max=1 << 14) for name in ("width", "height", "frames")]
+        sides = [io.Int.Input(name, default=0, max=1 << 14) for name in ("width", "height", "frames", "channels")]
         outputs = [io.Model, io.Conditioning, io.Conditioning, io.Latent, io.Vae]
         return io.Schema(
             node_id="RealSize",
@@ -90,15 +90,16 @@ class RealSize(io.ComfyNode):
         )
 
     @classmethod
-    def execute(cls, width: int, height: int, frames: int) -> io.NodeOutput:
+    def execute(cls, width: int, height: int, frames: int, channels: int) -> io.NodeOutput:
         toys = next(module for name, module in list(sys.modules.items()) if name.endswith("custom_nodes/toys"))
-        family, time = ("wan", [(frames - 1) // 4 + 1]) if frames else ("flux", [])
+        family = "wan" if frames else "flux" if channels == 16 else "sd15"
+        time = [(frames - 1) // 4 + 1] if frames else []
         return io.NodeOutput(
-            halving_model(toys, bool(frames)),
+            halving_model(toys, family),
             toys.conditioning(family, 1),
             toys.conditioning(family, 2),
-            {"samples": torch.zeros(1, 16, *time, height // 8, width // 8)},
-            enlarging_vae(toys, bool(frames)),
+            {"samples": torch.zeros(1, channels, *time, height // 8, width // 8)},
+            enlarging_vae(toys, bool(frames), channels),
         )
 
 

@@ -48,6 +48,7 @@ class Case:
         verifier: What judges; "" for nothing. "stock" for KSampler, VAEDecode and PreviewImage, one after the other.
         batch: As of the setup; 0 for what fits, of clips one.
         keep: Pictures that leave the search.
+        channels: Of the latent: 16 as of Flux, Wan and most newer models, or 4 as of SDXL.
         different: Whether these are to differ.
         store: Whether what is sampled is kept on the disk.
         runs: How often it is timed; 0 to measure its memory.
@@ -60,6 +61,7 @@ class Case:
     verifier: str = ""
     batch: int = 0
     keep: int = 1
+    channels: int = 16
     different: bool = False
     store: bool = True
     runs: int = 0
@@ -70,6 +72,7 @@ class Case:
     def name(self) -> str:
         parts = [self.size, "time" if self.runs else "memory", str(self.pictures), self.verifier or "no verifier"]
         parts += [f"batch {self.batch}"] * bool(self.batch) + [f"keep {self.keep}"] * (self.keep > 1)
+        parts += [f"{self.channels} channels"] * (self.channels != 16)
         parts += ["different"] * self.different + ["store off"] * (not self.store) + ["limited"] * self.limited
         return ", ".join(parts)
 
@@ -84,7 +87,7 @@ GOALS = [
     ("720p, memory, 8, technical quality", "peak", "stock", 1.5),
     ("2048², memory, 16, technical quality, batch 16", "peak", "", 25),
     ("2048², memory, 16, CLIP, batch 16", "peak", "", 25),
-    ("1024², memory, 300, clipping, batch 16, keep 64", "peak", "", 84),
+    ("1024², memory, 300, clipping, batch 16, keep 64, 4 channels", "peak", "", 84),
 ]
 ALIVE_BESIDE_KEPT = 0.1
 LATENT, CLIP_LATENT = 1 / 12, 1 / 48  # of 16 channels, in pictures and clips: that of each winner leaves as well
@@ -104,6 +107,7 @@ def cases() -> list[Case]:
         Case("1024²", 64, CHEAP, batch=4, keep=16),
         Case("1024²", 64, CHEAP, batch=4, keep=16, different=True),
         Case("1024²", 300, CHEAP, batch=16, keep=64),
+        Case("1024²", 300, CHEAP, batch=16, keep=64, channels=4),
         Case("2048²", 16, CLIP, batch=4, keep=4, different=True),
     ]
     for size in ("480p", "720p"):
@@ -269,7 +273,7 @@ class Bench:
 
 
 def source(case: Case, size: Sequence[int]) -> dict[str, dict]:
-    sizes = dict(zip(("width", "height", "frames"), size))
+    sizes = {**dict(zip(("width", "height", "frames"), size)), "channels": case.channels}
     found = {"real": {"class_type": "RealSize", "inputs": sizes}}
     if case.verifier not in ("", "stock"):
         name = "bench_clip" if case.verifier == CLIP else case.verifier
@@ -356,7 +360,8 @@ def goals(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
         elif measured and case.limited:
             told.append(("error" not in measured, f"{case.name}: {measured.get('error', 'a result')}"))
         elif measured and "behind_alive" in measured:
-            latents = (case.keep + 1) * (CLIP_LATENT if SIZES[case.size][2] else LATENT)  # and the one that came in
+            latent = CLIP_LATENT if SIZES[case.size][2] else LATENT * case.channels / 16
+            latents = (case.keep + 1) * latent  # and the one that came in
             out = case.keep + latents + ALIVE_BESIDE_KEPT
             told.append(kept(f"{case.name}, alive behind", measured["behind_alive"], out))
     return [("holds: " if holds else "MISSED: ") + line for holds, line in sorted(told)]

@@ -106,6 +106,21 @@ def test_the_panels_pictures_are_not_made_by_the_thread_that_samples(host, monke
     assert len(threads) == 5 and sampling and not set(threads) & set(sampling)
 
 
+def test_no_picture_waits_to_be_written_while_the_next_ones_are_decoded(host, monkeypatch):
+    """One that waits holds its whole batch: two batches would be in memory together."""
+    written, rollout = slow_pictures(host, monkeypatch, seconds=0.05), host.part("nodes.host.engine.rollout").Rollout
+    decode, waiting, decoded = rollout.decode, [], [0]
+
+    def noting(self, latents, *more):
+        waiting.append(decoded[0] - len(written))
+        decoded[0] += len(latents)
+        return decode(self, latents, *more)
+
+    monkeypatch.setattr(rollout, "decode", noting)
+    assert host.run(prompt(seed=917, pictures=12), workflow={"id": "waits"}).ok
+    assert decoded == [12] and len(waiting) > 1 and not any(waiting)
+
+
 def test_a_page_that_asks_for_a_picture_in_the_making_gets_it(host, monkeypatch, background):
     slow_pictures(host, monkeypatch, seconds=0.3)
     routes, thumbnails = host.part("nodes.host.page.search_routes"), host.part("nodes.host.page.thumbnails")

@@ -40,8 +40,8 @@ CLOCK = "clock"  # and of one with a limit in minutes, so that it plans the same
 class Steps:
     """Called while candidates are made; no part of the job, which would hold itself."""
 
-    def __init__(self, control: Control, watchers: Sequence[Watcher]):
-        self.control, self.watchers = control, watchers
+    def __init__(self, control: Control, watchers: Sequence[Watcher], background: Background):
+        self.control, self.watchers, self.background = control, watchers, background
 
     def __call__(self, count: int, step: int, total: int) -> None:
         """While `count` pictures are being sampled; the last step waits for the judge."""
@@ -50,6 +50,9 @@ class Steps:
             watcher.making(count * step / (total + 1))
 
     def doing(self, doing: Doing) -> None:
+        """Before pictures are decoded, those that wait to be written are: they hold the whole batch before."""
+        if doing.what == "decoding":
+            self.background.settle()
         for watcher in self.watchers:
             watcher.doing(doing)
 
@@ -81,13 +84,13 @@ class SearchJob:
         background: Background | None = None,
     ):
         self.request, self.hidden, self.memo, self.control, self.watchers = request, hidden, memo, control, watchers
+        self.background = background or Background()
         self.start = request.start()
         # of the seeds: what follows a search draws no noise that it drew
         self.domain = domain_of(request.noise, self.start.candidates) if request.noise is not None else ""
-        self.evaluator = evaluator(request, self.start.leaves, Steps(control, watchers), memo)
+        self.evaluator = evaluator(request, self.start.leaves, Steps(control, watchers, self.background), memo)
         self.winners = Winners(request, self.evaluator, memo)
         self.recipe_of = request.recipe_writer()
-        self.background = background or Background()
         self.pictures = Pictures(hidden, self.recipe_of, self.background)
         self.notes = [*request.sampling.notes, *judged_by(request)]
         self.best: Proposal | None = None

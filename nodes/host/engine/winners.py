@@ -37,13 +37,15 @@ class Kept:
 
     def only(self, trials: Sequence[Trial], whole: int) -> None:
         """Drops all others, and all pictures but the first; what stays no longer keeps the batch alive that it was a
-        row of.
+        row of. What goes is gone before anything is copied.
         """
         keys = [trial.candidate.key for trial in trials if trial.candidate.key in self.ends]
         first = {trial.candidate.key for trial in trials[:whole]}
         self.ends = {key: owned_end(self.ends[key]) for key in keys}
         self.looks = {key: self.look(key) for key in keys if key not in first}
-        self.images = {key: owned(image) for key, image in self.images.items() if key in first}
+        self.images = {key: image for key, image in self.images.items() if key in first}
+        for key in self.images:
+            self.images[key] = owned(self.images[key])
 
     def look(self, key: str) -> Tensor:
         return look_of(self.images[key]) if key in self.images else self.looks[key]
