@@ -120,3 +120,18 @@ def test_technical_quality_looks_at_one_picture_at_a_time_and_says_the_same(monk
     single = torch.cat([judge.measure(picture[None], "") for picture in pictures])
     monkeypatch.setattr(judge, "_of_one", lambda image, one=judge._of_one: seen.append(image.shape) or one(image))
     assert torch.equal(judge.measure(pictures, ""), single) and seen == [(40, 56, 3)] * 3
+
+
+def test_what_loses_is_gone_before_what_wins_is_copied(host, monkeypatch):
+    winners, ended = host.part("nodes.host.engine.winners"), host.part("nodes.host.setup.particles").Ended
+    kept, batch, loser = winners.Kept(), torch.rand(2, 8, 8, 3), torch.rand(8, 8, 3)
+    gone, copied = weakref.ref(loser), []
+    trials = [SimpleNamespace(candidate=SimpleNamespace(key=name)) for name in ("won", "lost")]
+    for trial, image in zip(trials, (batch[0], loser)):
+        kept.add(trial.candidate, ended(torch.zeros(1, 4, 1, 1), None), image)
+    del loser, image
+    own = winners.owned
+    monkeypatch.setattr(winners, "owned", lambda found: (copied.append(gone() is None), own(found))[1])
+    kept.only(trials[:1], whole=1)
+    assert copied[-1] and list(kept.images) == ["won"] and torch.equal(kept.images["won"], batch[0])
+    assert kept.images["won"].untyped_storage().nbytes() == batch[0].nbytes
