@@ -14,7 +14,6 @@ from pathlib import Path
 
 from ..examples import EXAMPLES, write_examples
 from ..server import PACK, Server, prepare
-from .film import fifteen_seconds
 from .judge import asked_judge
 from .scenes import help_scenes
 from .states import STATES, waiting
@@ -33,7 +32,6 @@ def main(names: list[str]) -> int:
         jobs |= {
             name: lambda name=name, state=state: state(aimed(booked, DOCS), name) for name, state in STATES.items()
         }
-        jobs["fifteen_seconds"] = lambda: fifteen_seconds(aimed(booked, DOCS), "fifteen_seconds")  # last of the page
         jobs |= {
             name: lambda name=name, make=make: make(booked.client, EXAMPLES / name) for name, make in THUMBNAILS.items()
         }

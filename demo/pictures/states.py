@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import graphs as g
+from .film import fifteen_seconds
 from .studio import Studio
 
 PANEL = {"search": (460, 1)}
@@ -64,6 +65,7 @@ STATES: dict[str, Callable[[Studio, str], None]] = {
     "panel_done": done,
     "panel_large": large,
     "human_pick": waiting,
+    "fifteen_seconds": fifteen_seconds,
 }
 
 

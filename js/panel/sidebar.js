@@ -8,13 +8,12 @@ const NONE = "No node of this workflow has searched yet. Right click a sampler: 
 export function createSidebar({ searches, openBook }) {
   const list = make("div", "ns-side-list");
   const root = make("div", "ns-panel ns-sidebar", {}, make("div", "ns-head", {}, make("b", "ns-status", { textContent: "Searches" }), button("Seed book…", "All noises that were kept", openBook)), list);
-  const draw = () => {
-    if (!root.isConnected) return;
+  const fill = () => {
     const found = searches();
     list.replaceChildren(...(found.length ? found.map(entry) : [make("div", "ns-idle", { textContent: NONE })]));
   };
-  const tab = { id: "noise_search", icon: "pi pi-sparkles", title: "Searches", tooltip: "Searches of this workflow", type: "custom", render: (place) => { place.append(root); draw(); } };
-  return { tab, draw };
+  const tab = { id: "noise_search", icon: "pi pi-sparkles", title: "Searches", tooltip: "Searches of this workflow", type: "custom", render: (place) => { place.append(root); fill(); } };
+  return { tab, draw: () => { if (root.isConnected) fill(); } };
 }
 
 function entry({ title, search, picture, open }) {

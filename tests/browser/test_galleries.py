@@ -77,7 +77,6 @@ def test_a_picture_found_with_another_prompt_is_taken_as_it_is_or_its_noise_is(p
     assert "Noise Search" in entry.inner_text() and "Done: 4 pictures" in entry.inner_text()
     entry.click(timeout=WAIT / 4)
     page.raw.wait_for_selector("dialog .ns-cell", timeout=WAIT / 4)
-    page.raw.screenshot(path="/work/w/side.png")
     assert complaints(page) == []
 
 

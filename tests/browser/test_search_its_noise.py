@@ -169,11 +169,11 @@ def press(page, keys: str) -> None:
 
 
 def take_back(page, before: dict) -> None:
-    """With Ctrl+Z, after a run. In Nodes 2.0 it may take two: what it measures when the pictures come is a step of its
-    own there.
+    """With Ctrl+Z, after a run. It may take two: where a node is measured, or grows, when the pictures come, that is a
+    step of its own to ComfyUI.
     """
     press(page, "Control+z")
-    if page.vue and page.prompt() != before:
+    if page.prompt() != before:
         press(page, "Control+z")
     assert page.prompt() == before
 
