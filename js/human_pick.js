@@ -4,7 +4,7 @@ import { api } from "../../scripts/api.js";
 import { ADDRESSES, EVENTS } from "./messages.js";
 import { button, make, set } from "./panel/dom.js";
 import { takeOver, watchElsewhere } from "./panel/elsewhere.js";
-import { asPage, giveId, nodeOf, nodesIn, pageId, rootGraph, workflowId } from "./panel/page.js";
+import { asPage, giveId, nodeOf, pageId, rootGraph, withPanels, workflowId } from "./panel/page.js";
 import { setValue, widgetOf } from "./panel/wiring.js";
 import { SAY, ask, isInSight, tell } from "./pick/page.js";
 import { choiceOf, choiceText, isWaiting, newer, readChoice, toggled } from "./pick/state.js";
@@ -114,7 +114,7 @@ function draw(gallery, node = gallery && nodeOf(gallery.pick)) {
 
 // Asks for the galleries of this workflow, and for what else waits for this page: after a reload, a new connection, another workflow.
 async function catchUp() {
-  for (const node of nodesIn(rootGraph())) if (panels.has(node)) draw(panels.get(node).gallery, node);
+  for (const [node, { gallery }] of withPanels(panels)) draw(gallery, node);
   await announce();
   const workflow = workflowId();
   const here = workflow && (await ask(`${ROOT}?workflow=${encodeURIComponent(workflow)}`));

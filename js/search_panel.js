@@ -8,7 +8,7 @@ import { once } from "./panel/dom.js";
 import { takeOver, watchElsewhere } from "./panel/elsewhere.js";
 import { forgetting } from "./panel/forget.js";
 import { goingOn } from "./panel/going_on.js";
-import { asPage, ask, copy, giveId, nodeOf, nodesIn, openDialog, pageId, rootGraph, send, tell, workflowId } from "./panel/page.js";
+import { asPage, ask, copy, giveId, nodeOf, openDialog, pageId, rootGraph, send, tell, withPanels, workflowId } from "./panel/page.js";
 import { watchQueue } from "./panel/queue.js";
 import { goFurther } from "./panel/more.js";
 import { fold } from "./panel/rows.js";
@@ -177,14 +177,16 @@ async function catchUp() {
   if (!workflow || !asked) return;
   queue.look();
   const answer = await ask(`${ROOT}?workflow=${encodeURIComponent(workflow)}`);
-  const found = new Map();
-  for (const search of (answer?.searches ?? []).filter(({ mine }) => mine)) found.set(nodeOf(search), [...(found.get(nodeOf(search)) ?? []), search]);
-  for (const [node, searches] of found) if (panels.has(node)) await recognize(node, searches);
+  const own = (answer?.searches ?? []).filter(({ mine }) => mine).map((search) => [nodeOf(search), search]);
+  for (const [node] of ours()) {
+    const searches = own.filter(([at]) => at === node).map(([, search]) => search);
+    if (searches.length) await recognize(node, searches);
+  }
   elsewhere.found(answer?.elsewhere ?? []);
   change.look();
 }
 
-const ours = () => [...nodesIn(rootGraph())].filter((node) => panels.has(node)).map((node) => [node, panels.get(node)]);
+const ours = () => withPanels(panels);
 
 function showChanged(found) {
   changed = found;
@@ -202,9 +204,8 @@ function further(node, act) {
 // Other pages' searches of the same graph: in nodes that have none of their own, and no longer than the graph is the same.
 async function showOthers(searches) {
   const same = new Set(searches.map(({ search }) => search));
-  for (const node of nodesIn(rootGraph())) {
-    const panel = panels.get(node);
-    if (panel?.search && !panel.search.mine && !same.has(panel.search.search)) empty(node);
+  for (const [node, panel] of ours()) {
+    if (panel.search && !panel.search.mine && !same.has(panel.search.search)) empty(node);
   }
   for (const search of searches) {
     const node = nodeOf(search);

@@ -1,7 +1,7 @@
 // The seed book as a dialog: look, search, use, delete, export, import.
 import { api } from "../../../scripts/api.js";
 import { ADDRESSES } from "../messages.js";
-import { button, make, set } from "../panel/dom.js";
+import { button, later, make, set } from "../panel/dom.js";
 import { ask, asPage, openDialog, tell } from "../panel/page.js";
 import { counted, describe, isWalk } from "./entries.js";
 
@@ -21,8 +21,7 @@ export function openBook({ use, walks }) {
 
 function build(book) {
   book.search = make("input", "ns-book-search", { type: "search", placeholder: "Search prompt, model, seed…", ariaLabel: "Search the seed book", maxLength: 200 });
-  let waiting;
-  book.search.addEventListener("input", () => { clearTimeout(waiting); waiting = setTimeout(() => load(book), PATIENCE); });
+  book.search.addEventListener("input", later(() => load(book), PATIENCE));
   book.count = make("span", "ns-book-count", { ariaLive: "polite" });
   const file = make("input", "", { type: "file", accept: ".json,application/json", hidden: true });
   file.addEventListener("change", () => takeIn(book, file));

@@ -19,6 +19,15 @@ export function set(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+// Once so many milliseconds have gone by without another call.
+export function later(act, wait) {
+  let timer;
+  return () => {
+    clearTimeout(timer);
+    timer = setTimeout(act, wait);
+  };
+}
+
 // At most once per frame.
 export function once(act) {
   let waiting = false;

@@ -2,6 +2,7 @@
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
 import { EVENTS } from "../messages.js";
+import { later } from "./dom.js";
 import { nodeOf, send, workflowId } from "./page.js";
 
 const SOON = 400; // milliseconds: what changes the graph comes in bursts
@@ -9,7 +10,7 @@ const SOON = 400; // milliseconds: what changes the graph comes in bursts
 // root: of the routes, list: what they call what they answer, concerns(node): whether the page would show it there, show(found).
 // { found(nodes) }: these nodes have something elsewhere, as the server says.
 export function watchElsewhere({ root, list, concerns, show }) {
-  let nodes = new Set(), waiting;
+  let nodes = new Set();
   const look = async () => {
     const workflow = workflowId();
     if (![...nodes].some((node) => concerns(nodeOf({ workflow, node })))) return;
@@ -17,10 +18,7 @@ export function watchElsewhere({ root, list, concerns, show }) {
     const answer = graph && (await send(`${root}/elsewhere`, graph));
     if (answer && workflowId() === graph.workflow) show(answer[list]);
   };
-  const soon = () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(look, SOON);
-  };
+  const soon = later(look, SOON);
   api.addEventListener(EVENTS.elsewhere, ({ detail }) => { nodes.add(detail.node); soon(); });
   api.addEventListener("graphChanged", () => { if (nodes.size) soon(); });
   return { found: (names) => { nodes = new Set(names); if (nodes.size) soon(); } };

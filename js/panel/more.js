@@ -1,9 +1,9 @@
 // Goes on searching where a search has ended: more pictures, more time, or other noises. Imports only what imports nothing, so Node can test it.
 import { isRunning } from "./search.js";
+import { LARGEST } from "./start.js";
 import { setValue } from "./wiring.js";
 
 const FURTHER = 8; // pictures
-const SEEDS = 2 ** 50; // that a page holds exactly
 const LIMITED = new Set(["target", "patience", "finished"]); // more of them would end at the same place
 
 // What the last search offers once it is over: [{ act, label, title }, …]. Made from what is on the canvas no more, it has no more pictures.
@@ -17,7 +17,7 @@ export function offersOfMore(search, { replays, changed }) {
 
 // Changes the node's widgets for that; widget(name) is where a value is typed into. The name of an input that another node gives, "" where all is done.
 export function goFurther(act, search, widget) {
-  const [name, value] = { further: ["pictures", search.pictures + FURTHER], longer: ["minutes", 2 * search.minutes], anew: ["seed", Math.floor(Math.random() * SEEDS)] }[act];
+  const [name, value] = { further: ["pictures", search.pictures + FURTHER], longer: ["minutes", 2 * search.minutes], anew: ["seed", Math.floor(Math.random() * LARGEST)] }[act];
   const found = widget(name);
   if (!found) return name;
   setValue(found, value);

@@ -94,6 +94,9 @@ export function* nodesIn(graph) {
   }
 }
 
+// [node, panel] of every node of the page that has one. panels: a WeakMap by node.
+export const withPanels = (panels) => [...nodesIn(rootGraph())].filter((node) => panels.has(node)).map((node) => [node, panels.get(node)]);
+
 // "10:2" is node 2 in the subgraph of node 10; undefined where the page shows another workflow.
 export function nodeOf({ workflow, node }) {
   if (workflowId() !== workflow) return undefined;

@@ -1,12 +1,12 @@
 // Follows what this page has queued until its searches begin: queued, getting ready, cancelled, failed.
 import { api } from "../../../scripts/api.js";
-import { nodeOf, nodesIn, pageId, rootGraph, workflowId } from "./page.js";
+import { nodeOf, pageId, withPanels, workflowId } from "./page.js";
 
 const RUNS = 0; // mode of a node that is neither muted nor bypassed
 
 // panels: node -> { search, waiting, failed }. draw(node): after something has changed. { look() }: asks the server, after a reload.
 export function watchQueue(panels, draw) {
-  const ours = () => [...nodesIn(rootGraph())].filter((node) => panels.has(node)).map((node) => [node, panels.get(node)]);
+  const ours = () => withPanels(panels);
   const change = (node, more) => { Object.assign(panels.get(node), more); draw(node); };
 
   // Before its prompt has a name: it may fail sooner than the page hears that it was queued.

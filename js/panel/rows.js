@@ -6,15 +6,15 @@ const SELDOM = ["minutes", "keep", "recipe"]; // beside those that the server sa
 const TEXT = 46; // pixels
 const defaults = new WeakMap(); // of widgets
 
-// Folds them, but for those that are connected, whose sockets are to be seen, and a limit or a number that somebody has set.
+// Folds them, but for those that are connected, whose sockets are to be seen, and what somebody has set.
 export function fold(node) {
   for (const widget of node.widgets) {
-    const { name, options } = widget, seldom = SELDOM.includes(name);
-    if (!seldom && !options?.advanced) continue;
-    if (!defaults.has(widget)) defaults.set(widget, widget.value);
-    const isSet = seldom && name !== "recipe" && widget.value !== defaults.get(widget); // the panel says what is held
+    const { name, options } = widget;
+    if (!defaults.has(widget) && (SELDOM.includes(name) || options?.advanced)) defaults.set(widget, widget.value);
+    if (!defaults.has(widget)) continue;
+    const isSet = name !== "recipe" && widget.value !== defaults.get(widget); // the panel says what is held
     widget.advanced = !isSet && !isLinked(node, name); // the canvas
-    if (seldom) Object.assign((widget.options ??= {}), { advanced: widget.advanced }); // Nodes 2.0
+    Object.assign((widget.options ??= {}), { advanced: widget.advanced }); // Nodes 2.0
   }
   leaveNoGaps(node);
   const text = widgetOf(node, "prompt");

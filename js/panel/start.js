@@ -2,7 +2,7 @@
 import { isLinked, moveOutput, originOf, putFree, reconnectInput, setWidget, slot, widgetOf } from "./wiring.js";
 
 const MINE = "noise_search_for"; // property of the nodes that were put here, with the id of the search node
-const LARGEST = 2 ** 50; // of seeds that a page holds exactly
+export const LARGEST = 2 ** 50; // of seeds that a page holds exactly
 const OWN_SAMPLING = ["model", "positive", "negative", "latent_image", "vae", "steps", "cfg", "sampler_name", "scheduler", "denoise"];
 
 // A node that begins with a picture takes no noise.

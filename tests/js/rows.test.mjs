@@ -31,7 +31,10 @@ test("a limit that somebody has set is seen, and what is connected", () => {
   assert.deepEqual(seen(node), ["seed", "pictures", "minutes", "patience"]);
   assert.equal(node.widgets[2].options.advanced, false, "in Nodes 2.0 as well");
   node.widgets[2].value = 0;
+  node.inputs[5].link = null;
+  node.widgets[5].value = 4;
   fold(node);
+  assert.deepEqual(seen(node), ["seed", "pictures", "patience"], "also of what the server says is advanced");
   assert.equal(node.widgets[2].options.advanced, true);
 });
 

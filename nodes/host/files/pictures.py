@@ -81,11 +81,16 @@ def still_of(image: Tensor) -> Tensor:
     return image if image.ndim == 3 else middle_of(image).clone()
 
 
+def moves(image: Tensor) -> bool:
+    """Whether it is a video of more than one frame."""
+    return image.ndim == 4 and len(image) > 1
+
+
 def moving_of(image: Tensor) -> Tensor | None:
     """Of a video at most 16 frames `(n, h, w, c)`, spread over it, thinned out to about twice a small picture, that do
     not hold it; None of a picture.
     """
-    if image.ndim == 3 or len(image) < 2:
+    if not moves(image):
         return None
     every = max(1, max(image.shape[1:3]) // (2 * SMALL))
     count = min(len(image), MOVING)

@@ -16,6 +16,7 @@ from ....search.trace import Trace, Trial
 from ..background import Background
 from ..engine.control import RUNNING, Control
 from ..engine.watcher import Doing, RoundOver
+from ..files.pictures import moves
 from ..files.resave import SEARCH as AGAIN
 from ..graph.upstream import CHOOSING, is_same, lineage_digest, shown_node, workflow_of
 from ..store.memo import Memo
@@ -267,7 +268,7 @@ class Live:
             seed=None if seed is None else str(seed),
             finished=trial.finished,
             picture=image is not None,
-            moving=image is not None and image.ndim > 3 and len(image) > 1,
+            moving=image is not None and moves(image),
         )
 
     def _score(self, trace: Trace, number: int) -> float | None:
