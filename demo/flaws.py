@@ -39,7 +39,7 @@ def wrong_objects(scene: Scene, rng: random.Random) -> list[Placed]:
         return place(altered(scene, rng), rng)
     objects = place(scene, rng)
     for _ in range(rng.choice((1, 1, 2, 3))):
-        objects = rng.choice((_without_one, _with_another, _with_another, _recolored, _reshaped, _moved))(objects, rng)
+        objects = rng.choice((without_one, with_another, with_another, _recolored, _reshaped, _moved))(objects, rng)
     return objects
 
 
@@ -114,14 +114,14 @@ def _another_size(thing: Thing, rng: random.Random) -> Thing:
     return changed(thing, size=SIZES[1 - SIZES.index(thing.size)])
 
 
-def _without_one(objects: list[Placed], rng: random.Random) -> list[Placed]:
+def without_one(objects: list[Placed], rng: random.Random) -> list[Placed]:
     kept = list(objects)
     if len(kept) > 1:
         kept.pop(rng.randrange(len(kept)))
     return kept
 
 
-def _with_another(objects: list[Placed], rng: random.Random) -> list[Placed]:
+def with_another(objects: list[Placed], rng: random.Random) -> list[Placed]:
     """One more object, most often a copy, at a free spot if there is one."""
     if len(objects) >= MOST_OBJECTS:
         return objects

@@ -35,7 +35,7 @@ from . import dreams, train_diffusion, train_vae
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("vae", "diffusion", "dreams", "clip"))
+    parser.add_argument("what", choices=("vae", "diffusion", "dreams", "clip", "drawn", "counts"))
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--captions", type=int, default=600, help="captions to dream of")
     parser.add_argument("--size", choices=tuple(train_diffusion.DEPTHS), default="base")
@@ -52,6 +52,11 @@ def main() -> None:
         train_diffusion.run(options.minutes, options.folder, options.size, not options.no_compile)
     elif options.what == "dreams":
         dreams.run(options.folder, options.captions, size=options.size)
+    elif options.what in ("drawn", "counts"):
+        from . import train_drawn_clip
+
+        recipe = train_drawn_clip.RECIPES[options.what]
+        train_drawn_clip.run(options.minutes, options.folder, recipe, not options.no_compile)
     else:
         from . import train_clip  # needs open_clip, which the other two do without
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from itertools import count, islice, product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -76,11 +76,11 @@ class Groups(NamedTuple):
     meanings: list[str]
 
 
-def build() -> CLIP:
+def build(config: dict[str, Any] = CONFIG, seed: int = SEED) -> CLIP:
     """The untrained model with its frozen token table."""
-    torch.manual_seed(SEED)
-    model = CLIP(**CONFIG["model_cfg"])
-    width, vocabulary = CONFIG["model_cfg"]["text_cfg"]["width"], CONFIG["model_cfg"]["text_cfg"]["vocab_size"]
+    torch.manual_seed(seed)
+    model = CLIP(**config["model_cfg"])
+    width, vocabulary = config["model_cfg"]["text_cfg"]["width"], config["model_cfg"]["text_cfg"]["vocab_size"]
     model.token_embedding.weight = nn.Parameter(_token_table(vocabulary, width).float(), requires_grad=False)
     with torch.no_grad():
         model.logit_scale.fill_(np.log(LOGIT_SCALE))
@@ -130,11 +130,16 @@ def export(folder: Path) -> Path:
     model = build()
     model.load_state_dict(torch.load(folder / "clip.pt", weights_only=True)["average"])
     calibrate(model, groups(folder, SEED + 1))
+    return write(model, CONFIG, WEIGHTS)
+
+
+def write(model: CLIP, config: dict[str, Any], folder: Path) -> Path:
+    """The folder of a trained model, in half precision."""
     weights = {name: value.half() if value.is_floating_point() else value for name, value in model.state_dict().items()}
     weights["token_embedding.weight"] = _token_table(*weights["token_embedding.weight"].shape)
-    WEIGHTS.mkdir(parents=True, exist_ok=True)
-    (WEIGHTS / "open_clip_config.json").write_text(json.dumps(CONFIG, indent=2) + "\n")
-    path = WEIGHTS / "open_clip_pytorch_model.bin"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n")
+    path = folder / "open_clip_pytorch_model.bin"
     save(weights, path)
     return path
 
@@ -148,7 +153,7 @@ def calibrate(model: CLIP, data: Iterator[Groups]) -> None:
         norm.momentum = None
     model.train()
     for batch in islice(data, CALIBRATION_BATCHES):
-        model.visual(_normalize(_unsettled(batch.images.flatten(0, 1))))
+        model.visual(normalized(unsettled(batch.images.flatten(0, 1))))
     model.eval()
 
 
@@ -253,7 +258,7 @@ def _losses(model: CLIP, encode_image: nn.Module, inventory: nn.Module, batch: G
         # torch's fused CPU attention is slow in bfloat16.
         stack.enter_context(sdpa_kernel(SDPBackend.MATH))
         stack.enter_context(mixed_precision())
-        pixels = _normalize(_unsettled(batch.images.flatten(0, 1)).to(DEVICE))
+        pixels = normalized(unsettled(batch.images.flatten(0, 1)).to(DEVICE))
         image = encode_image(pixels).float()
         text = encode_text(model, batch.tokens.flatten(0, 1).to(DEVICE)).float().view(GROUPS, 1 + ALTERED, -1)
     inventory_error = (inventory(image) - batch.facts.to(DEVICE)).square().sum(-1).mean() / len(KINDS)
@@ -272,7 +277,7 @@ def _losses(model: CLIP, encode_image: nn.Module, inventory: nn.Module, batch: G
     return torch.stack([contrast, against_altered, first, _order(within, scores), inventory_error])
 
 
-def _unsettled(images: Tensor) -> Tensor:
+def unsettled(images: Tensor) -> Tensor:
     """Pictures with a slight tint and grain. Without them the exact canvas color, or one step of rounding, becomes a
     cue.
     """
@@ -280,7 +285,7 @@ def _unsettled(images: Tensor) -> Tensor:
     return images + tint + torch.randn_like(images) * GRAIN
 
 
-def _normalize(images: Tensor) -> Tensor:
+def normalized(images: Tensor) -> Tensor:
     mean, std = (torch.tensor(CONFIG["preprocess_cfg"][name], device=images.device) for name in ("mean", "std"))
     return (images - mean.view(3, 1, 1)) / std.view(3, 1, 1)
 

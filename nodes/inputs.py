@@ -89,6 +89,18 @@ def optional_sockets() -> list:
     ]
 
 
+def accept_socket() -> io.Input:
+    """The last input of every search: it was added after a release."""
+    return Verifier.Input(
+        "accept",
+        optional=True,
+        tooltip=(
+            "A second judge that has the last word: it sees the best pictures of different noises when the search is"
+            " over, and takes one. Best a judge of another kind than the verifier."
+        ),
+    )
+
+
 def optional_widgets() -> list:
     return [
         io.String.Input(

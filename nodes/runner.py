@@ -24,7 +24,7 @@ from .host.setup.noise import host_seed
 from .host.setup.sampling import as_shown
 from .host.store.identity import Identity, identity_of
 from .host.store.memo import Memo, limit_in_bytes
-from .inputs import HIDDEN, budget_inputs, optional_sockets, optional_widgets, seed_input
+from .inputs import HIDDEN, accept_socket, budget_inputs, optional_sockets, optional_widgets, seed_input
 from .sockets import CATEGORY, Sampling, Trace
 
 SLOW_JUDGE = 0.5  # seconds of judging per second of sampling, where a verifier takes seconds per picture
@@ -41,8 +41,8 @@ class SearchNode(io.ComfyNode):
         return trace_prompt_of_pictures(graph_around(cls.hidden), cls.hidden.unique_id, "sampling")
 
     @classmethod
-    def check_lazy_status(cls, prompt="", verifier=None, held_out=None, **rest) -> list[str]:
-        check_readable((verifier, held_out), prompt, cls.traced())
+    def check_lazy_status(cls, prompt="", verifier=None, held_out=None, accept=None, **rest) -> list[str]:
+        check_readable((verifier, held_out, accept), prompt, cls.traced())
         check_target(verifier, rest.get("target") or 0.0, rest.get("recipe") or "")
         return [name for name, value in rest.items() if value is None]
 
@@ -99,6 +99,7 @@ def search_schema(
             *knobs,
             *optional_widgets(),
             *later,
+            accept_socket(),
         ],
         outputs=search_outputs(),
         hidden=HIDDEN,

@@ -15,6 +15,7 @@ from .host.setup.showing import asked_for
 from .inputs import (
     DRAFT,
     HIDDEN,
+    accept_socket,
     budget_inputs,
     engine_input,
     ksampler_inputs,
@@ -65,6 +66,7 @@ class NoiseSearchNode(SearchNode):
                 *optional_widgets(),
                 engine_input(),
                 *showing_inputs(),
+                accept_socket(),
             ],
             outputs=search_outputs(),
             hidden=HIDDEN,

@@ -180,6 +180,7 @@ class Allowance:
         self.pace = Pace(self._before.pace)
         self.bound = False  # whether the clock allowed less than the pictures when it was read last
         self._pictures, self.spent = pictures, 0.0  # pictures' worth
+        self.reserved = 0.0  # seconds that what comes after the search will take
         self._limit, self._clock, self._start = seconds, clock, clock() if seconds else 0.0
 
     @property
@@ -195,7 +196,7 @@ class Allowance:
     @property
     def seconds(self) -> float:
         """Seconds that are left, below 0 where the time is over; infinite without a limit."""
-        return self._limit - (self._clock() - self._start) if self._limit else math.inf
+        return self._limit - self.reserved - (self._clock() - self._start) if self._limit else math.inf
 
     def work(self, proposed: Proposal) -> Work:
         """What a candidate takes."""

@@ -102,6 +102,26 @@ class Trial:
         return not stage(self.candidate)
 
 
+@dataclass(frozen=True)
+class Accepted:
+    """What a second judge said of the best pictures of different lineages when the search was over.
+
+    Args:
+        judge: Its name.
+        ids: Of the trials that it saw, best first by the judge of the search.
+        scores: Its own, one each, higher is better.
+    """
+
+    judge: str
+    ids: tuple[int, ...]
+    scores: tuple[float, ...]
+
+    @property
+    def taken(self) -> int:
+        """Id of the one that it scores highest; of equals the one that the judge of the search puts first."""
+        return self.ids[self.scores.index(max(self.scores))]
+
+
 class _Present(Mapping[Proposal, float]):
     """Scores by candidate, as they are when they are read."""
 
@@ -131,6 +151,7 @@ class Trace:
             it was cut off.
         behind: How many of the last trials were measured together with the one that reached the target, and come after
             it. They are kept and paid for, and cannot win.
+        accepted: What a second judge chose between the best of different lineages; None without one.
     """
 
     columns: tuple[str, ...] = ()
@@ -139,6 +160,7 @@ class Trace:
     ledger: Ledger = field(default_factory=Ledger)
     stopped: str = ""
     behind: int = 0
+    accepted: Accepted | None = None
     version: int = VERSION
     _ids: dict[Proposal, int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _paid: tuple[float, float] = field(default=(0.0, 0.0), init=False, repr=False, compare=False)  # and its rounding
@@ -171,6 +193,11 @@ class Trace:
         counted = len(self.trials) - self.behind
         finished = (trial for trial in self.trials[:counted] if trial.finished)
         return heapq.nsmallest(k, finished, key=lambda trial: (-self.scores[trial.id], trial.id))
+
+    @property
+    def winner(self) -> Trial:
+        """The picture that was taken: by the second judge where there was one, else the best."""
+        return self.trials[self.accepted.taken] if self.accepted else self.best(1)[0]
 
     def add(
         self,
@@ -220,6 +247,7 @@ class Trace:
         }
         body |= {"scores": self.scores, "ledger": asdict(self.ledger), "stopped": self.stopped}
         body |= {"behind": self.behind} if self.behind else {}
+        body |= {"accepted": asdict(self.accepted)} if self.accepted else {}
         return json.dumps(body, separators=(",", ":"), allow_nan=False)
 
     def to_csv(self) -> str:
@@ -248,7 +276,12 @@ class Trace:
         noise = decode(body["noise"])
         trials = [_trial(index, noise, row) for index, row in enumerate(body["trials"])]
         ledger, behind = Ledger(**body["ledger"]), body.get("behind", 0)
-        return cls(tuple(body["columns"]), trials, body["scores"], ledger, body["stopped"], behind)
+        accepted = _accepted(body.get("accepted"))
+        return cls(tuple(body["columns"]), trials, body["scores"], ledger, body["stopped"], behind, accepted)
+
+
+def _accepted(read: Mapping[str, Any] | None) -> Accepted | None:
+    return None if read is None else Accepted(read["judge"], tuple(read["ids"]), tuple(read["scores"]))
 
 
 def _row(trial: Trial) -> list[Any]:

@@ -24,6 +24,8 @@ class Card:
         source: Where the weights and the method come from.
         working_bytes: Memory that judging one picture takes besides the weights.
         absolute: Whether a picture's score is its own; False where it depends on the pool, as a rank does.
+        family: The kind of model that it sees with, such as "CLIP": two judges of one family err alike. "" where it has
+            none to share.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Card:
     source: str = ""
     working_bytes: int = 64 * 2**20
     absolute: bool = True
+    family: str = ""
 
 
 class Verifier(Protocol):

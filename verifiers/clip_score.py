@@ -75,6 +75,7 @@ class ClipScore(Keyed):
         siglip = getattr(self.model.module, "logit_bias", None) is not None
         return Card(
             name=f"CLIP score ({self.model.name})",
+            family="CLIP",
             range=f"100 x cosine, mostly {'0 to 20' if siglip else '15 to 40'}",
             spread=SPREAD,
             prompt=True,

@@ -85,6 +85,7 @@ class HpsScore(ClipScore):
     def _card(self, licence: str) -> Card:
         return Card(
             name=f"HPSv{self.version}",
+            family="CLIP",
             range="cosine, mostly 0.14 to 0.34; compare within one prompt",
             spread=0.0082,
             prompt=True,

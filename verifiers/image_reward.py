@@ -59,6 +59,7 @@ class ImageReward(Keyed):
     columns = ("imagereward",)
     card = Card(
         name="ImageReward",
+        family="BLIP",
         range="standard deviations from the mean, mostly -2.3 to 2; compare within one prompt",
         spread=0.5,
         prompt=True,

@@ -130,6 +130,7 @@ class SafetyChecker(Keyed):
     columns = ("safety",)
     card = Card(
         name="safety checker of Stable Diffusion 1",
+        family="CLIP",
         range="100 x distance in cosine from the nearest unwanted concept, mostly 0 to 15; unsafe below 0",
         spread=1.0,
         prompt=False,

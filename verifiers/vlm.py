@@ -52,6 +52,7 @@ class VlmScore:
         self.modules: tuple[nn.Module, ...] = chat.modules
         self.card = Card(
             name=f"VLM {mode} ({chat.name})",
+            family="vision-language model",
             range=_range(mode, len(self.lines)),
             spread=0.7 if mode == "rubric" else 0.2,
             prompt=mode == "rubric" or any("{prompt}" in line for line in self.lines),

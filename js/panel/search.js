@@ -73,10 +73,14 @@ export function headline(search) {
   const gain = search.candidates[best].score - first.score;
   const word = search.candidates[best].score < search.candidates[bestOf(search)].score ? "Result" : "Best";
   const large = `${word} ${score(search.candidates[best].score)}`;
-  const leads = isRunning(search) ? "leads so far" : word === "Best" ? "leads" : "was taken";
+  const by = acceptedBy(search);
+  const leads = isRunning(search) ? "leads so far" : by ? `was accepted by ${by}` : word === "Best" ? "leads" : "was taken";
   const apart = gain < 0 ? `${score(-gain)} below` : `${signed(gain)} over`;
-  return [large, best === 0 ? `${nameOf(first)} ${leads}` : `${apart} ${nameOf(first)} (${score(first.score)})`];
+  return [large, best === 0 ? `${nameOf(first)} ${leads}` : `${apart} ${nameOf(first)} (${score(first.score)})${by ? `, accepted by ${by}` : ""}`];
 }
+
+// The second judge whose choice the result is; "" without one, and where the artist has chosen since.
+export const acceptedBy = (search) => (search.accepted && search.stopped !== "choice" ? search.accepted.judge : "");
 
 // Whether what was chosen scores less than where the search began.
 export function isWorse(search) {
@@ -92,8 +96,10 @@ export function describe(search, id) {
   const { how, seed, parents, score: total } = search.candidates[id];
   const from = parents.length ? ` of #${parents.join(", #")}` : "";
   const values = search.columns.map((name, place) => [name, score(search.candidates[id].values[place])]);
+  const seen = search.accepted?.ids.indexOf(id) ?? -1;
+  if (seen >= 0) values.push([`accept: ${search.accepted.judge}`, score(search.accepted.scores[seen])]);
   return { title: `#${id} ${how === "recipe" ? "held noise" : how}${from}`, seed: seed === null ? "mixed noise" : `seed ${seed}`, score: total === null ? "" : score(total),
-           values: values.length > 1 ? values : [] };
+           values: values.length > 1 || seen >= 0 ? values : [] };
 }
 
 export const score = (value) => (Math.abs(value) >= 100 ? value.toFixed(1) : value.toPrecision(4)).replace(/\.?0+$/, "");

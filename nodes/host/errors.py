@@ -17,6 +17,7 @@ SAMPLING = "Try the same inputs in a KSampler: the search runs them as that does
 DECODING = "Check that it is the VAE of this model; VAE Decode should be able to decode the same latents."
 JUDGING = "Try it alone with Verifier Score, or go on with another verifier."
 SECOND_JUDGE = "The search itself is over: disconnect held_out and queue again."
+ACCEPTING = "The search itself is over: disconnect accept and queue again."
 COMBINING = "Check its settings, or connect another verifier."
 
 

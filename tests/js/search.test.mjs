@@ -86,6 +86,16 @@ test("the gain is told against the own seed, and nothing is claimed without a ju
   assert.doesNotMatch(headline(search([null, null], { columns: [] })).join(), /\d/);
 });
 
+test("a picture that a second judge took is shown as that, until the artist chooses", () => {
+  const accepted = { judge: "ImageReward", ids: [1, 2], scores: [0.2, 0.9] };
+  const done = search([20, 23.5, 22], { status: "done", result: [2], accepted });
+  assert.deepEqual(headline(done), ["Result 22", "+2 over your seed (20), accepted by ImageReward"]);
+  assert.deepEqual(headline({ ...done, result: [0] }), ["Result 20", "your seed was accepted by ImageReward"]);
+  assert.deepEqual(headline({ ...done, stopped: "choice", result: [1] }), ["Best 23.5", "+3.5 over your seed (20)"]);
+  assert.deepEqual(describe(done, 2).values, [["CLIP", "22"], ["accept: ImageReward", "0.9"]]);
+  assert.deepEqual(describe(done, 0).values, []);
+});
+
 test("a candidate tells how it was made, from what, and every verifier's value", () => {
   const found = search([1, 2], { columns: ["CLIP", "aesthetic"] });
   found.candidates[1] = candidate(1, 2, { how: "neighbor", parents: [0], seed: null, values: [24.126, 5.5] });

@@ -19,13 +19,13 @@ from ....search.trace import Trace, Trial
 from ..background import Background
 from ..errors import SECOND_JUDGE, failing
 from ..files.search_pictures import Pictures
-from ..judges.host_verifier import order_note, still_note, warn
+from ..judges.host_verifier import order_note, same_family_note, still_note, warn
 from ..judges.judging import held_out, ranked
 from ..setup.noise import Leaves, domain_of
 from ..store.memo import Memo
 from .control import Control
 from .evaluator import Evaluation, Evaluator, LocalEvaluator
-from .report import summary
+from .report import accepted_note, summary
 from .request import Request
 from .timing import note_pace
 from .watcher import Doing, RoundOver, Watcher
@@ -95,7 +95,7 @@ class SearchJob:
         self.notes = [*request.sampling.notes, *judged_by(request)]
         self.best: Proposal | None = None
         self.first_image: Tensor | None = None  # what the second judge compares the winners with
-        self.summary = ""
+        self.began, self.said = control.clock(), ""
         self.replayed: tuple[Proposal, ...] = ()
 
     def search(self, make: Callable[[Proposal, SeedStream], Any]) -> Trace:
@@ -128,7 +128,7 @@ class SearchJob:
     def run(self, search: Any, budget: Budget, first: Sequence[tuple[Proposal, str]]) -> Trace:
         for watcher in self.watchers:
             watcher.begin(budget, self.notes, self.replayed)
-        began, trace = self.control.clock(), Trace(self.request.columns)
+        self.began, trace = self.control.clock(), Trace(self.request.columns)
         # by the artist, when this very search ran before
         ended = 0 if self.replayed else self.memo.noted(FINISHED).get("trials")
         if isinstance(ended, int) and ended > 0:
@@ -155,14 +155,14 @@ class SearchJob:
         if trace.stopped == "you":
             self.memo.note(FINISHED, {"trials": len(trace.trials)})
         note_pace(trace, self.request.sampling)
-        self.summary = " ".join(filter(None, [summary(trace, self.control.clock() - began), explained(search)]))
+        self.said = explained(search)
         return trace
 
     def round(self, driver: Driver, wanted: list[Proposal]) -> None:
         """Makes and judges what the search wants to know, tells it, and shows what came of it."""
         evaluation = self.evaluator.evaluate(wanted) if wanted else None
         if evaluation:
-            self.keep(evaluation)
+            self.keep(evaluation, driver)
         over = driver.tell(evaluation.measured if evaluation else None)
         trace = over.trace
         images = {one.proposed.key: one.image for one in evaluation.found} if evaluation else {}
@@ -176,11 +176,13 @@ class SearchJob:
         if new is not None and self.request.save_found:
             self.pictures.keep_found(best.candidate, new)
 
-    def keep(self, evaluation: Evaluation) -> None:
+    def keep(self, evaluation: Evaluation, driver: Driver) -> None:
         pictures = [one for one in evaluation.found if not stage(one.proposed)]
         if self.request.held_out is not None and self.first_image is None and pictures:
             self.first_image = pictures[0].image.clone()
         self.winners.add(evaluation)
+        if self.request.accept is not None and driver.allowance.timed and not driver.allowance.reserved and pictures:
+            driver.allowance.reserved = self.winners.seconds_to_accept(pictures[0].image)
         if self.request.verifier is None:  # the artist chooses: every picture stays visible in the node, under its seed
             for one in pictures:
                 self.pictures.show(one.proposed, one.image, picture_label(one.proposed))
@@ -203,14 +205,15 @@ class SearchJob:
     def report(self, trace: Trace, winners: Sequence[Trial], images: Sequence[Tensor]) -> str:
         """What was found, for the node's text; the log has the first line. Waits for the pictures."""
         self.background.settle()
-        notes = [*self.notes, *self.evaluator.notes()]
+        notes = [*self.notes, *accepted_note(trace), *self.evaluator.notes()]
         if self.request.held_out is not None:
             own = self.first_image if winners[0].id != 0 else None
             with failing(self.request.held_out.card.name, [trial.candidate for trial in winners], SECOND_JUDGE):
                 notes += held_out(self.request.held_out, images, own, self.request.held_out_text)[1]
         notes += [self.pictures.problem] * bool(self.pictures.problem)
-        log.info("%s", self.summary)
-        return "\n".join([self.summary, *notes, *self.memo.notes])
+        said = " ".join(filter(None, [summary(trace, self.control.clock() - self.began), self.said]))
+        log.info("%s", said)
+        return "\n".join([said, *notes, *self.memo.notes])
 
 
 def judged_by(request: Request) -> list[str]:
@@ -220,7 +223,8 @@ def judged_by(request: Request) -> list[str]:
     card = request.verifier.card
     order = order_note(request.verifier, request.prompt, request.sampling.prompt)
     still = still_note(request.verifier)
-    return [f"Scores: {card.name}, {card.range}.", *warn(request.verifier, request.text), *still, *order]
+    alike = same_family_note(request.verifier, request.accept)
+    return [f"Scores: {card.name}, {card.range}.", *warn(request.verifier, request.text), *still, *order, *alike]
 
 
 class Single:

@@ -1,6 +1,7 @@
 """What is said about a search, while it runs and when it is over."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from ....search.path import Proposal
@@ -27,8 +28,10 @@ def headline(trace: Trace) -> str:
     """The best so far against the candidate that the search began with."""
     if not trace.columns:
         return "unjudged"
-    score, first = trace.scores[trace.best(1)[0].id], trace.scores[0]
-    return f"best {score:.4g} ({trace.trials[0].how} {first:.4g}, {score - first:+.3g})"
+    taken, first = trace.winner, trace.scores[0]
+    score = trace.scores[taken.id]
+    word = "best" if taken is trace.best(1)[0] else "accepted"
+    return f"{word} {score:.4g} ({trace.trials[0].how} {first:.4g}, {score - first:+.3g})"
 
 
 def summary(trace: Trace, seconds: float) -> str:
@@ -39,13 +42,29 @@ def summary(trace: Trace, seconds: float) -> str:
         return (
             f"{counted(trace)} in {spoken(seconds)}, no verifier: choose one by its seed: {seeds}.{remembered(trace)}"
         )
-    best = trace.best(1)[0]
+    best = trace.winner
     seed = best.candidate.plain_seed
     made = f"seed {seed}" if seed is not None else MADE.get(best.how, f"a mixed noise ({best.how})")
     return (
         f"{counted(trace)} in {spoken(seconds)}, {headline(trace)}, from {made}, "
         f"{trace.ledger.nfe} model calls, {ENDINGS[trace.stopped]}.{behind(trace)}{remembered(trace)}"
     )
+
+
+def accepted_note(trace: Trace) -> list[str]:
+    """What the second judge did, in a sentence; nothing without one."""
+    accepted = trace.accepted
+    if accepted is None:
+        return []
+    best, taken = trace.trials[accepted.ids[0]], trace.winner
+    saw = f"accept: {accepted.judge} saw the best pictures of {len(accepted.ids)} different noises"
+    values = dict(zip(accepted.ids, accepted.scores, strict=True))
+    if taken is best:
+        return [f"{saw} and took the one with the best score, #{best.id} (its own score {values[best.id]:.4g})."]
+    return [
+        f"{saw} and took #{taken.id} (its own score {values[taken.id]:.4g}; score of the search"
+        f" {trace.scores[taken.id]:.4g}), not #{best.id} ({values[best.id]:.4g}; {trace.scores[best.id]:.4g})."
+    ]
 
 
 LISTED = 100  # candidates in the history: it is kept in memory, and sent to pages
@@ -65,6 +84,7 @@ def facts(trace: Trace, best: Trial, recipe: str) -> dict[str, Any]:
         "cost": round(trace.pictures, 3),
         "nfe": trace.ledger.nfe,
         "stopped": trace.stopped,
+        "accepted": asdict(trace.accepted) if trace.accepted else None,
         "recipe": recipe,
     }
 

@@ -37,6 +37,7 @@ class Request:
         refines: Whether the setup's latent is a picture that the search begins with, instead of a noise.
         region: What the setup's latent was cut from, to be pasted back into; None where it is all that there is.
         held_out: A verifier that looks at the winners only.
+        accept: A verifier that takes one of the best pictures of different noises when the search is over.
         keep_different: Keeps winners that differ, instead of the best alone.
         masks: By digest, the masks that the search moves in.
     """
@@ -55,6 +56,7 @@ class Request:
     refines: bool = False
     region: Region | None = None
     held_out: Any = None
+    accept: Any = None
     keep_different: bool = False
     masks: Leaves = field(default_factory=dict)
 
@@ -67,7 +69,12 @@ class Request:
                 f" with the same noises, got {describe(self.draft.shapes)}"
             )
         check_minutes(self.budget, self.sampling)
-        for judge in (self.verifier, self.held_out):
+        if self.accept is not None and self.verifier is None and not self.recipe.strip():
+            raise ValueError(
+                "verifier must be connected where accept is: accept takes one of the pictures that the verifier puts"
+                " first, got none. A single judge goes to verifier"
+            )
+        for judge in (self.verifier, self.held_out, self.accept):
             if judge is not None:
                 prompt_for(judge, self.prompt, self.sampling.prompt)
                 check_clips(judge, self.sampling)
@@ -91,6 +98,10 @@ class Request:
     @property
     def held_out_text(self) -> str:
         return prompt_for(self.held_out, self.prompt, self.sampling.prompt) if self.held_out else ""
+
+    @property
+    def accept_text(self) -> str:
+        return prompt_for(self.accept, self.prompt, self.sampling.prompt) if self.accept else ""
 
     def finish(self, winner: Proposal, image: Tensor) -> Tensor:
         """The picture as it leaves the node."""

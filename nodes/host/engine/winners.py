@@ -1,18 +1,23 @@
-"""Which candidates leave a search: the best, as the judge's own comparison has it, or different ones."""
+"""Which candidates leave a search: the best, as the judge's own comparison has it, what a second judge takes of the
+best of different noises, or different ones.
+"""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from ....search.lineages import Lineages, best_of_lineages
 from ....search.path import Proposal, stage
 from ....search.run import Round
 from ....search.selection import keep_different
-from ....search.trace import Trace, Trial
+from ....search.trace import Accepted, Trace, Trial
 from ....verifiers.abilities import finalists_of
-from ..errors import JUDGING, failing
+from ..errors import ACCEPTING, JUDGING, failing
 from ..files.pictures import distances, look_of
+from ..judges.judging import looked_at, ranked
 from ..setup.noise import Latent, joined, owned, streams
 from ..setup.particles import Ended
 from ..store.memo import Memo
@@ -20,6 +25,7 @@ from .evaluator import Evaluation, Evaluator
 from .request import Request
 
 POOL = 4  # pictures that different ones are chosen from, per one that is kept
+ACCEPTED_FROM = 8  # lineages whose best pictures a second judge sees
 
 
 @dataclass(eq=False)
@@ -66,6 +72,7 @@ class Winners:
         self.finalists = finalists_of(request.verifier)
         self.whole = max(request.keep, self.finalists)
         self.pooled = max(request.keep * (POOL if request.keep_different else 1), self.finalists)
+        self.lineages = Lineages() if request.accept is not None else None
 
     def add(self, evaluation: Evaluation) -> None:
         """Keeps the pictures of a round, until `only_best`."""
@@ -74,8 +81,15 @@ class Winners:
                 self.kept.add(one.proposed, one.ended, one.image)
 
     def only_best(self, over: Round) -> None:
-        """Drops what can no longer win."""
-        self.kept.only([over.best] if self.pooled == 1 else over.trace.best(self.pooled), self.whole)
+        """Drops what can no longer win. Of what only a second judge may take, the latents stay."""
+        best = [over.best] if self.pooled == 1 else over.trace.best(self.pooled)
+        if self.lineages is not None:
+            if over.rescored:
+                self.lineages.rescored(over.trace)
+            else:
+                self.lineages.add(over.trials, over.trace)
+            best += [one for one in self.lineages.best(ACCEPTED_FROM, over.trace) if one not in best]
+        self.kept.only(best, self.whole)
 
     def of(self, trace: Trace, replayed: Sequence[Proposal] = ()) -> list[Trial]:
         """The winners, best first; those of recipes as they are."""
@@ -85,11 +99,51 @@ class Winners:
         if self.finalists > 1 and len(best) > 1:
             first = best[: self.finalists]
             best[: self.finalists] = [best[place] for place in self.final([trial.candidate for trial in first])]
+        if self.request.accept is not None:
+            trace.accepted = self.accepted(trace)
+            best = [trace.winner, *(trial for trial in best if trial is not trace.winner)]
         if not self.request.keep_different:
             return best[: self.request.keep]
         looks = [self.look_of(trial.candidate) for trial in best]
         scores = torch.tensor([trace.scores[trial.id] for trial in best])
+        scores[0] = scores.max()  # what was taken stays
         return [best[place] for place in keep_different(scores, distances(looks), self.request.keep)]
+
+    def accepted(self, trace: Trace) -> Accepted:
+        """What the second judge says of the best pictures of different lineages; paid for in the trace's ledger."""
+        judge, best, began = self.request.accept, best_of_lineages(trace, ACCEPTED_FROM), time.monotonic()
+        candidates, decoding = [trial.candidate for trial in best], 0.0
+        known = {one.key: row for one in candidates if (row := self.memo.looks(one, judge.columns)) is not None}
+        for one in candidates:  # one after the other: each picture is whole only while it is looked at
+            if one.key not in known:
+                started = time.monotonic()
+                image = self.seen(one)
+                decoding += time.monotonic() - started
+                with failing(judge.card.name, [one], ACCEPTING):
+                    (row,) = looked_at(judge, [image], self.request.accept_text).tolist()
+                self.memo.keep_looks([one], [row])
+                known[one.key] = tuple(row)
+                trace.ledger.scores += 1
+        scores = ranked(judge, torch.tensor([known[one.key] for one in candidates])).tolist()
+        trace.ledger.decoding_seconds += decoding
+        trace.ledger.scoring_seconds += time.monotonic() - began - decoding
+        return Accepted(judge.card.name, tuple(trial.id for trial in best), tuple(scores))
+
+    def seconds_to_accept(self, image: Tensor) -> float:
+        """How long the second judge will take, by a look at this picture. The first look loads it, and tells nothing."""
+        judge, seconds = self.request.accept, 0.0
+        with failing(judge.card.name, (), ACCEPTING):
+            for _ in range(2):
+                began = time.monotonic()
+                looked_at(judge, [image], self.request.accept_text)
+                seconds = time.monotonic() - began
+        return ACCEPTED_FROM * seconds
+
+    def seen(self, candidate: Proposal) -> Tensor:
+        """A picture for one look: of what is not among the best, decoded and not kept."""
+        if candidate.key in self.kept.images or candidate.key not in self.kept.ends:
+            return self.picture_of(candidate)[1]
+        return self.evaluator.picture(candidate, self.kept.ends[candidate.key])
 
     def final(self, finalists: Sequence[Proposal]) -> list[int]:
         """Their places, best first, by the verifier's own comparison: of this run, or of one before."""

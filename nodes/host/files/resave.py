@@ -10,7 +10,7 @@ from .metadata import carried
 SEARCH, SAVER = "noise_search_again", "noise_search_saved"  # node ids that no page gives; js/panel/saving.js
 PREFIX = "noise_search/saved"
 IMAGE = 1  # output slot of every search node
-NOT_NEEDED = ("verifier", "held_out")  # nothing is judged
+NOT_NEEDED = ("verifier", "held_out", "accept")  # nothing is judged
 
 
 def resaved(prompt: Any, info: Any, node: str, recipe: str) -> dict[str, Any]:

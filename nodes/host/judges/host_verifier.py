@@ -278,6 +278,19 @@ def still_note(verifier: Verifier) -> list[str]:
     return [STILL] * likes_stillness([column for member in members(verifier) for column in member.columns])
 
 
+def same_family_note(verifier: Verifier, accept: Verifier | None) -> list[str]:
+    """Whether a second judge is of the kind of the first: it errs where that does, and adds little."""
+    if accept is None:
+        return []
+    first, second = ({getattr(member.card, "family", "") for member in members(judge)} for judge in (verifier, accept))
+    if not (shared := sorted((first & second) - {""})):
+        return []
+    return [
+        f"accept and verifier are both of one family ({', '.join(shared)}): such judges err alike. One of another kind"
+        " tells more."
+    ]
+
+
 def check_clips(verifier: Verifier, sampling: Any) -> None:
     """Refuses a verifier of videos where pictures are made."""
     shape = sampling.shapes[0]

@@ -78,9 +78,7 @@ def held_out(judge: Any, images: Sequence[Tensor], own: Tensor | None, prompt: s
         own: The picture of the user's own seed, or None.
         prompt: What the judge reads.
     """
-    clips = [clip_of(image) for image in [*images, *([] if own is None else [own])]]
-    values = torch.cat([measure_clips(judge, [clip], prompt).double() for clip in clips])
-    scores = ranked(judge, values.float()).tolist()
+    scores = ranked(judge, looked_at(judge, [*images, *([] if own is None else [own])], prompt).float()).tolist()
     found, before = scores[: len(images)], scores[len(images) :]
     line = f"held out: {judge.card.name} {', '.join(f'{value:.4g}' for value in found)}"
     compared = [f" (own seed {value:.4g}, {found[0] - value:+.2g})" for value in before]
@@ -90,6 +88,11 @@ def held_out(judge: Any, images: Sequence[Tensor], own: Tensor | None, prompt: s
         if found[0] < value
     ]
     return found, [*warn(judge, prompt), line + "".join(compared), *doubts]
+
+
+def looked_at(judge: Any, images: Sequence[Tensor], prompt: str) -> Tensor:
+    """Raw values `(n, k)`, float64, of pictures `(h, w, c)` and videos `(frames, h, w, c)` of any sizes, one by one."""
+    return torch.cat([measure_clips(judge, [clip_of(image)], prompt).double() for image in images])
 
 
 class Crop:

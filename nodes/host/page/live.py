@@ -21,7 +21,7 @@ from ..files.resave import SEARCH as AGAIN
 from ..graph.upstream import CHOOSING, is_same, lineage_digest, shown_node, workflow_of
 from ..store.memo import Memo
 from .audience import audience_of
-from .messages import TILES, UPDATE, Candidate, InTheMaking, SearchChanges, SearchName, SearchState, Status
+from .messages import TILES, UPDATE, AcceptedState, Candidate, InTheMaking, SearchChanges, SearchName, SearchState, Status
 from .pages import Watch
 from .thumbnails import Thumbnails, too_many
 from .tiles import Tiles
@@ -80,6 +80,7 @@ class Live:
         self.pinned: list[int] = []
         self._pinned_before = pinned_before(self.memo)
         self.result: list[int] = []
+        self.accepted: AcceptedState | None = None
         self._lock, self._pinning = threading.RLock(), threading.Lock()
         self._began, self._told = self.control.clock(), 0.0
         self._earlier: Live | None = None
@@ -141,7 +142,16 @@ class Live:
             return
         with self._lock:
             self.ended, self.stopped, self.result = "done", trace.stopped, [trial.id for trial in winners]
-        over = SearchChanges(status=self.status, stopped=self.stopped, result=self.result, making=0.0, seconds_left=0.0)
+            if (said := trace.accepted) is not None:
+                self.accepted = AcceptedState(judge=said.judge, ids=said.ids, scores=said.scores)
+        over = SearchChanges(
+            status=self.status,
+            stopped=self.stopped,
+            result=self.result,
+            accepted=self.accepted,
+            making=0.0,
+            seconds_left=0.0,
+        )
         self.send(over)
 
     def __enter__(self) -> None:
@@ -206,6 +216,7 @@ class Live:
                 seconds_left=self.seconds_left(),
                 status=self.status,
                 result=self.result,
+                accepted=self.accepted,
                 stopped=self.stopped,
                 pinned=self.pinned,
                 tiles=self.tiles.state(),

@@ -105,6 +105,14 @@ class TilesUpdate(SearchName, InTheMaking):
     """How far the round in the making is. It counts as no version of the search."""
 
 
+class AcceptedState(TypedDict):
+    """What a second judge said: the ids of the pictures that it saw, and its score of each."""
+
+    judge: str
+    ids: Sequence[int]
+    scores: Sequence[float]
+
+
 class SearchState(SearchName):
     """All that a page needs which knows nothing yet.
 
@@ -117,6 +125,7 @@ class SearchState(SearchName):
         seconds_left: By the pace so far; None while nothing is known.
         stopped: Why it ended, "" while it runs.
         result: Ids of the winners, best first.
+        accepted: What a second judge said of the best pictures of different noises; None before, and without one.
         pinned: Ids that the artist keeps in front.
         tiles: The round in the making; None between two.
         error: What ended it, where it failed.
@@ -131,6 +140,7 @@ class SearchState(SearchName):
     seconds_left: float | None
     status: Status
     result: Sequence[int]
+    accepted: AcceptedState | None
     stopped: str
     pinned: Sequence[int]
     tiles: InTheMaking | None
@@ -151,6 +161,7 @@ class SearchChanges(TypedDict, total=False):
     status: Status
     stopped: str
     result: Sequence[int]
+    accepted: AcceptedState | None
     pinned: Sequence[int]
     error: str
 

@@ -69,12 +69,15 @@ class Memo:
 
     def values(self, proposed: Proposal) -> tuple[float, ...] | None:
         """Its raw values by this judge, if they were paid for."""
-        found = (
-            self._attempt(lambda store: store.values(self._setup(proposed), proposed.key, self.identity.judging))
-            if self.identity.judging
-            else None
-        )
-        return found if found and len(found) == len(self.columns) and all(map(math.isfinite, found)) else None
+        return self._values(proposed, self.identity.judging, self.columns)
+
+    def looks(self, proposed: Proposal, columns: Sequence[str]) -> tuple[float, ...] | None:
+        """Its raw values by the judge that accepts, if they were paid for."""
+        return self._values(proposed, self.identity.accepting, columns)
+
+    def _values(self, proposed: Proposal, judging: str, columns: Sequence[str]) -> tuple[float, ...] | None:
+        found = self._attempt(lambda store: store.values(self._setup(proposed), proposed.key, judging)) if judging else ()
+        return found if found and len(found) == len(columns) and all(map(math.isfinite, found)) else None
 
     def keep_sampled(self, proposed: Sequence[Proposal], states: Sequence[Particles], nfe: int) -> None:
         """Together, while what comes after them is done; on the disk once it has settled."""
@@ -92,13 +95,18 @@ class Memo:
         self._attempt(lambda store: store.keep_latents(setup, {key: record(*one, nfe) for key, one in named.items()}))
 
     def keep_values(self, proposed: Sequence[Proposal], rows: Sequence[Sequence[float]]) -> None:
+        self._keep_values(proposed, rows, self.identity.judging)
+
+    def keep_looks(self, proposed: Sequence[Proposal], rows: Sequence[Sequence[float]]) -> None:
+        """Raw values by the judge that accepts."""
+        self._keep_values(proposed, rows, self.identity.accepting)
+
+    def _keep_values(self, proposed: Sequence[Proposal], rows: Sequence[Sequence[float]], judging: str) -> None:
         found = {one.key: row for one, row in zip(proposed, rows)}
-        for setup, part in self._by_setup(proposed).items() if self.identity.judging else ():
+        for setup, part in self._by_setup(proposed).items() if judging else ():
             # of others the search itself tells
             judged = {one.key: found[one.key] for one in part if all(map(math.isfinite, found[one.key]))}
-            self._attempt(
-                lambda store, setup=setup, judged=judged: store.keep_values(setup, self.identity.judging, judged)
-            )
+            self._attempt(lambda store, setup=setup, judged=judged: store.keep_values(setup, judging, judged))
 
     def final(self, judge: str, proposed: Sequence[Proposal], hold: Callable[[], list[int]]) -> list[int]:
         """The outcome of a knockout between candidates: what it was before, or what it is now.

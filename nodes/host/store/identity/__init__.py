@@ -35,6 +35,7 @@ class Identity:
         sampling: For the latent of a candidate: the setup, and neither the search nor its budget.
         drafting: The same for drafts by another setup, and for what goes on from them.
         judging: For the raw values of a picture.
+        accepting: For those by the judge that accepts.
         run: For the whole search: its own inputs as well.
         problems: What the artist should know about it.
     """
@@ -42,6 +43,7 @@ class Identity:
     sampling: str = ""
     drafting: str = ""
     judging: str = ""
+    accepting: str = ""
     run: str = ""
     problems: tuple[str, ...] = ()
 
@@ -67,8 +69,10 @@ def identity_of(hidden: Any, request: Any) -> Identity:
         eye = digest(here, looked, request.sampling.vae, request.preview_vae, request.sampling.showing)
     except Unknown as problem:
         return Identity(problems=(f"Nothing is kept for another run: of what is sampled with, {problem}.",))
-    judging, problems = judged_by(request, eye)
-    return Identity(sampling, drafting, judging, digest(sampling, drafting, judging, whole), problems)
+    judging, problems = judged_by(request.verifier, request.text, eye)
+    accepting, further = judged_by(request.accept, request.accept_text, eye)
+    run = digest(sampling, drafting, judging, *([accepting] if request.accept else []), whole)
+    return Identity(sampling, drafting, judging, accepting, run, (*problems, *further))
 
 
 def place_in_list() -> int:
@@ -81,18 +85,14 @@ def sampled_by(sampling: Any) -> dict[str, Any]:
     return {field.name: getattr(sampling, field.name) for field in fields(sampling) if field.name not in NOT_SAMPLED}
 
 
-def judged_by(request: Any, eye: str) -> tuple[str, tuple[str, ...]]:
+def judged_by(judge: Any, text: str, eye: str) -> tuple[str, tuple[str, ...]]:
     """Digest of how pictures are seen and judged; "" for a judge that does not say what it depends on."""
-    if request.verifier is None:
+    if judge is None:
         return "", ()
-    if not (key := key_of(request.verifier)):
-        return "", (
-            (
-                f"The scores are not kept for another run: {request.verifier.card.name} does not say what they depend"
-                " on (key)."
-            ),
-        )
-    return digest(eye, key, request.text, request.verifier.columns), ()
+    if not (key := key_of(judge)):
+        unknown = f"The scores are not kept for another run: {judge.card.name} does not say what they depend on (key)."
+        return "", (unknown,)
+    return digest(eye, key, text, judge.columns), ()
 
 
 def origins(behind: Lineage, node: str, names: Collection[str]) -> Iterator[tuple[str, Any]]:

@@ -1,0 +1,65 @@
+"""Lineages: the pictures that go back to the same first noise.
+
+A search that climbs makes many pictures that are alike, and its judge errs about all of them in the same way. The best
+few of different lineages are what a second judge can choose between.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+
+from .path import Path, Proposal
+from .trace import Trace, Trial
+
+
+def founder_of(proposed: Proposal) -> Proposal:
+    """The noise that it began with, or the picture that came in: of a combination, what weighs most in it."""
+    while proposed.parents:
+        proposed = _nearest_parent(proposed)
+    return proposed
+
+
+class Lineages:
+    """The best finished picture of each lineage, as a search goes on; what it costs does not grow with its pictures."""
+
+    def __init__(self) -> None:
+        self._founders: dict[str, str] = {}
+        self._best: dict[str, Trial] = {}
+
+    def add(self, trials: Sequence[Trial], trace: Trace) -> None:
+        """Trials of a round; those that were added before keep their scores."""
+        for trial in trials:
+            founder = self._founders[trial.candidate.key] = self._founder(trial.candidate)
+            best = self._best.get(founder)
+            if trial.finished and (best is None or trace.scores[trial.id] > trace.scores[best.id]):
+                self._best[founder] = trial
+
+    def rescored(self, trace: Trace) -> None:
+        """All scores have changed."""
+        self._best.clear()
+        self.add(trace.trials, trace)
+
+    def best(self, count: int, trace: Trace) -> list[Trial]:
+        """One picture each of the `count` best lineages, best first, the earlier one first where scores are equal."""
+        return heapq.nsmallest(count, self._best.values(), key=lambda trial: (-trace.scores[trial.id], trial.id))
+
+    def _founder(self, proposed: Proposal) -> str:
+        while proposed.parents and proposed.key not in self._founders:
+            proposed = _nearest_parent(proposed)
+        return self._founders.get(proposed.key, proposed.key)
+
+
+def best_of_lineages(trace: Trace, count: int) -> list[Trial]:
+    """One picture each of the `count` best lineages of a search that is over; what came after its target does not
+    count.
+    """
+    found = Lineages()
+    found.add(trace.trials[: len(trace.trials) - trace.behind], trace)
+    return found.best(count, trace)
+
+
+def _nearest_parent(proposed: Proposal) -> Proposal:
+    if isinstance(proposed, Path) or len(proposed.parents) == 1:
+        return proposed.parents[0]
+    return max(zip(proposed.parents, proposed.weights, strict=True), key=lambda pair: abs(pair[1]))[0]
