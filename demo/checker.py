@@ -17,6 +17,8 @@ GRID = 24
 # Distance to the background above which a pixel belongs to an object, and the least pixels of one.
 FOREGROUND_DISTANCE = 0.28
 MIN_PIXELS = 14
+# Where the middle of a thing lies whose place is the first, the middle or the last band, as shares of the canvas.
+BANDS = {-1: (0.0, 0.40), 0: (0.36, 0.64), 1: (0.60, 1.0)}
 MIN_OVERLAP = 0.76
 MIN_PURITY = 0.8
 PARTIAL_CREDIT = 0.4
@@ -185,8 +187,7 @@ def _relation_holds(first: Detection | None, word: str, second: Detection | None
 def _in_place(found: Detection | None, place: str) -> bool:
     if found is None:
         return False
-    bands = {-1: (0.0, 0.40), 0: (0.36, 0.64), 1: (0.60, 1.0)}
     return all(
-        bands[wanted][0] * SIZE < value < bands[wanted][1] * SIZE
+        BANDS[wanted][0] * SIZE < value < BANDS[wanted][1] * SIZE
         for wanted, value in zip(PLACES[place], (found.x, found.y), strict=True)
     )
