@@ -115,7 +115,7 @@ def cases() -> list[Case]:
         found += [Case(size, 8, QUALITY, quick=size == "480p"), Case(size, 8, CLIP, keep=2)]
         found += [Case(size, 8, CLIP, keep=2, different=True)]
         timed = Case(size, 4, runs=2)
-        found += [timed, replace(timed, verifier=QUALITY), replace(timed, verifier=CLIP, quick=size == "480p")]
+        found += [replace(timed, verifier="stock"), timed, replace(timed, verifier=QUALITY), replace(timed, verifier=CLIP, quick=size == "480p")]
         found += [replace(timed, store=False)]
     return [*found, Case("720p", 8, QUALITY, limited=True)]
 
@@ -199,12 +199,15 @@ class Bench:
         from . import real_sizes
         from .watching import Stopwatch
 
-        self.host, self.case, self.seen, self.watch = host, case, real_sizes.SEEN, Stopwatch()
+        self.host, self.case, self.seen = host, case, real_sizes.SEEN
+        self.watch, self.whole = Stopwatch(), Stopwatch()  # of the node, and of the prompt
         nodes.NODE_CLASS_MAPPINGS.update(real_sizes.NODES)
-        self.watch.theirs_in(comfy.samplers.CFGGuider, "sample")
-        self.watch.theirs_in(comfy.sd.VAE, "decode")
-        torch.nn.modules.module.register_module_forward_pre_hook(self.watch.enter)
-        torch.nn.modules.module.register_module_forward_hook(self.watch.leave, always_call=True)
+        for watch in (self.watch, self.whole):
+            watch.theirs_in(comfy.samplers.CFGGuider, "sample")
+            watch.theirs_in(comfy.sd.VAE, "decode")
+            torch.nn.modules.module.register_module_forward_pre_hook(watch.enter)
+            torch.nn.modules.module.register_module_forward_hook(watch.leave, always_call=True)
+        host._run = self.whole.ours(host._run)
         timed = nodes.NODE_CLASS_MAPPINGS["PreviewImage" if case.verifier == "stock" else "RandomSearch"]
         if case.verifier == "stock":
             timed.save_images = self.watch.ours(timed.save_images)
@@ -255,21 +258,29 @@ class Bench:
 
     def time(self) -> dict[str, Any]:
         """Milliseconds of our own per picture, of each run: of the sampling thread's processor, and by the clock with
-        what it waits for; and the lines of one more run.
+        what it waits for; of the whole prompt, with what the host does around its nodes; and the lines of one more run.
         """
         from .watching import Watch
 
-        found, clock = [], []
+        found, clock, prompt = [], [], []
         for number in range(self.case.runs):
-            self.watch.own[:] = 0.0
+            self.watch.own[:] = self.whole.own[:] = 0.0
             self.full(number + 1)
+            prompt.append(1000 * float(self.whole.own[0]) / self.case.pictures)
             for runs, seconds in zip((found, clock), self.watch.own.tolist()):
                 runs.append(1000 * seconds / self.case.pictures)
         with Watch(self.watch) as watch:
             self.full(self.case.runs + 1)
         middle = statistics.median(found)
         lines = [(line, round(share * middle, 1)) for line, share in watch.shares(LINES)]
-        return {"own_ms": middle, "own_ms_runs": found, "clock_ms": statistics.median(clock), "lines_ms": lines}
+        return {
+            "own_ms": middle,
+            "own_ms_runs": found,
+            "clock_ms": statistics.median(clock),
+            "prompt_ms": statistics.median(prompt),
+            "prompt_ms_runs": prompt,
+            "lines_ms": lines,
+        }
 
 
 def source(case: Case, size: Sequence[int]) -> dict[str, dict]:

@@ -8,7 +8,7 @@ they lose. A shallow move keeps more of the picture and costs less, as only the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from .allowance import Work
 from .noise import Candidate, fresh
@@ -77,11 +77,14 @@ class RefineSearch(Planned):
         wanted = (self.warmup or math.ceil(whole / 4)) - len(self._came_in)
         return max(0, min(wanted, self._times(Work(1.0))))
 
-    def _children(self) -> list[Path]:
-        """Re-noise the best picture to levels around the depth; the last ones get the steps that are left."""
-        parent, children, works = finish(self.best, self._schedule), list[Path](), list[Work]()
-        for number in range(self.children):
-            place = 2 * number / (self.children - 1) - 1 if self.children > 1 and self.adapt else 0.0
+    def _children(self, parents: Sequence[Proposal] = ()) -> list[Path]:
+        """Re-noise the best picture, or each of several, to levels around the depth; the last ones get the steps that
+        are left.
+        """
+        children, works = list[Path](), list[Work]()
+        for number in range(self.children * len(parents or (self.best,))):
+            parent = finish((parents or (self.best,))[number // self.children], self._schedule)
+            place = 2 * (number % self.children) / (self.children - 1) - 1 if self.children > 1 and self.adapt else 0.0
             left = self._room(*works)
             steps = min(max(round(self.depth * SPREAD**place), self._least), self._schedule.steps, left)
             if 0 < left - steps < steps / 2:  # too little would be left to be of use

