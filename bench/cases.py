@@ -15,6 +15,7 @@ from PIL import Image
 from demo.client import Client
 from demo.comparison import own_seed
 from demo.examples import CHECKPOINT, VERIFIER
+from demo.grades import distance
 from demo.scenes import Scene, held_out, verify
 from demo.server import WEIGHTS
 
@@ -50,6 +51,10 @@ class Case:
             return float("nan"), float("nan")
         verdict = verify(picture.astype(np.float32) / 255, self.scene)
         return float(verdict.score), float(verdict.passed)
+
+    def distance(self, picture: np.ndarray) -> float:
+        """How far a picture is from the scene; not a number where there is none."""
+        return float("nan") if self.scene is None else distance(picture.astype(np.float32) / 255, self.scene)
 
 
 def harder_cases(count: int) -> list[Case]:

@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from demo.client import Client
-from demo.examples import CHECKPOINT
-from demo.server import WEIGHTS, Server, prepare
+from demo.examples import CHECKPOINT, VERIFIER
+from demo.server import WEIGHTS, Server, link, prepare
 
 from .cases import Case
 from .workflow import TEXT_FILE, short_text_encoder
@@ -32,6 +32,9 @@ def servers(count: int, urls: Sequence[str] = ()) -> Iterator[list[Client]]:
         clients = []
         for _ in range(count):
             base = prepare(Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="noise-search-bench-"))))
+            for clip in ("drawn", "counts"):  # the judges of `bench seconds`
+                if (folder := WEIGHTS / f"{VERIFIER}_{clip}").is_dir():
+                    link(folder, base / "models" / "verifiers" / folder.name)
             short_text_encoder(WEIGHTS / CHECKPOINT, base / "models" / "text_encoders" / TEXT_FILE, POSITIONS)
             clients.append(stack.enter_context(Server(os.environ["COMFYUI_PATH"], base)).client())
         yield clients

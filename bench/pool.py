@@ -5,8 +5,9 @@ whomever judged.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 
@@ -55,13 +56,32 @@ def random_inputs(seed: int, size: int, verifier: list) -> dict:
     return {"verifier": verifier, "seed": seed, "pictures": size, "keep": size, "minutes": 0.0}
 
 
-def measure_pool(client: Client, workflow: Workflow, case: Case, store: Store, count: int) -> None:
-    """Makes the pool of a case, if it is not there."""
+def measure_pool(
+    client: Client,
+    workflow: Workflow,
+    case: Case,
+    store: Store,
+    count: int,
+    more: Mapping[str, object] = MappingProxyType({}),
+    opinions: Callable[[Found], list[float]] | None = None,
+) -> None:
+    """Makes the pool of a case, if it is not there.
+
+    Args:
+        more: Further inputs of the searches.
+        opinions: What an unseen judge said of the pictures of a search, where there is no exact one.
+    """
     path = store.path(case, "npz")
     if path.exists():
         return
-    found = run_all(client, workflow, case.text, random_searches(case, count, workflow.link()))
+    wanted = random_searches(case, count, workflow.link())
+    for search in wanted.values():
+        search["inputs"] |= more
+    found = run_all(client, workflow, case.text, wanted)
     parts = [part_of(one, case) for one in found.values()]
+    for part, one in zip(parts, found.values(), strict=True):
+        if more and opinions is not None:
+            part["checked"] = np.array(opinions(one))
     joined = {
         name: np.concatenate([part[name] for part in parts]) for name in ("values", "checked", "passed", "pictures")
     }

@@ -33,6 +33,7 @@ KSAMPLER = (
     "denoise",
 )
 BESIDE = ("sharpness",)  # what judges beside the tiny CLIP in the ensemble; needs no model
+DRAWN, ACCEPTING = "noise_search_tiny_clip_drawn", "noise_search_tiny_clip_counts"  # see demo.train_drawn_clip
 TEXT_FILE = "noise_search_tiny_short.pt"  # in models/text_encoders of a benchmark's server
 Link = list  # [node id, output slot]
 
@@ -86,9 +87,11 @@ class Workflow:
         return nodes
 
 
-def bundled(checkpoint: str = CHECKPOINT, steps: int = SAMPLING["steps"]) -> Workflow:
-    """The tiny model, its text encoder with a shorter table of positions (see `short_text_encoder`), and its CLIP as
-    verifier.
+def bundled(
+    checkpoint: str = CHECKPOINT, steps: int = SAMPLING["steps"], verifier: str = VERIFIER, accept: str = ""
+) -> Workflow:
+    """The tiny model, its text encoder with a shorter table of positions (see `short_text_encoder`), and a CLIP as
+    verifier; another one as "accept" where it is named.
     """
     sources = {
         "model": ["model", 0],
@@ -103,12 +106,15 @@ def bundled(checkpoint: str = CHECKPOINT, steps: int = SAMPLING["steps"]) -> Wor
         "positive": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["clip", 0], "text": ""}},
         "negative": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["clip", 0], "text": ""}},
         "latent": {"class_type": "EmptyLatentImage", "inputs": {"width": SIDE, "height": SIDE, "batch_size": 1}},
-        "verifier": {"class_type": "LoadVerifier", "inputs": {"verifier": VERIFIER, "device": "auto"}},
+        "verifier": {"class_type": "LoadVerifier", "inputs": {"verifier": verifier, "device": "auto"}},
         "setup": {"class_type": "SamplingSetup", "inputs": setup},
     }  # fmt: skip
     links = {"searched": ["verifier", 0]}
     for name, node in other_verifiers(links["searched"]).items():
         nodes[f"bench_{name}"], links[name] = node, [f"bench_{name}", 0]
+    if accept:
+        nodes["bench_accept"] = {"class_type": "LoadVerifier", "inputs": {"verifier": accept, "device": "auto"}}
+        links["accept"] = ["bench_accept", 0]
     return Workflow(nodes, ["setup", 0], links, ("positive",))
 
 

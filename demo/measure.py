@@ -12,6 +12,7 @@ import os
 import sys
 from collections import defaultdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -64,14 +65,18 @@ def clip_scores(pictures: np.ndarray, scenes: list[Scene]) -> np.ndarray:
     """100 * cosine of every picture and its caption, `(scenes, seeds)`."""
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{CLIP_FOLDER}")
     tokenizer = open_clip.get_tokenizer(f"local-dir:{CLIP_FOLDER}")
-    mean, std = (torch.tensor(getattr(preprocess.transforms[-1], name)).view(3, 1, 1) for name in ("mean", "std"))
     model.eval()
-    text = model.encode_text(tokenizer([scene.caption for scene in scenes]), normalize=True)
-    scores = []
-    for row, wanted in zip(pictures, text, strict=True):
-        pixels = (torch.from_numpy(row).permute(0, 3, 1, 2) / 255 - mean) / std
-        scores.append(100 * model.encode_image(pixels, normalize=True) @ wanted)
-    return torch.stack(scores).numpy()
+    rows = [scores_by(model, preprocess, tokenizer, row, scene.caption) for row, scene in zip(pictures, scenes, strict=True)]
+    return np.stack(rows)
+
+
+@torch.inference_mode()
+def scores_by(model: Any, preprocess: Any, tokenizer: Any, pictures: np.ndarray, caption: str) -> np.ndarray:
+    """100 * cosine of pictures `(n, 64, 64, 3)` in 0..255 and one caption by an open_clip model, `(n,)`."""
+    mean, std = (torch.tensor(getattr(preprocess.transforms[-1], name)).view(3, 1, 1) for name in ("mean", "std"))
+    pixels = (torch.from_numpy(pictures).permute(0, 3, 1, 2) / 255 - mean) / std
+    text = model.encode_text(tokenizer([caption]), normalize=True)[0]
+    return (100 * model.encode_image(pixels, normalize=True) @ text).numpy()
 
 
 def agreement(clip: np.ndarray, scores: np.ndarray) -> float:

@@ -85,16 +85,17 @@ def test_the_error_that_ended_a_search_is_not_hidden_by_one_beside_it(background
 def slow_pictures(host, monkeypatch, seconds=0.0, error=None):
     """Pictures of the panel take their time, or cannot be made at all; on which threads that was."""
     thumbnails, threads = host.part("nodes.host.page.thumbnails"), []
-    before = thumbnails.to_pil
+    before = thumbnails.smaller
 
-    def slow(image):
-        threads.append(threading.get_ident())
-        time.sleep(seconds)
-        if error:
-            raise error
-        return before(image)
+    def slow(pixels, side):
+        if side == thumbnails.SIZES["small"]:
+            threads.append(threading.get_ident())
+            time.sleep(seconds)
+            if error:
+                raise error
+        return before(pixels, side)
 
-    monkeypatch.setattr(thumbnails, "to_pil", slow)
+    monkeypatch.setattr(thumbnails, "smaller", slow)
     return threads
 
 
@@ -157,8 +158,10 @@ def test_every_picture_is_written_when_the_node_returns(host, monkeypatch):
     assert len(shown) == 6 and shown == sorted(shown)
 
 
-def test_a_clip_is_not_held_by_the_picture_that_waits_to_be_written(host):
-    still_of = host.part("nodes.host.files.pictures").still_of
+def test_what_waits_to_be_written_holds_neither_a_picture_nor_a_clip(host):
+    """Sixteen pictures that waited for their thumbnails were a second batch in memory."""
+    pixels_of = host.part("nodes.host.files.pictures").pixels_of
     clip = torch.rand(81, 8, 8, 3)
-    assert torch.equal(still_of(clip), clip[40]) and still_of(clip).untyped_storage().nbytes() == clip[0].nbytes
-    assert still_of(clip[0]) is not None and still_of(clip[0]).data_ptr() == clip.data_ptr()
+    assert torch.equal(torch.from_numpy(pixels_of(clip)), (255 * clip[40]).to(torch.uint8))
+    assert pixels_of(clip).nbytes == pixels_of(clip[0]).nbytes == clip[0].nbytes // 4
+    assert pixels_of(torch.tensor([[[-0.5, 1.5, 0.5]]])).tolist() == [[[0, 255, 127]]]

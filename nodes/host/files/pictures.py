@@ -74,13 +74,6 @@ def _copied(images: list[Tensor]) -> Tensor:
     return out
 
 
-def still_of(image: Tensor) -> Tensor:
-    """The picture `(h, w, c)` that stands for a rollout, of a video the frame in its middle; it does not hold the
-    video.
-    """
-    return image if image.ndim == 3 else middle_of(image).clone()
-
-
 def moves(image: Tensor) -> bool:
     """Whether it is a video of more than one frame."""
     return image.ndim == 4 and len(image) > 1
@@ -98,9 +91,16 @@ def moving_of(image: Tensor) -> Tensor | None:
     return torch.stack([image[place, ::every, ::every] for place in places])
 
 
+def pixels_of(image: Tensor) -> np.ndarray:
+    """The picture as the host saves it, `(h, w, c)` in 0..255; of a video the frame in its middle. A quarter of what
+    the picture itself takes, which it does not hold.
+    """
+    return (255.0 * middle_of(image).float()).clamp_(0, 255).to(torch.uint8).cpu().numpy()
+
+
 def to_pil(image: Tensor) -> Image.Image:
-    """The picture as the host saves it; of a video the frame in its middle."""
-    return Image.fromarray(np.clip(255.0 * middle_of(image).cpu().float().numpy(), 0, 255).astype(np.uint8))
+    """The same as an image of Pillow's."""
+    return Image.fromarray(pixels_of(image))
 
 
 def from_pil(picture: Image.Image) -> Tensor:

@@ -6,11 +6,12 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from PIL import Image
 from torch import Tensor
 
 from ....search.path import Proposal
 from ..background import Background
-from .pictures import captioned, save, still_of, to_pil
+from .pictures import captioned, pixels_of, save
 
 log = logging.getLogger("noise_search")
 
@@ -33,17 +34,20 @@ class Pictures:
     def show(self, candidate: Proposal, image: Tensor, caption: str) -> None:
         """Shows a picture in the node, by way of the temporary folder."""
         name = f"noise_search_{self.hidden.unique_id}".replace(":", "_")
-        still = still_of(image)
+        pixels = pixels_of(image)
         self.background.do(
-            lambda: self.shown.extend(self._written(captioned(to_pil(still), caption), name, "temp", candidate)),
-            size=still.nbytes,
+            lambda: self.shown.extend(
+                self._written(captioned(Image.fromarray(pixels), caption), name, "temp", candidate)
+            ),
+            size=pixels.nbytes,
         )
 
     def keep_found(self, candidate: Proposal, image: Tensor) -> None:
         """Keeps a winner in the output folder at once."""
-        still = still_of(image)
+        pixels = pixels_of(image)
         self.background.do(
-            lambda: self._written(to_pil(still), "noise_search/found", "output", candidate), size=still.nbytes
+            lambda: self._written(Image.fromarray(pixels), "noise_search/found", "output", candidate),
+            size=pixels.nbytes,
         )
 
     def _written(self, picture: Any, prefix: str, folder: str, candidate: Proposal) -> list[dict[str, str]]:

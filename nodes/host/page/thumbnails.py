@@ -8,11 +8,12 @@ from concurrent.futures import Future
 from typing import Any
 
 import folder_paths
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from ..background import Background
-from ..files.pictures import SMALL, moving_of, still_of, to_pil
+from ..files.pictures import SMALL, moving_of, pixels_of, to_pil
 
 log = logging.getLogger("noise_search")
 
@@ -44,9 +45,9 @@ class Thumbnails:
 
     def keep(self, candidate: int, image: Tensor) -> None:
         """Soon; `coming` tells when."""
-        still, moving = still_of(image), moving_of(image)
-        size = still.nbytes + (moving.nbytes if moving is not None else 0)
-        self._coming[candidate] = written = self.background.do(self._write, candidate, still, moving, size=size)
+        pixels, moving = pixels_of(image), moving_of(image)
+        size = pixels.nbytes + (moving.nbytes if moving is not None else 0)
+        self._coming[candidate] = written = self.background.do(self._write, candidate, pixels, moving, size=size)
         written.add_done_callback(lambda _: self._coming.pop(candidate, None))
 
     def coming(self, candidate: int) -> Future | None:
@@ -57,14 +58,11 @@ class Thumbnails:
         """Soon, too."""
         self.background.do(self._remove, candidates)
 
-    def _write(self, candidate: int, still: Tensor, moving: Tensor | None) -> None:
+    def _write(self, candidate: int, pixels: np.ndarray, moving: Tensor | None) -> None:
         try:
             os.makedirs(self.folder, exist_ok=True)
-            picture = to_pil(still).convert("RGB")
-            for size, pixels in SIZES.items():
-                small = picture.copy()
-                small.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
-                small.save(self.path(candidate, size), quality=90, subsampling=0)
+            for size, side in SIZES.items():
+                smaller(pixels, side).save(self.path(candidate, size), quality=90, subsampling=0)
             if moving is not None:
                 save_moving([to_pil(frame).convert("RGB") for frame in moving], self.path(candidate, MOVING))
         except OSError as error:
@@ -82,6 +80,13 @@ class Thumbnails:
 
     def remove(self) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def smaller(pixels: np.ndarray, side: int) -> Image.Image:
+    """A picture `(h, w, c)` in 0..255 whose longer side has at most so many pixels."""
+    picture = Image.fromarray(pixels).convert("RGB")
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return picture
 
 
 def save_moving(frames: Sequence[Image.Image], path: str) -> None:
