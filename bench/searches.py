@@ -61,7 +61,7 @@ def measure_searches(
 def record(found: Found, case: Case) -> dict:
     """A search's winner with its raw values and the exact judge's, its cost, and how its best score grew."""
     trace = Trace.from_json(json.dumps(found.trace))
-    winner, judged = trace.best(1)[0], [case.judge(picture) for picture in found.pictures]
+    winner, judged = trace.winner, [case.judge(picture) for picture in found.pictures]
     ledger = found.trace["ledger"]
     return {
         "values": list(winner.values),

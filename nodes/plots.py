@@ -74,7 +74,7 @@ def search_figure(trace: Trace, marked: int = 0) -> Any:
 
     Args:
         trace: With at least one trial.
-        marked: How many of the best carry their place, 1 for the best.
+        marked: How many carry their place: those that were kept, 1 for the first, and then the best others.
     """
     drawn = figure()
     axes = drawn.subplots()
@@ -108,7 +108,7 @@ def series_of(trace: Trace) -> list[Series]:
 
 def best_points(trace: Trace, marked: int) -> list[tuple[float, float]]:
     """Where the best are, best first."""
-    return points(trace, costs(trace), trace.best(marked) if marked else [])
+    return points(trace, costs(trace), trace.first(marked) if marked else [])
 
 
 def best_so_far(trace: Trace, paid: Sequence[float]) -> tuple[list[float], list[float]]:
@@ -183,6 +183,7 @@ def _title(trace: Trace) -> str:
     if not trace.columns:
         return f"{len(trace.trials)} tries, not judged"
     cost = f"{trace.pictures:.3g} pictures' worth of computing"
-    if not (found := trace.best(1)):
+    if not (found := trace.first(1)):
         return f"no finished picture, {cost}"
-    return f"best {trace.scores[found[0].id]:.4g} ({found[0].how}), {trace.trials[0].how} {trace.scores[0]:.4g}, {cost}"
+    taken = trace.accepted and f"accepted by {trace.accepted.judge}" or "best"
+    return f"{taken} {trace.scores[found[0].id]:.4g} ({found[0].how}), {trace.trials[0].how} {trace.scores[0]:.4g}, {cost}"

@@ -78,7 +78,7 @@ def report_picture(trace: SearchTrace, images: Tensor | None, top_k: int) -> tup
     if not trace.trials:
         raise ValueError("trace must hold at least one picture, got none")
     plot, note = search_plot(trace, marked=top_k)
-    winners = trace.best(top_k)
+    winners = trace.first(top_k)
     if images is None or not winners:
         return plot, note
     tiles = [captioned(to_pil(image), f"{place}: {trace.scores[trial.id]:.4g}, {trial.how}")

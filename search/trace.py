@@ -152,6 +152,8 @@ class Trace:
         behind: How many of the last trials were measured together with the one that reached the target, and come after
             it. They are kept and paid for, and cannot win.
         accepted: What a second judge chose between the best of different lineages; None without one.
+        result: Ids of the pictures that were kept, in their order; empty while it runs. They are the best ones, unless
+            a final, a second judge or the wish for different ones had a say.
     """
 
     columns: tuple[str, ...] = ()
@@ -161,6 +163,7 @@ class Trace:
     stopped: str = ""
     behind: int = 0
     accepted: Accepted | None = None
+    result: tuple[int, ...] = ()
     version: int = VERSION
     _ids: dict[Proposal, int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _paid: tuple[float, float] = field(default=(0.0, 0.0), init=False, repr=False, compare=False)  # and its rounding
@@ -196,8 +199,14 @@ class Trace:
 
     @property
     def winner(self) -> Trial:
-        """The picture that was taken: by the second judge where there was one, else the best."""
-        return self.trials[self.accepted.taken] if self.accepted else self.best(1)[0]
+        """The picture that was taken: the best, unless a final or a second judge took another one."""
+        return self.first(1)[0]
+
+    def first(self, k: int) -> list[Trial]:
+        """At most k pictures as they come: those that were kept, in their order, and then the best of the others."""
+        kept = [self.trials[number] for number in self.result[:k]]
+        others = [trial for trial in self.best(k) if trial.id not in self.result]
+        return [*kept, *others][:k]
 
     def add(
         self,
@@ -248,6 +257,7 @@ class Trace:
         body |= {"scores": self.scores, "ledger": asdict(self.ledger), "stopped": self.stopped}
         body |= {"behind": self.behind} if self.behind else {}
         body |= {"accepted": asdict(self.accepted)} if self.accepted else {}
+        body |= {"result": self.result} if self.result else {}
         return json.dumps(body, separators=(",", ":"), allow_nan=False)
 
     def to_csv(self) -> str:
@@ -276,8 +286,8 @@ class Trace:
         noise = decode(body["noise"])
         trials = [_trial(index, noise, row) for index, row in enumerate(body["trials"])]
         ledger, behind = Ledger(**body["ledger"]), body.get("behind", 0)
-        accepted = _accepted(body.get("accepted"))
-        return cls(tuple(body["columns"]), trials, body["scores"], ledger, body["stopped"], behind, accepted)
+        accepted, result = _accepted(body.get("accepted")), tuple(body.get("result", ()))
+        return cls(tuple(body["columns"]), trials, body["scores"], ledger, body["stopped"], behind, accepted, result)
 
 
 def _accepted(read: Mapping[str, Any] | None) -> Accepted | None:

@@ -61,6 +61,26 @@ def test_the_choice_is_told_in_the_node_and_in_the_history(host, accept):
     assert facts["score"] == found.trace.scores[taken.id]
 
 
+def test_the_report_shows_the_kept_pictures_under_their_own_scores(host, accept):
+    """The contact sheet took the pictures for the best ones, whatever a final or the wish for different ones had kept."""
+    plots, report = host.part("nodes.plots"), host.part("nodes.report")
+    found = run(host, accept(Darkness()), judged(pictures=6, keep=3, keep_different=True), kept("2", "trace", "image"))
+    first = found.trace.first(3)
+    assert [float(image.mean()) for image in found.image] == pytest.approx(
+        [found.trace.scores[trial.id] for trial in first], abs=1e-5
+    )
+    assert plots.best_points(found.trace, 1)[0][1] == found.trace.scores[found.trace.accepted.taken]
+    assert plots._title(found.trace).startswith("accepted by darkness")
+    captions = []
+    before = report.captioned
+    report.captioned = lambda picture, text: captions.append(text) or before(picture, text)
+    try:
+        report.report_picture(found.trace, found.image, 3)
+    finally:
+        report.captioned = before
+    assert captions == [f"{n}: {found.trace.scores[one.id]:.4g}, {one.how}" for n, one in enumerate(first, 1)]
+
+
 def test_a_second_judge_that_agrees_says_so(host, accept):
     found = run(host, accept(Brightness()), judged(pictures=3), kept("2", "trace"))
     assert found.trace.winner == found.trace.best(1)[0]

@@ -72,6 +72,9 @@ def test_a_trace_keeps_what_a_second_judge_chose():
     trace, _ = traced([(ONE, 1.0), (OTHER, 2.0), (fresh(3), 0.5)])
     assert trace.winner.id == 1
     trace.accepted = Accepted("second", (1, 0, 2), (3.0, 4.0, 4.0))
-    assert trace.winner.id == 0, "of equals the one that the judge of the search puts first"
+    assert trace.accepted.taken == 0, "of equals the one that the judge of the search puts first"
+    trace.result = (0, 1)
+    assert trace.winner.id == 0 and [trial.id for trial in trace.first(5)] == [0, 1, 2]
+    assert [trial.id for trial in trace.first(1)] == [0]
     assert Trace.from_json(trace.to_json()) == trace
     assert Trace.from_json(trace.to_json()).winner.id == 0

@@ -193,6 +193,7 @@ class SearchJob:
     def finish(self, trace: Trace) -> list[Trial]:
         """The winners, best first."""
         winners = self.winners.of(trace, self.replayed)
+        trace.result = tuple(trial.id for trial in winners)
         for watcher in self.watchers:
             watcher.done(trace, winners)
         return winners

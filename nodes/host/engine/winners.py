@@ -101,7 +101,8 @@ class Winners:
             best[: self.finalists] = [best[place] for place in self.final([trial.candidate for trial in first])]
         if self.request.accept is not None:
             trace.accepted = self.accepted(trace)
-            best = [trace.winner, *(trial for trial in best if trial is not trace.winner)]
+            taken = trace.trials[trace.accepted.taken]
+            best = [taken, *(trial for trial in best if trial is not taken)]
         if not self.request.keep_different:
             return best[: self.request.keep]
         looks = [self.look_of(trial.candidate) for trial in best]
