@@ -24,7 +24,7 @@ from .origin import Known, origin_again
 log = logging.getLogger("noise_search")
 
 OVER = ("done", "interrupted", "failed")
-GONE = "pictures are no longer kept on disk: their noises and seeds are."
+GONE = "Pictures that are no longer kept on disk: {}. Their noises and seeds are."
 
 _desk = ThreadPoolExecutor(1, "noise_search_shelf")  # its thread begins with the first work
 _shelves: dict[Path, "Shelf"] = {}
@@ -199,5 +199,5 @@ def with_what_is_left(content: dict[str, Any], pictured: set[int]) -> dict[str, 
         lost = row["picture"] and row["id"] not in pictured
         row["picture"], gone = row["picture"] and not lost, gone + lost
     if gone:
-        state["notes"] = [*state["notes"], f"{gone} of these {GONE}"]
+        state["notes"] = [*state["notes"], GONE.format(gone)]
     return content
