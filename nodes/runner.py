@@ -18,6 +18,7 @@ from .host.graph.prompt_text import TracedPrompt, trace_prompt_of_pictures
 from .host.graph.upstream import graph_around
 from .host.judges.host_verifier import check_readable
 from .host.page.live import Live
+from .host.page.origin import origin_of
 from .host.page.pages import user_now
 from .host.page.progress import ProgressBar
 from .host.setup.noise import host_seed
@@ -148,7 +149,8 @@ def run_search(
     waits = estimate_level(verifier) is not None
     memo = Memo(identity, request.columns, judged_only=waits, user=user_now())
     background = Background()
-    live = Live(cls.hidden, request.columns, request.recipe_writer(), memo, background)
+    queued = (cls.hidden.prompt, cls.hidden.extra_pnginfo)
+    live = Live(origin_of(cls.hidden), queued, request.columns, request.recipe_writer(), memo, background)
     bar = ProgressBar(str(cls.hidden.unique_id or ""))
     job = SearchJob(request, cls.hidden, memo, live.control, (live, bar), background=background)
     with live, background, memo:

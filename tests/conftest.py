@@ -126,8 +126,8 @@ def fresh_store(request, monkeypatch, tmp_path):
     for name in {"server", "page"} & set(request.fixturenames):
         running = request.getfixturevalue("server" if name == "page" else name)
         wait_until_idle(running)  # a search that is being cancelled has its store open
-        for kept in (running.base / "user" / "noise_search").glob("noise_search.sqlite3*"):
-            kept.unlink()
+        for kept in (running.base / "user" / "noise_search").glob("*.sqlite3*"):
+            kept.unlink(missing_ok=True)
 
 
 def wait_until_idle(server, patience: float = 30) -> None:

@@ -3,6 +3,8 @@ import { make, set } from "./dom.js";
 import { inSight, placeOf } from "./grid.js";
 import { describe, isJudged, nameOf, resultOf, score } from "./search.js";
 
+const GONE = "not kept any more"; // its picture
+
 export function drawCells(view) {
   if (!view.search) return;
   const [first, last] = inSight(view.layout, view.scroller.scrollTop - view.above, view.scroller.clientHeight);
@@ -43,11 +45,13 @@ function drawCell(view, id, index) {
 
 function picture(view, id) {
   const image = make("img", "", { alt: "", draggable: false, decoding: "async" });
+  const gone = make("span", "ns-gone", { textContent: GONE });
   const preview = view.previews.get(id); // until the picture itself is there
   if (preview) image.style.backgroundImage = `url(${preview})`;
   image.addEventListener("load", () => { image.style.backgroundImage = ""; view.previews.delete(id); });
-  if (view.search.candidates[id].picture) image.src = view.actions.picture(id, "small");
-  image.addEventListener("error", () => image.remove()); // the server was restarted, or kept better ones only
+  if (!view.search.candidates[id].picture) return gone;
+  image.src = view.actions.picture(id, "small");
+  image.addEventListener("error", () => image.replaceWith(gone)); // the disk has kept newer ones only
   return image;
 }
 

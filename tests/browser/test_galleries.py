@@ -1,6 +1,12 @@
-"""The pictures of earlier runs in the panel, searching on, and what a click does in another graph."""
+"""The pictures of earlier runs in the panel, also of those before a restart, searching on, and what a click does in
+another graph.
+"""
+
+import sqlite3
+from contextlib import closing
 
 import numpy as np
+from noise_search.demo.server import Server, prepare
 from noise_search.tests.browser.panel import (
     BOTH,
     SEARCH,
@@ -18,6 +24,7 @@ from noise_search.tests.browser.panel import (
     show,
     status,
 )
+from noise_search.tests.host import COMFYUI_PATH, TOYS, Page
 
 
 def random_search(**how) -> dict:
@@ -110,3 +117,61 @@ def test_a_search_goes_on_with_more_pictures_or_another_seed_and_every_gallery_s
     press(page, "‹ Earlier")
     status(page, "Done: 2 pictures")
     assert complaints(page) == []
+
+
+def pictures_shown(page, count: int) -> None:
+    """Waits until so many of the small pictures in sight are really there."""
+    page.raw.wait_for_function(
+        "(count) => [...document.querySelectorAll('.ns-cell img')].filter((one) => one.naturalWidth > 1).length === count",
+        arg=count,
+        timeout=WAIT / 4,
+    )
+
+
+def reconnected(page) -> None:
+    """Waits for the page's websocket, which Chromium holds back after it failed a few times."""
+    while not page.raw.evaluate("async () => (await import('/scripts/api.js')).api.clientId"):
+        page.raw.wait_for_timeout(100)
+    page.console.clear()
+
+
+def test_after_a_restart_of_the_server_the_galleries_are_there_and_a_click_uses_that_noise(browser, tmp_path):
+    base, context = prepare(tmp_path / "base", [TOYS]), browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(WAIT)
+    with Server(COMFYUI_PATH, base) as first:
+        page = Page(context.new_page(), first.client())
+        page.client.request("/settings", {"Comfy.TutorialCompleted": True, "Comfy.Workflow.Persist": False})
+        page.open()
+        show(page, random_search(seed=840, pictures=4))
+        assert page.wait(page.queue()).ok
+        look_down(page)
+        earlier = search_on_server(page)
+        assert page.wait(page.queue(lambda: press(page, "New seed"))).ok
+        last, workflow = search_on_server(page), saved(page)
+    with closing(sqlite3.connect(base / "user" / "noise_search" / "galleries.sqlite3")) as book, book:
+        book.execute("DELETE FROM pictures WHERE search = ? AND candidate = 3", (earlier["search"],))
+
+    with Server(COMFYUI_PATH, base, port=first.port) as second:
+        page.client = second.client()
+        page.open()
+        reconnected(page)
+        show(page, workflow)
+        status(page, "Done: 4 pictures")
+        look_down(page)
+        pictures_shown(page, 4)
+        assert search_on_server(page)["search"] == last["search"]
+        press(page, "‹ Earlier")
+        pictures_shown(page, 3)
+        assert page.raw.locator(".ns-cell[data-id='3'] .ns-gone").inner_text() == "not kept any more"
+        assert "no longer kept on disk: 1. Their noises" in page.raw.locator(".ns-notes").inner_text()
+
+        chosen = next(row for row in earlier["candidates"] if row["id"] not in (*earlier["result"], 3))
+        page.raw.locator(f".ns-cell[data-id='{chosen['id']}']").click(timeout=WAIT / 4)
+        status(page, f"#{chosen['id']} is chosen")
+        result = page.wait(page.queue(lambda: press(page, f"Use #{chosen['id']}")))
+        assert result.ok, result.error
+        (found,) = (output["noise_search"][0] for output in result.outputs.values() if "noise_search" in output)
+        assert f'["fresh",{chosen["seed"]}]' in found["recipe"]
+        assert [one["result"] for one in searches_on_server(page)] == [[chosen["id"]], last["result"]], "in its place"
+        assert complaints(page) == []
+    context.close()

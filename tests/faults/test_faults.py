@@ -121,7 +121,7 @@ it samples and judges only what the store does not hold.
 
 On a real server, as well: the browser goes away in the middle (the search goes on, its result is in the host's history); the host is killed
 in the middle (queued again after the restart, the search pays for what was in flight and for nothing else, and finds the same); a page asks
-a restarted host about a search of before (it is told that this server does not know it).
+a restarted host about searches of before (what was over is shown again; of the one that was cut off it is told that this server does not know it).
 """  # noqa: E501
     if os.environ.get("NOISE_SEARCH_WRITE"):
         PAGE.write_text(text, encoding="utf-8")

@@ -85,6 +85,7 @@ def test_a_search_survives_browsers_that_go_and_hosts_that_are_killed(base):
         entry = wait_for(lambda: client.json(f"/history/{prompt_id}").get(prompt_id))
         assert entry["status"]["status_str"] == "success"
         assert facts(client, entry["outputs"])[0]["pictures"] == PICTURES
+        (over,) = client.json(client.as_page("/noise_search/searches?workflow=gone"))["searches"]
 
         # The host is killed in the middle of a search that another page is looking at.
         killed = first.client()
@@ -98,8 +99,14 @@ def test_a_search_survives_browsers_that_go_and_hosts_that_are_killed(base):
     assert before < len(kept) < before + PICTURES
 
     with Server(COMFYUI_PATH, base) as second:
+        # What was over is there, with its pictures, for the page that queued it.
+        address = "/noise_search/searches{}page=" + client.id
+        (again,) = second.client().json(address.format("?workflow=gone&"))["searches"]
+        assert {**again, "seconds_left": None} == {**over, "seconds_left": None}
+        assert second.client().request(address.format(f"/{over['search']}/0/small?"))[:3] == b"\xff\xd8\xff"
+
         client = second.client()
-        # What the page knew is gone, and says so; queued again, the search pays for what was not kept and for nothing
+        # What was cut off is gone, and says so; queued again, the search pays for what was not kept and for nothing
         # else.
         with pytest.raises(urllib.error.HTTPError) as answer:
             client.request(f"/noise_search/searches/{old['search']}")

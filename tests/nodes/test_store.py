@@ -253,7 +253,8 @@ def test_journals_of_the_version_before_go_and_nothing_else_does(host, stored):
 
 def test_the_own_folder_is_the_hosts_user_folder(host, stored):
     searched(host, Counting(), "trace")
-    assert [path.name for path in stored.parent.iterdir()] == [stored.name]
+    host.part("nodes.host.page.shelf").settle()
+    assert sorted(path.name for path in stored.parent.iterdir()) == ["galleries.sqlite3", stored.name]
 
 
 def steering(host, act, after=1):

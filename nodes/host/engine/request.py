@@ -1,21 +1,51 @@
 """What a search node was asked for, checked before anything is sampled."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from torch import Tensor
 
+from ....search import recipe as recipes
 from ....search.noise import fresh
-from ....search.path import Path, Proposal
-from ....search.recipe import dumps
+from ....search.path import Path, Proposal, Schedule
 from ....search.run import Budget
 from ..judges.host_verifier import check_clips, prompt_for
 from ..setup.noise import Leaves, Resolved, describe, resolve
 from ..setup.region import Region
 from ..setup.sampling import Sampling
 from .timing import check_minutes
+
+
+@dataclass(frozen=True, eq=False)
+class RecipeWriter:
+    """Writes the recipes of one search's candidates. It holds no tensors: it outlives the search."""
+
+    shapes: Sequence[Sequence[int]]
+    settings: Mapping[str, Any]
+    schedule: Schedule | None = None
+
+    def __call__(self, candidate: Proposal) -> str:
+        return recipes.dumps(candidate, tuple(map(tuple, self.shapes)), self.settings, self.schedule)
+
+    def to_dict(self, candidates: Sequence[Proposal]) -> dict[str, Any]:
+        """All of them at once, for a file: what they share is written once."""
+        entries, places = recipes.encode(candidates)
+        schedule = self.schedule and {"levels": self.schedule.levels, "flow": self.schedule.flow}
+        return {
+            "entries": entries,
+            "places": places,
+            "shapes": self.shapes,
+            "settings": self.settings,
+            "schedule": schedule,
+        }
+
+
+def read_recipes(found: Mapping[str, Any]) -> tuple[RecipeWriter, list[Proposal]]:
+    """What `RecipeWriter.to_dict` wrote."""
+    known, schedule = recipes.decode(found["entries"]), found["schedule"]
+    levels = schedule and Schedule(tuple(schedule["levels"]), schedule["flow"])
+    return RecipeWriter(found["shapes"], found["settings"], levels), [known[place] for place in found["places"]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,11 +114,10 @@ class Request:
         """Names of the raw values; none without a verifier."""
         return self.verifier.columns if self.verifier else ()
 
-    def recipe_writer(self) -> Callable[[Proposal], str]:
-        """Writes a candidate's recipe. It holds no tensors: it outlives the search."""
+    def recipe_writer(self) -> "RecipeWriter":
         sampling = self.sampling
         schedule = None if sampling.pathless else sampling.schedule
-        return partial(dumps, shapes=sampling.shapes, settings=sampling.settings, schedule=schedule)
+        return RecipeWriter(sampling.shapes, sampling.settings, schedule)
 
     @property
     def text(self) -> str:

@@ -42,6 +42,11 @@ class Audience:
         self._places: dict[tuple[str, str], bool] = {(page, workflow): True}  # whether it steers
         self._shown: set[str] = {page}  # pages that saw it at some time
 
+    def to_dict(self) -> dict[str, Any]:
+        with _lock:
+            places = [[*place, steers] for place, steers in self._places.items()]
+            return {"page": self.page, "places": places, "saw": sorted(self._shown)}
+
     @property
     def user(self) -> str:
         """Whose it is; "" where that is not known (yet)."""
@@ -127,4 +132,22 @@ def audience_of(hidden: Any, prompt_id: str, node: str) -> Audience:
             known = _audiences[prompt_id, node] = Audience(
                 PromptServer.instance.client_id or "", workflow_of(hidden), node
             )
+        return known
+
+
+def audience_again(found: Mapping[str, Any], prompt_id: str, node: str, user: str) -> Audience:
+    """What `to_dict` wrote: all runs of that node in that prompt share it, those of a server before as well.
+
+    Args:
+        user: Whose it was, "" where that is not known.
+    """
+    with _lock:
+        known = _audiences.get((prompt_id, node)) if prompt_id else None
+        if known is None:
+            known = Audience(found["page"], "", node)
+            known._user = user
+            known._places = {(page, workflow): bool(steers) for page, workflow, steers in found["places"]}
+            known._shown = set(found["saw"])
+            if prompt_id:
+                _audiences[prompt_id, node] = known
         return known

@@ -1,7 +1,6 @@
 """What a page may ask of the seed book. Anything wrong is answered 4xx with `{"error": …}` and changes nothing."""
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import Callable
@@ -61,7 +60,7 @@ async def keep(request: web.Request) -> web.StreamResponse:
     body = await body_of(request)
     if set(body) != {"search", "candidate"}:
         raise Refused(400, f"body must have a search and a candidate, got {short(sorted(body))}")
-    live = checked(asked_for(request, body["search"]), request)
+    live = await checked(await asked_for(request, body["search"]), request)
     number = checked_candidate(live, body["candidate"])
     ((noise, new),) = await booked(request, lambda user: seed_book.keep([entry_of(live, number)], user))
     return web.json_response({"noise": noise, "new": new})
@@ -144,13 +143,6 @@ def user_of(request: web.Request) -> str:
 def entry_of(live: Live, number: int) -> Entry:
     """What is known of a candidate of a search."""
     row, (prompt, _) = live.rows[number], live.queued
-    file = live.thumbnails.path(number, "small")
-    if coming := live.thumbnails.coming(number):
-        coming.result()
-    thumbnail = None
-    if os.path.isfile(file):
-        with open(file, "rb") as opened:
-            thumbnail = opened.read()
     about = {
         "judge": ", ".join(live.columns),
         "prompt": text_of(prompt, live.node),
@@ -162,7 +154,7 @@ def entry_of(live: Live, number: int) -> Entry:
         row["seed"],
         row["score"],
         made=time.time(),
-        picture=thumbnail,
+        picture=live.picture(number, "small"),
         **{name: seed_book.UNSTORABLE.sub(" ", text)[: seed_book.LIMITS[name]] for name, text in about.items()},
     )
 

@@ -1,75 +1,74 @@
 """Searches as a browser sees them: what is found so far, and what the artist wants of the one that runs."""
 
+import os
 import threading
 import time
-import uuid
-from collections.abc import Callable, Collection, Sequence
-from itertools import count
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 import comfy.model_management as memory
-from comfy_execution.utils import get_executing_context
 from torch import Tensor
 
 from ....search.run import Budget
 from ....search.trace import Trace, Trial
 from ..background import Background
 from ..engine.control import RUNNING, Control
+from ..engine.request import RecipeWriter, read_recipes
 from ..engine.watcher import Doing, RoundOver
 from ..files.pictures import moves
 from ..files.resave import SEARCH as AGAIN
-from ..graph.upstream import CHOOSING, is_same, lineage_digest, shown_node, workflow_of
+from ..files.resave import plain
+from ..graph.upstream import is_same
+from ..store.identity import Identity
 from ..store.memo import Memo
-from .audience import audience_of
-from .messages import TILES, UPDATE, AcceptedState, Candidate, InTheMaking, SearchChanges, SearchName, SearchState, Status
-from .pages import Watch
+from .messages import TILES, UPDATE, AcceptedState, Candidate, InTheMaking, SearchChanges, SearchState, Status
+from .origin import Known, Origin, made_from
+from .pages import Watch, user_of_page
+from .shelf import Shelved, shelf_of
 from .thumbnails import Thumbnails, too_many
 from .tiles import Tiles
 
 PINNED = "pinned"  # what the memo notes of a search whose candidates the artist pinned
-# of which searches are kept, per server; a list or a loop in one prompt is one run of its node, with as many searches
-# as it takes
+# of which searches are in memory, per server; a list or a loop in one prompt is one run of its node, with as many
+# searches as it takes; what is over is on the shelf as well
 RUNS = 16
-ROWS = 200_000  # candidates kept, per server; searches that run are always kept
+ROWS = 200_000  # candidates in memory, per server; searches that run always are
+SHELVED = ("columns", "notes", "pictures", "used", "minutes", "candidates")  # of its state, what stays as it is
 PROGRESS_SECONDS = 0.25  # between two events that only say how far the pictures in the making are
 LEFT_PAUSED = "The pause ended by itself: no page of ComfyUI was open for a while, and others may be waiting."
 
-_known: dict[str, "Live"] = {}  # in the order of starting
-_numbers = count(1)
+_known: dict[str, "Live"] = {}  # those of before in the order that somebody asked for them again
 _known_lock = threading.Lock()
 
 
-class Live:
+class Live(Known):
     """One search, written by the thread that runs it, read and steered by the routes.
 
     Use it as a context manager around all that the node does: an exception leaves "interrupted" or "failed" behind.
 
     Args:
-        hidden: The node's hidden inputs.
+        origin: Where it is from.
+        queued: The prompt, and what the host saves beside it.
         columns: Names of the raw values.
-        recipe: Writes a candidate's recipe; must hold on to no tensors.
+        recipe: Writes a candidate's recipe.
         memo: Where what the artist pins is kept for the next time that this search runs.
         background: Where the pictures for the pages are written.
     """
 
     def __init__(
         self,
-        hidden: Any,
+        origin: Origin,
+        queued: tuple[Any, Any],
         columns: Sequence[str],
-        recipe: Callable[[Any], str],
+        recipe: RecipeWriter,
         memo: Memo | None = None,
         background: Background | None = None,
     ):
-        context = get_executing_context()
-        self.id, self.prompt_id = uuid.uuid4().hex, context.prompt_id if context else ""
-        self.copy, self.node, self.workflow = str(hidden.unique_id or ""), shown_node(hidden), workflow_of(hidden)
-        self.number, self.turn = next(_numbers), (self.copy, context.list_index if context else None)
-        self.audience = audience_of(hidden, self.prompt_id, self.node)
-        self.queued = (hidden.prompt, hidden.extra_pnginfo)
-        self.made_from = made_from(hidden.prompt, self.node)
-        self.columns, self.recipe, self.budget = tuple(columns), recipe, Budget(pictures=1)
+        super().__init__(origin)
+        self.queued, self.columns, self.recipe = queued, tuple(columns), recipe
+        self.budget, self.shelf, self.shelved = Budget(pictures=1), shelf_of(origin.user), False
         self.control = Control(lambda: Watch(self.audience.is_attended).all_gone, self._go_on_alone)
-        self.ended, self.stopped, self.error, self.version = "", "", "", 0
+        self.ended, self.stopped, self.error = "", "", ""
         self.used, self.remembered = 0.0, 0.0  # pictures' worth
         self.notes: list[str] = []
         self.rows: list[Candidate] = []
@@ -78,7 +77,7 @@ class Live:
         self.memo, self.thumbnails = memo or Memo(), Thumbnails(self.id, background, self._lose)
         self.tiles = Tiles(background, self._send_tiles, self.audience.is_attended, self.control.clock)
         self.pinned: list[int] = []
-        self._pinned_before = pinned_before(self.memo)
+        self._pinned_before: frozenset[str] = frozenset()
         self.result: list[int] = []
         self.accepted: AcceptedState | None = None
         self._lock, self._pinning = threading.RLock(), threading.Lock()
@@ -93,7 +92,7 @@ class Live:
             replayed: The candidates of recipes, where nothing is searched. If an earlier search of the node, made from
                 the same, has found them, that one stays and learns that these are its result now.
         """
-        self.budget, self.notes = budget, list(notes)
+        self.budget, self.notes, self._pinned_before = budget, list(notes), pinned_before(self.memo)
         self._earlier = self._before(replayed) if replayed else None
         if self._earlier is None:
             add_search(self)
@@ -163,6 +162,9 @@ class Live:
             cancelled = issubclass(kind, memory.InterruptProcessingException)
             self.ended, self.error = ("interrupted", "") if cancelled else ("failed", str(error) or kind.__name__)
             self.send(SearchChanges(status=self.status, making=0.0, error=self.error))
+        if self.ended and self.node != AGAIN:
+            self.shelved = True
+            self.shelf.keep(self._for_the_shelf)
 
     # What the routes call
 
@@ -197,11 +199,32 @@ class Live:
                 keys = [self.proposed[number].key for number in self.pinned]
             self.memo.note(PINNED, {"keys": keys})
         self.send(SearchChanges(pinned=self.pinned))
+        self.keep_change()
 
     def choose(self, candidates: Sequence[Any]) -> None:
         """The node's result is these candidates now."""
         self.result, self.stopped = [self.proposed.index(candidate) for candidate in candidates], "choice"
         self.send(SearchChanges(result=self.result, stopped=self.stopped))
+        self.keep_change()
+
+    def picture(self, candidate: int, kind: str) -> bytes | None:
+        """The file of its picture; None where it is not kept any more. It reads the disk."""
+        if coming := self.thumbnails.coming(candidate):
+            coming.result()
+        if os.path.isfile(path := self.thumbnails.path(candidate, kind)):
+            with open(path, "rb") as file:
+                return file.read()
+        return self.shelf.picture(self.id, candidate, kind)
+
+    def keep_change(self) -> None:
+        """Of a search that is over: what is pinned, what its result is, who sees and steers it."""
+        if self.shelved:
+            self.shelf.change(self._header())
+
+    def forget(self) -> int:
+        """Removes what the disk has of it and of its setup; how many bytes that frees."""
+        identity, self.shelved = self.memo.identity, False
+        return self.memo.forget() + self.shelf.forget(self.id, (identity.sampling, identity.drafting))
 
     def state(self) -> SearchState:
         """All that a page needs which knows nothing yet."""
@@ -225,27 +248,42 @@ class Live:
                 candidates=list(self.rows),
             )
 
-    def name(self) -> SearchName:
-        return SearchName(
-            search=self.id,
-            node=self.node,
-            workflow=self.workflow,
-            version=self.version,
-            mine=True,
-            prompt_id=self.prompt_id,
-            number=self.number,
-        )
-
     # Inside
 
     def _before(self, replayed: Sequence[Any]) -> "Live | None":
         """The search in this node of this workflow that has found what is replayed now."""
-        for live in reversed(runs_in_place(self.audience.page, self.workflow) if self.workflow else ()):
-            same = (live.node, live.made_from, live.turn) == (self.node, self.made_from, self.turn)
-            same = same and set(replayed) <= set(live.proposed)
-            if same and live.status not in RUNNING and live.audience.in_place(self.audience.page, self.workflow):
-                return live
+        for found in reversed(runs_in_place(self.audience.page, self.workflow) if self.workflow else ()):
+            same = (found.node, found.made_from, found.turn) == (self.node, self.made_from, self.turn)
+            same = same and found.status not in RUNNING
+            if same and found.audience.in_place(self.audience.page, self.workflow):
+                live = whole(found)
+                if live is not None and set(replayed) <= set(live.proposed):
+                    return live
         return None
+
+    def _header(self) -> dict[str, Any]:
+        """What the shelf keeps of it that may change."""
+        names = ("version", "status", "result", "stopped", "pinned", "count", "error")
+        identity = self.memo.identity
+        return {
+            **self.origin.to_dict(),
+            **{name: getattr(self, name) for name in names},
+            "setup": identity.sampling,
+            "drafting": identity.drafting,
+        }
+
+    def _for_the_shelf(self) -> tuple[dict[str, Any], dict[str, Any], Any]:
+        prompt, info = self.queued
+        state: Any = self.state()
+        identity = self.memo.identity
+        content = {
+            "state": {name: state[name] for name in SHELVED},
+            "recipes": self.recipe.to_dict(self.proposed),
+            "queued": [plain(prompt or {}), info],
+            "judging": identity.judging,
+            "run": identity.run,
+        }
+        return self._header(), content, self.thumbnails.files()
 
     def seconds_left(self, making: float = 0.0) -> float | None:
         """By the pace so far of what no earlier run had paid for, within the limit in minutes; None while nothing is
@@ -317,24 +355,64 @@ def pinned_before(memo: Memo) -> frozenset[str]:
     return frozenset(key for key in keys if isinstance(key, str)) if isinstance(keys, list) else frozenset()
 
 
+def search_again(shelved: Shelved) -> Live | None:
+    """A search of before as it was when it ended; None where it is gone, or of another version. It reads the disk."""
+    if (content := shelved.content()) is None:
+        return None
+    try:
+        return _live_of(shelved, content)
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _live_of(shelved: Shelved, content: Any) -> Live:
+    header, state, (recipe, proposed) = shelved.header, content["state"], read_recipes(content["recipes"])
+    identity = Identity(header["setup"], header["drafting"], content["judging"], content["run"])
+    memo = Memo(identity, state["columns"], user=shelved.origin.user)
+    live = Live(shelved.origin, (*content["queued"],), state["columns"], recipe, memo)
+    live.budget = Budget(pictures=state["pictures"], minutes=state["minutes"])
+    live.ended, live.version, live.shelved = shelved.status, shelved.version, True
+    live.accepted = state.get("accepted")
+    live.notes, live.rows, live.used, live.proposed = state["notes"], state["candidates"], state["used"], proposed
+    live.result, live.stopped, live.pinned, live.error = (
+        header[name] for name in ("result", "stopped", "pinned", "error")
+    )
+    return live
+
+
+def whole(found: Known) -> Live | None:
+    """A search with all that it can; None where the shelf has nothing of it any more."""
+    if isinstance(found, Live):
+        return found
+    live = find_search(found.id) or search_again(cast("Shelved", found))
+    if live is not None:
+        with _known_lock:
+            live = _known.setdefault(live.id, live)
+            forget_old_runs()
+    return live
+
+
 def add_search(live: Live) -> None:
-    """Adds a search, and forgets the oldest runs that are over and too many; first those that only saved a picture,
-    which no page shows.
-    """
+    """Adds a search, and forgets the oldest runs that are over and too many."""
     with _known_lock:
         _known[live.id] = live
-        runs = list(dict.fromkeys(known.audience for known in _known.values()))
-        order = {audience: place for place, audience in enumerate(runs)}
-        over = [old for old in _known.values() if old.status not in RUNNING]
-        over.sort(key=lambda old: (old.node != AGAIN, order[old.audience], old.number))
-        while over and (
-            len({known.audience for known in _known.values()}) > RUNS
-            or sum(len(old.rows) for old in _known.values()) > ROWS
-        ):
-            _known.pop(over.pop(0).id).thumbnails.remove()
-    for other in everywhere():  # what this page queued takes the place of what it only watched
+        forget_old_runs()
+    for other in all_of(live.origin.user):  # what this page queued takes the place of what it only watched
         if other.node == live.node:
             other.audience.leave(live.audience.page, live.workflow)
+
+
+def forget_old_runs() -> None:
+    """First those that only saved a picture, which no page shows."""
+    runs = list(dict.fromkeys(known.audience for known in _known.values()))
+    order = {audience: place for place, audience in enumerate(runs)}
+    over = [old for old in _known.values() if old.status not in RUNNING]
+    over.sort(key=lambda old: (old.node != AGAIN, order[old.audience], old.number))
+    while over and (
+        len({known.audience for known in _known.values()}) > RUNS
+        or sum(len(old.rows) for old in _known.values()) > ROWS
+    ):
+        _known.pop(over.pop(0).id).thumbnails.remove()
 
 
 def find_search(search: str) -> Live | None:
@@ -343,28 +421,39 @@ def find_search(search: str) -> Live | None:
 
 
 def everywhere() -> list[Live]:
-    """All searches that are known, in the order of starting."""
+    """All searches that are in memory, in the order of starting."""
     with _known_lock:
-        return list(_known.values())
+        return sorted(_known.values(), key=lambda live: live.number)
 
 
-def runs_in_place(page: str, workflow: str) -> list[Live]:
+def all_of(user: str) -> list[Live | Shelved]:
+    """With those on the user's shelf."""
+    lives = everywhere()
+    there = {live.id for live in lives}
+    shelved = [one for one in shelf_of(user).searches() if one.id not in there]
+    return sorted([*lives, *shelved], key=lambda found: found.number)
+
+
+def runs_in_place(page: str, workflow: str) -> list[Live | Shelved]:
     """All searches that a page may show in a workflow, in the order of starting."""
-    return [live for live in everywhere() if live.audience.in_place(page, workflow) is not None]
+    return [found for found in all_of(user_of_page(page)) if found.audience.in_place(page, workflow) is not None]
 
 
-def elsewhere(user: str, page: str, workflow: str, open_: Collection[str] = ()) -> list[Live]:
+def elsewhere(user: str, page: str, workflow: str, open_: Collection[str] = ()) -> list[Live | Shelved]:
     """The user's searches that another place queued, of nodes in which this one has none of its own.
 
     Args:
         open_: Ids of the other workflows that the page has open: what it steers is shown there.
     """
-    own = {live.node for live in everywhere() if live.audience.in_place(page, workflow)}
-    found = [live for live in everywhere() if live.node not in own and live.node != AGAIN and live.audience.is_of(user)]
+    known = all_of(user)
+    own = {live.node for live in known if live.audience.in_place(page, workflow)}
+    found = [live for live in known if live.node not in own and live.node != AGAIN and live.audience.is_of(user)]
     return [live for live in found if not any(live.audience.in_place(page, other) for other in open_)]
 
 
-def watch(user: str, page: str, workflow: str, prompt: Any, open_: Collection[str] = ()) -> list[Live]:
+def watch(
+    user: str, page: str, workflow: str, prompt: Any, open_: Collection[str] = ()
+) -> list[Live | Shelved]:
     """Of what is elsewhere, the last run of each node that is made from the same as in this prompt: it is watched from
     now on, the rest no more.
     """
@@ -379,13 +468,16 @@ def watch(user: str, page: str, workflow: str, prompt: Any, open_: Collection[st
     return [live for live in candidates if last.get(live.node) is live.audience]
 
 
+def take_over(live: Live, page: str, workflow: str) -> None:
+    """The page steers the run from now on, also after a restart."""
+    live.audience.take_over(page, workflow)
+    for found in all_of(live.origin.user):
+        if found.audience is live.audience:
+            found.keep_change()
+
+
 def made_otherwise(page: str, workflow: str, prompt: Any) -> list[str]:
     """Ids of the page's searches in a workflow whose node is made from something else in this prompt, or not in it."""
     found = runs_in_place(page, workflow)
     now = {node: made_from(prompt, node) for node in {live.node for live in found}}
     return [live.id for live in found if not is_same(live.made_from, now[live.node])]
-
-
-def made_from(prompt: Any, node: str) -> str:
-    """What a search node is made from, but for what decides how much is tried and what is chosen."""
-    return lineage_digest(prompt, node, without=CHOOSING)

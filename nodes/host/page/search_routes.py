@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import sqlite3
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiohttp import web
@@ -21,15 +21,18 @@ from ..files.resave import chosen_again, resaved
 from ..graph.upstream import is_same
 from . import pages
 from .audience import Asker, Audience
-from .live import RUNNING, Live, elsewhere, find_search, made_from, made_otherwise, runs_in_place, watch
-from .messages import SEARCHES
-from .thumbnails import KINDS
+from .live import RUNNING, Live, elsewhere, find_search, made_otherwise, runs_in_place, take_over, watch, whole
+from .messages import SEARCHES, SearchState
+from .origin import made_from
+from .shelf import Shelved, shelf_of
+from .thumbnails import KINDS, MOVING
 
 BODY = 1000  # bytes
 GRAPH = 16_000_000  # bytes of a prompt
 OPEN = 1000  # workflows that a page has open
 NAME = 100  # characters of the id of a workflow or a page
 OTHERS = "The search must be one that this page queued or was shown, got another page's"
+CACHED = {"Cache-Control": "private, max-age=86400, immutable"}
 ACTIONS = ("finish", "pause", "continue", "pin", "unpin", "forget")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -76,11 +79,13 @@ async def searches(request: web.Request) -> web.StreamResponse:
     of which there are only other pages' searches.
     """
     asker, workflow = asker_of(request), named(request.query.get("workflow", ""), "workflow")
-    found = [live for live in runs_in_place(asker.page, workflow) if live.audience.sees(asker)]
-    others = {live.node for live in elsewhere(asker.user, asker.page, workflow)}
-    return web.json_response(
-        {"searches": [shown(live, asker.page, workflow) for live in found], "elsewhere": sorted(others)}
-    )
+    return web.json_response(await asyncio.to_thread(listed, asker, workflow))
+
+
+def listed(asker: Asker, workflow: str) -> dict[str, Any]:
+    found = [one for one in runs_in_place(asker.page, workflow) if one.audience.sees(asker)]
+    others = {one.node for one in elsewhere(asker.user, asker.page, workflow)}
+    return {"searches": shown_all(found, asker.page, workflow), "elsewhere": sorted(others)}
 
 
 async def same_elsewhere(request: web.Request) -> web.StreamResponse:
@@ -88,7 +93,7 @@ async def same_elsewhere(request: web.Request) -> web.StreamResponse:
     nodes that are made from the same here; this page watches them then."""
     asker, (workflow, prompt, others) = asker_of(request), await graph_of(request)
     found = await compared(watch, asker.user, asker.page, workflow, prompt, others)
-    return web.json_response({"searches": [shown(live, asker.page, workflow) for live in found]})
+    return web.json_response({"searches": await asyncio.to_thread(shown_all, found, asker.page, workflow)})
 
 
 async def changed(request: web.Request) -> web.StreamResponse:
@@ -101,20 +106,20 @@ async def changed(request: web.Request) -> web.StreamResponse:
 
 async def take(request: web.Request) -> web.StreamResponse:
     """`{"workflow": id, "prompt": graph}`: this page steers the run from now on, if its graph is the same."""
-    live, asker, (workflow, prompt, _) = asked(request), asker_of(request), await graph_of(request)
+    live, asker, (workflow, prompt, _) = await entire(await asked(request)), asker_of(request), await graph_of(request)
     if not is_same(live.made_from, await compared(made_from, prompt, live.node)):
         raise Refused(403, "the graph must be the one that the search was queued with, got one that differs")
-    live.audience.take_over(asker.page, workflow)
+    await asyncio.to_thread(take_over, live, asker.page, workflow)
     return web.json_response(shown(live, asker.page, workflow))
 
 
 async def state(request: web.Request) -> web.StreamResponse:
-    live, page, workflow = seen(request), asker_of(request).page, request.query.get("workflow")
+    live, page, workflow = await seen(request), asker_of(request).page, request.query.get("workflow")
     return web.json_response(live.state() if workflow is None else shown(live, page, named(workflow, "workflow")))
 
 
 async def recipe(request: web.Request) -> web.StreamResponse:
-    live = seen(request)
+    live = await seen(request)
     number = checked_candidate(live, request.match_info["candidate"])
     proposed = live.proposed[number]
     began = proposed.noise if isinstance(proposed, Path) else proposed
@@ -131,7 +136,7 @@ async def find_recipe(request: web.Request) -> web.StreamResponse:
     """`{"recipe": text}`: the number of the candidate that it, or the first of several, makes; null where there is
     none.
     """
-    live, body = seen(request), await body_of(request, 2 * recipes.MAX_LENGTH)
+    live, body = await seen(request), await body_of(request, 2 * recipes.MAX_LENGTH)
     if set(body) != {"recipe"} or not isinstance(body["recipe"], str):
         raise Refused(400, f"body must have a recipe, a text, got {short(body)}")
     try:
@@ -143,19 +148,19 @@ async def find_recipe(request: web.Request) -> web.StreamResponse:
 
 async def saving(request: web.Request) -> web.StreamResponse:
     """What to queue so that a candidate is saved in full: nodes/host/files/resave.py."""
-    live, recipe = finished(request)
+    live, recipe = await finished(request)
     return web.json_response(resaved(*live.queued, live.node, recipe))
 
 
 async def again(request: web.Request) -> web.StreamResponse:
     """What to queue so that a candidate is the result of the prompt that found it, whatever the graph is now."""
-    live, recipe = finished(request)
+    live, recipe = await finished(request)
     return web.json_response(chosen_again(*live.queued, live.node, recipe))
 
 
-def finished(request: web.Request) -> tuple[Live, str]:
+async def finished(request: web.Request) -> tuple[Live, str]:
     """A search that the page steers, and the recipe of a finished candidate of it, which its prompt can make again."""
-    live = steered(request)
+    live = await steered(request)
     number = checked_candidate(live, request.match_info["candidate"])
     if not live.rows[number]["finished"]:
         raise Refused(400, f"candidate must be a finished picture, got {number}, a draft")
@@ -165,24 +170,29 @@ def finished(request: web.Request) -> tuple[Live, str]:
 
 
 async def picture(request: web.Request) -> web.StreamResponse:
-    live, size = asked(request), request.match_info["size"]
+    live, size = await asked(request), request.match_info["size"]
     if not live.audience.saw(asker_of(request)):
         raise Refused(403, OTHERS)
     number = checked_candidate(live, request.match_info["candidate"])
     if size not in KINDS:
         raise Refused(404, f"size must be one of {', '.join(KINDS)}, got {short(size)}")
-    if coming := live.thumbnails.coming(number):
-        await asyncio.shield(asyncio.wrap_future(coming))
-    if not os.path.isfile(path := live.thumbnails.path(number, size)):
+    if isinstance(live, Live):
+        if coming := live.thumbnails.coming(number):
+            await asyncio.shield(asyncio.wrap_future(coming))
+        if os.path.isfile(path := live.thumbnails.path(number, size)):
+            return web.FileResponse(path, headers=CACHED)
+    data = await asyncio.to_thread(shelf_of(live.origin.user).picture, live.id, number, size)
+    if data is None:
         raise Refused(404, f"candidate must be one whose picture is still kept, got {number}")
-    return web.FileResponse(path, headers={"Cache-Control": "private, max-age=86400, immutable"})
+    kind = "image/webp" if size == MOVING else "image/jpeg"
+    return web.Response(body=data, content_type=kind, headers={**CACHED, "X-Content-Type-Options": "nosniff"})
 
 
 async def control(request: web.Request) -> web.StreamResponse:
     """`{"action": "finish" | "pause" | "continue"}` of a running search, `{"action": "pin" | "unpin", "candidate": 3}`
     of any.
     """
-    live, body = steered(request), await body_of(request)
+    live, body = await steered(request), await body_of(request)
     action, pinning = body.get("action"), body.get("action") in ("pin", "unpin")
     if action not in ACTIONS:
         raise Refused(400, f"action must be one of {', '.join(ACTIONS)}, got {short(action)}")
@@ -206,39 +216,48 @@ def forgotten(live: Live) -> int:
     if live.status in RUNNING:
         raise Refused(409, f"the search must be over before it is forgotten, got one that is {live.status}")
     try:
-        return live.memo.forget()
+        return live.forget()
     except (OSError, sqlite3.Error) as error:
         raise Refused(409, str(error)) from error
 
 
-def asked(request: web.Request) -> Live:
+async def asked(request: web.Request) -> Live | Shelved:
     """The search, if it is one of the user's."""
-    return asked_for(request, request.match_info["search"])
+    return await asked_for(request, request.match_info["search"])
 
 
-def asked_for(request: web.Request, search: Any) -> Live:
-    live = find_search(search) if isinstance(search, str) else None
-    if live is None or not is_of(live.audience, asker_of(request)):
+async def asked_for(request: web.Request, search: Any) -> Live | Shelved:
+    asker, found = asker_of(request), None
+    if isinstance(search, str):
+        found = find_search(search) or await asyncio.to_thread(shelf_of(asker.user).find, search)
+    if found is None or not is_of(found.audience, asker):
         raise Refused(404, f"search must be one that this server knows, got {short(search)}")
+    return found
+
+
+async def entire(found: Live | Shelved) -> Live:
+    """The search with all that it can."""
+    if (live := await asyncio.to_thread(whole, found)) is None:
+        raise Refused(404, f"search must be one that is still kept, got {short(found.id)}")
     return live
 
 
-def seen(request: web.Request) -> Live:
-    live = asked(request)
-    if not live.audience.sees(asker_of(request)):
+async def seen(request: web.Request) -> Live:
+    found = await asked(request)
+    if not found.audience.sees(asker_of(request)):
         raise Refused(403, OTHERS)
-    return live
+    return await entire(found)
 
 
-def steered(request: web.Request) -> Live:
-    return checked(asked(request), request)
+async def steered(request: web.Request) -> Live:
+    return await checked(await asked(request), request)
 
 
-def checked(live: Live, request: web.Request) -> Live:
+async def checked(found: Live | Shelved, request: web.Request) -> Live:
     """The search, if the page may steer it."""
-    if not live.audience.steers(asker_of(request)):
+    if not found.audience.steers(asker_of(request)):
         raise Refused(403, "The search must be one that this page queued or took over, got another page's")
-    return live
+    return await entire(found)
 
 
 def is_of(audience: Audience, asker: Asker) -> bool:
@@ -246,9 +265,19 @@ def is_of(audience: Audience, asker: Asker) -> bool:
     return audience.is_of(asker.user) or audience.steers(asker)
 
 
+def shown_all(found: Sequence[Live | Shelved], page: str, workflow: str) -> list[dict[str, Any]]:
+    """Those that are still there, as a page shows them in a workflow. It reads the disk."""
+    states = ((one, one.state()) for one in found)
+    return [as_shown(one, state, page, workflow) for one, state in states if state is not None]
+
+
 def shown(live: Live, page: str, workflow: str) -> dict[str, Any]:
+    return as_shown(live, live.state(), page, workflow)
+
+
+def as_shown(found: Live | Shelved, state: SearchState, page: str, workflow: str) -> dict[str, Any]:
     """The search as a page shows it in a workflow."""
-    return {**live.state(), "workflow": workflow, "mine": bool(live.audience.in_place(page, workflow))}
+    return {**state, "workflow": workflow, "mine": bool(found.audience.in_place(page, workflow))}
 
 
 def asker_of(request: web.Request) -> Asker:
@@ -286,7 +315,7 @@ def named(value: Any, name: str) -> str:
     return value
 
 
-def checked_candidate(live: Live, candidate: Any) -> int:
+def checked_candidate(live: Live | Shelved, candidate: Any) -> int:
     """The candidate's number, from a number or its digits in an address."""
     number = (
         int(candidate)

@@ -2,9 +2,11 @@
 
 import logging
 import os
+import re
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 import folder_paths
@@ -22,6 +24,7 @@ MOVING = "moving"  # what a video has beside those: a small picture that moves
 KINDS = (*SIZES, MOVING)
 FRAME = 125  # milliseconds that each of its frames is shown
 PICTURES = 2000  # kept per search; beyond that the worst ones go
+FILE = re.compile(r"(\d+)_(\w+)\.(?:jpg|webp)")
 
 
 class Thumbnails:
@@ -42,6 +45,14 @@ class Thumbnails:
     def path(self, candidate: int, size: str) -> str:
         """Of a picture's file, which may be gone."""
         return os.path.join(self.folder, f"{candidate}_{size}.{'webp' if size == MOVING else 'jpg'}")
+
+    def files(self) -> Iterator[tuple[int, str, bytes]]:
+        """All that are there: candidate, kind and file."""
+        for name in os.listdir(self.folder) if os.path.isdir(self.folder) else ():
+            with suppress(FileNotFoundError):  # it went meanwhile
+                if (found := FILE.fullmatch(name)) and found[2] in KINDS:
+                    with open(os.path.join(self.folder, name), "rb") as file:
+                        yield int(found[1]), found[2], file.read()
 
     def keep(self, candidate: int, image: Tensor) -> None:
         """Soon; `coming` tells when."""

@@ -32,6 +32,7 @@ log = logging.getLogger("noise_search")
 SWITCH = "NOISE_SEARCH_STORE"  # environment: "off", or how many GB all that is kept may take
 FORMER_SWITCH = "NOISE_SEARCH_JOURNAL"  # its former name
 DEFAULT_GB = 4.0
+GALLERIES = 16  # of all that is kept, galleries may take one part in so many
 FINAL = "final"  # what is noted of a knockout
 
 State = tuple[float, int, dict[str, torch.Tensor]]
@@ -55,7 +56,7 @@ class Memo:
     ):
         self.identity, self.columns, self.judged_only = identity, columns, judged_only
         self.notes: list[str] = list(identity.problems)
-        self.limit = limit_in_bytes() if identity.sampling else 0
+        self.limit = limit_in_bytes() - limit_of_galleries() if identity.sampling else 0
         self.path = database.folder(user) / database.NAME
         self.store: Store | None = None
         self._background, self._one_at_a_time = Background(), threading.RLock()
@@ -242,6 +243,11 @@ def limit_in_bytes() -> int:
     if not 0 <= gigabytes < math.inf:
         raise ValueError(f'{name} must be "off" or a number of gigabytes, got {said!r}')
     return int(gigabytes * 1e9)
+
+
+def limit_of_galleries() -> int:
+    """What galleries may take of that; 0 where nothing is to be kept."""
+    return limit_in_bytes() // GALLERIES
 
 
 def retire_journals(folder: File) -> None:

@@ -35,17 +35,17 @@ class Identity:
         sampling: For the latent of a candidate: the setup, and neither the search nor its budget.
         drafting: The same for drafts by another setup, and for what goes on from them.
         judging: For the raw values of a picture.
-        accepting: For those by the judge that accepts.
         run: For the whole search: its own inputs as well.
         problems: What the artist should know about it.
+        accepting: For the raw values by the judge that accepts.
     """
 
     sampling: str = ""
     drafting: str = ""
     judging: str = ""
-    accepting: str = ""
     run: str = ""
     problems: tuple[str, ...] = ()
+    accepting: str = ""
 
 
 def identity_of(hidden: Any, request: Any) -> Identity:
@@ -72,7 +72,7 @@ def identity_of(hidden: Any, request: Any) -> Identity:
     judging, problems = judged_by(request.verifier, request.text, eye)
     accepting, further = judged_by(request.accept, request.accept_text, eye)
     run = digest(sampling, drafting, judging, *([accepting] if request.accept else []), whole)
-    return Identity(sampling, drafting, judging, accepting, run, (*problems, *further))
+    return Identity(sampling, drafting, judging, run, (*problems, *further), accepting)
 
 
 def place_in_list() -> int:
