@@ -33,7 +33,7 @@ PINNED = "pinned"  # what the memo notes of a search whose candidates the artist
 # searches as it takes; what is over is on the shelf as well
 RUNS = 16
 ROWS = 200_000  # candidates in memory, per server; searches that run always are
-SHELVED = ("columns", "notes", "pictures", "used", "minutes", "candidates")  # of its state, what stays as it is
+SHELVED = ("columns", "notes", "pictures", "used", "minutes", "accepted", "candidates")  # of its state, what stays as it is
 PROGRESS_SECONDS = 0.25  # between two events that only say how far the pictures in the making are
 LEFT_PAUSED = "The pause ended by itself: no page of ComfyUI was open for a while, and others may be waiting."
 
@@ -372,7 +372,7 @@ def _live_of(shelved: Shelved, content: Any) -> Live:
     live = Live(shelved.origin, (*content["queued"],), state["columns"], recipe, memo)
     live.budget = Budget(pictures=state["pictures"], minutes=state["minutes"])
     live.ended, live.version, live.shelved = shelved.status, shelved.version, True
-    live.accepted = state.get("accepted")
+    live.accepted = state["accepted"]
     live.notes, live.rows, live.used, live.proposed = state["notes"], state["candidates"], state["used"], proposed
     live.result, live.stopped, live.pinned, live.error = (
         header[name] for name in ("result", "stopped", "pinned", "error")
