@@ -84,7 +84,8 @@ class Plan:
         """Searches and their worths for the case of this number."""
         for algorithm in self.algorithms:
             accepts = algorithm.name.endswith(", accept")
-            if accepts and "accept" not in self.workflow.verifiers or number >= self.others and algorithm in OTHERS:
+            other = algorithm.name in {one.name for one in OTHERS} and not self.judged
+            if accepts and "accept" not in self.workflow.verifiers or other and number >= self.others:
                 continue
             yield from ((algorithm, worth) for worth in algorithm.budgets)
 
