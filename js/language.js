@@ -3,19 +3,18 @@
 import { app } from "../../scripts/app.js";
 import { speak } from "./words.js";
 
-const LANGUAGES = new Set();
+const LANGUAGES = new Set(["ja", "zh"]);
 const SETTING = "Comfy.Locale";
 
 app.registerExtension({
   name: "noise_search.language",
   async init() { // what the other modules say is said later
-    await follow();
-    app.ui?.settings?.addEventListener?.(`${SETTING}.change`, follow); // ComfyUI makes the nodes anew then
+    app.ui?.settings?.addEventListener?.(`${SETTING}.change`, ({ detail }) => follow(detail.value)); // ComfyUI makes the nodes anew
+    await follow(app.extensionManager?.setting?.get(SETTING));
   },
 });
 
-async function follow() {
-  const language = app.extensionManager?.setting?.get(SETTING);
+async function follow(language) {
   if (!LANGUAGES.has(language)) return speak("en", {});
   const answer = await fetch(new URL(`./languages/${language}.json`, import.meta.url), { cache: "no-cache" }).catch(() => null);
   if (answer?.ok) speak(language, await answer.json());

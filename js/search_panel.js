@@ -197,7 +197,7 @@ function showChanged(found) {
 // Searches on: with more pictures, for longer, from another seed.
 function further(node, act) {
   const given = goFurther(act, panels.get(node).search, (name) => typedInto(node, name, rootGraph()));
-  if (given) return tell("warn", say("{input} is connected to another node: change it there", { input: labelOf(node, given) }));
+  if (given) return tell("warn", say("{input} is connected to another node: change it there", { input: labelOf(node.inputs, given) }));
   if (recipeWidget(node)?.value) fill(node, "", {});
   app.queuePrompt(0, 1);
 }
@@ -270,7 +270,7 @@ async function fillIn(node, id, how) {
 function fill(node, recipe, { chosen = -1, held = -1 }) {
   const panel = panels.get(node), widget = recipeWidget(node);
   if (!widget) {
-    tell("warn", say("{input} is connected to another node: disconnect it to choose by hand", { input: labelOf(node, "recipe") }));
+    tell("warn", say("{input} is connected to another node: disconnect it to choose by hand", { input: labelOf(node.inputs, "recipe") }));
     return false;
   }
   if (panel.chosen < 0) panel.before = widget.value;

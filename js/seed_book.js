@@ -15,6 +15,6 @@ app.registerExtension({
 });
 
 function open(node) {
-  if (isLinked(node, "recipe")) return tell("warn", say("{input} is connected to another node: disconnect it to fill it in", { input: labelOf(node, "recipe") }));
+  if (isLinked(node, "recipe")) return tell("warn", say("{input} is connected to another node: disconnect it to fill it in", { input: labelOf(node.inputs, "recipe") }));
   return openBook({ walks: false, use: (recipe) => setWidget(node, "recipe", recipe) });
 }

@@ -7,7 +7,7 @@ import { STRENGTHS } from "./offers.js";
 import { asOneStep, ask, copy, rootGraph, send, show, tell } from "./page.js";
 import { queueAgain, save } from "./saving.js";
 import { goOn, refine, vary } from "./start.js";
-import { widgetOf } from "./wiring.js";
+import { labelOf, widgetOf } from "./wiring.js";
 import { say } from "../words.js";
 
 const MOST = 64; // children of Refine Search
@@ -82,10 +82,10 @@ function refineHeld(node, recipe, settings, fill) {
 }
 
 function convert(node, seed) {
-  const { lost } = plan(node, seed);
+  const { lost } = plan(node, seed), { outputs } = node;
   show(asOneStep(() => replace(node, seed, create, rootGraph())));
   tell("success", say("KSampler with seed {seed}. Ctrl+Z brings the search back.", { seed }));
-  if (lost.length) tell("warn", say("A KSampler has no {outputs}: what was connected there is not any more.", { outputs: lost.join(", ") }));
+  if (lost.length) tell("warn", say("A KSampler has no {outputs}: what was connected there is not any more.", { outputs: lost.map((name) => labelOf(outputs, name)).join(", ") }));
 }
 
 const create = (type) => LiteGraph.createNode(type);

@@ -41,9 +41,9 @@ export function moveOutput(from, name, to, place) {
 // The title that somebody gave the node; undefined where it has the one of its kind.
 export const ownTitle = (node) => (node.title && node.title !== node.constructor?.title ? node.title : undefined);
 
-// What the page calls an input.
-export function labelOf(node, name) {
-  const { label, localized_name } = node.inputs?.[slot(node.inputs, name)] ?? {};
+// What the page calls an input or an output.
+export function labelOf(entries, name) {
+  const { label, localized_name } = entries?.[slot(entries, name)] ?? {};
   return label || localized_name || name;
 }
 

@@ -105,7 +105,7 @@ const beginsLater = (step) => (step === undefined ? say("another node gives the 
 function difference(first, second, root) {
   const node = nameOf(second);
   const other = ["steps", "sampler_name", "scheduler"].find((name) => !agree([first, name], [second, name], root));
-  if (other) return say("{node}, which goes on from it, has another {input}", { node, input: labelOf(second, other) });
+  if (other) return say("{node}, which goes on from it, has another {input}", { node, input: labelOf(second.inputs, other) });
   if (!agree([first, "end_at_step"], [second, "start_at_step"], root)) return say("{node}, which goes on from it, does not begin where it ends", { node });
   if (drawsNoise(second, root)) return say("{node}, which goes on from it, adds noise of its own", { node });
   const ends = valueOf(second, "return_with_leftover_noise", root) === "disable" && endsAtLast(second, root);
