@@ -15,7 +15,7 @@
     python dev.py serve [ARGS]     a ComfyUI with this pack and the tiny model; ARGS go to ComfyUI
     python dev.py bench SECTION    a benchmark (--quick: under five minutes)
     python dev.py pictures [NAMES] takes the pictures of the help pages and the documentation anew, from real runs
-    python dev.py locales          writes locales/en anew, from the nodes
+    python dev.py locales          writes locales/ anew, from the nodes and js/languages; says what is not translated
 
 Environment variables, all optional:
     COMFYUI_PATH          the ComfyUI to use; else the one that this folder lies in, else a pinned copy is obtained

@@ -1,7 +1,8 @@
-"""Writes the English locale files from the nodes' own schemas; who translates the pack copies locales/en and changes
-the texts.
+"""Writes the locale files that ComfyUI reads: the English ones from the nodes' own schemas, the others from those and
+the tables in js/languages.
 
-python -m demo.locales    asks a ComfyUI on the tiny models for the schemas and writes locales/en
+python -m demo.locales    asks a ComfyUI on the tiny models for the schemas, writes locales/, and says what the tables
+                          lack, and what they have in vain
 """
 
 from __future__ import annotations
@@ -12,15 +13,20 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from . import languages
 from .client import Client
 from .server import NAME, PACK, Server, prepare
 
-FOLDER = PACK / "locales" / "en"
+FOLDER = PACK / "locales"
 SYNTAX = frozenset("{}@|")  # what the frontend's translations read as more than text: such texts stay with the schema
 TYPES = {
     "NOISE_SEARCH_SAMPLING": "sampling setup",
     "NOISE_SEARCH_VERIFIER": "verifier",
     "NOISE_SEARCH_TRACE": "search trace",
+}
+COMMANDS = {  # js/search_its_noise.js
+    "noise_search_search_its_noise": {"label": "Search its noise"},
+    "noise_search_search_workflow": {"label": "Search the noise of this workflow"},
 }
 
 
@@ -29,13 +35,22 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="noise-search-locales-") as base,
         Server(os.environ["COMFYUI_PATH"], prepare(Path(base))) as server,
     ):
-        FOLDER.mkdir(parents=True, exist_ok=True)
-        for name, texts in locale_of(server.client()).items():
-            (FOLDER / f"{name}.json").write_text(written(texts), encoding="utf-8")
+        english = locale_of(server.client())
+    for name, texts in files_of(english).items():
+        (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
+        (FOLDER / name).write_text(written(texts), encoding="utf-8")
+    for line in languages.reports(languages.texts_in(english)):
+        print(line)
+
+
+def files_of(english: dict[str, Any]) -> dict[str, Any]:
+    """What lies in locales/, by its name there."""
+    of = {"en": english, **{code: languages.translated(english, table) for code, table in languages.tables().items()}}
+    return {f"{code}/{name}.json": texts for code, files in of.items() for name, texts in files.items()}
 
 
 def locale_of(client: Client) -> dict[str, dict[str, Any]]:
-    """What each locale file holds, by its name, for the nodes of a running server."""
+    """What each English locale file holds, by its name, for the nodes of a running server."""
     nodes = {
         name: schema
         for name, schema in client.json("/object_info").items()
@@ -45,6 +60,7 @@ def locale_of(client: Client) -> dict[str, dict[str, Any]]:
     return {
         "main": {"dataTypes": TYPES, "nodeCategories": categories},
         "nodeDefs": {name: node_of(nodes[name]) for name in sorted(nodes)},
+        "commands": COMMANDS,
     }
 
 

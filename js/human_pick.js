@@ -10,6 +10,7 @@ import { SAY, ask, isInSight, tell } from "./pick/page.js";
 import { choiceOf, choiceText, isWaiting, newer, readChoice, toggled } from "./pick/state.js";
 import { createView } from "./pick/view.js";
 import { openZoom } from "./pick/zoom.js";
+import { say, sayCount } from "./words.js";
 
 const ROOT = ADDRESSES.picks;
 const [IDLE_HEIGHT, HEIGHT, WIDTH] = [70, 520, 400];
@@ -24,7 +25,7 @@ app.registerExtension({
   setup() {
     document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("./pick/pick.css", import.meta.url).href }));
     note.text = make("span");
-    note.root = make("div", "np-note", { role: "status", hidden: true }, make("i", "np-lamp"), note.text, button("Pick now", "", () => open(waitingOutOfSight()), "np-go"));
+    note.root = make("div", "np-note", { role: "status", hidden: true }, make("i", "np-lamp"), note.text, button(say("Pick now"), "", () => open(waitingOutOfSight()), "np-go"));
     document.body.append(note.root);
     api.addEventListener(EVENTS.pick, ({ detail }) => receive(detail));
     api.addEventListener("execution_start", ({ detail }) => own.add(detail.prompt_id));
@@ -183,7 +184,7 @@ async function use(gallery, place) {
   if (isWaiting(pick)) return answer(gallery, { action: "pick", picked: marks });
   if (!gallery.marks.length) return;
   const [, , prompt, extra] = (await ask(`/history/${pick.prompt_id}`))?.[pick.prompt_id]?.prompt ?? [];
-  if (!prompt?.[pick.node]) return tell("ComfyUI has forgotten that run: queue again, and pick then.");
+  if (!prompt?.[pick.node]) return tell(say("ComfyUI has forgotten that run: queue again, and pick then."));
   for (const node of Object.values(prompt)) delete node.is_changed; // the host's own note
   prompt[pick.node].inputs.choice = choiceText(pick.roll, marks);
   gallery.busy = true;
@@ -211,7 +212,7 @@ function zoom(gallery, place, actions, node) {
 
 function open(gallery) {
   if (!gallery || note.dialog) return;
-  const dialog = make("dialog", "np-dialog", { ariaLabel: "Pick pictures" });
+  const dialog = make("dialog", "np-dialog", { ariaLabel: say("Pick pictures") });
   const view = createView(actionsOf(() => gallery), { dialog: true });
   dialog.append(view.root);
   dialog.addEventListener("keydown", (event) => event.stopPropagation());
@@ -230,7 +231,7 @@ function tick() {
   for (const { views } of galleries.values()) for (const view of views) view.tick();
   const gallery = note.dialog ? null : waitingOutOfSight();
   note.root.hidden = !gallery;
-  if (gallery) set(note.text, gallery.pick.count > 1 ? `${gallery.pick.count} pictures wait for your pick` : "A picture waits for your word");
+  if (gallery) set(note.text, sayCount(gallery.pick.count, "A picture waits for your word", "{count} pictures wait for your pick"));
 }
 
 function waitingOutOfSight() {

@@ -3,6 +3,7 @@ import { app } from "../../scripts/app.js";
 import { placesOf, takeOut } from "./panel/fill.js";
 import { openDialog, rootGraph } from "./panel/page.js";
 import { setValue } from "./panel/wiring.js";
+import { say } from "./words.js";
 
 app.registerExtension({
   name: "noise_search.recipes",
@@ -34,7 +35,7 @@ async function fillFromScript(file) {
 
 function askWhich(texts, take) {
   const said = Object.assign(document.createElement("p"), {
-    textContent: `This picture was made together with others, from a list of ${texts.length}, and its file cannot tell which recipe is its own. Which one shall be filled in?`,
+    textContent: say("This picture was made together with others, from a list of {count}, and its file cannot tell which recipe is its own. Which one shall be filled in?", { count: texts.length }),
   });
   const buttons = Object.assign(document.createElement("div"), { className: "ns-choices" });
   const button = (label, act) => {
@@ -42,8 +43,8 @@ function askWhich(texts, take) {
     made.addEventListener("click", () => { act(); dialog.close(); });
     buttons.append(made);
   };
-  texts.forEach((text, place) => button(`No. ${place + 1}`, () => take(text)));
-  button("None: search again", () => take(""));
+  texts.forEach((text, place) => button(say("No. {number}", { number: place + 1 }), () => take(text)));
+  button(say("None: search again"), () => take(""));
   const content = document.createElement("div");
   content.className = "ns-panel";
   content.append(said, buttons);

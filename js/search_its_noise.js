@@ -5,19 +5,19 @@ import { HEIGHT, IDLE_HEIGHT } from "./panel/sizes.js";
 import { widgetOf } from "./panel/wiring.js";
 import { searchNoise } from "./swap/all.js";
 import { samplersIn } from "./swap/plan.js";
+import { say, sayCount } from "./words.js";
 
-const LABEL = "Search its noise";
 const ONE = "noise_search.search_its_noise";
 const EVERY = "noise_search.search_workflow";
 
 app.registerExtension({
   name: "noise_search.search_its_noise",
   commands: [
-    { id: ONE, label: LABEL, icon: "pi pi-sparkles", function: () => search([...app.canvas.selectedItems].filter(hasSampler)) },
-    { id: EVERY, label: "Search the noise of this workflow", icon: "pi pi-sparkles", function: () => search(rootGraph().nodes) },
+    { id: ONE, label: () => say("Search its noise"), icon: "pi pi-sparkles", function: () => search([...app.canvas.selectedItems].filter(hasSampler)) },
+    { id: EVERY, label: () => say("Search the noise of this workflow"), icon: "pi pi-sparkles", function: () => search(rootGraph().nodes) },
   ],
   menuCommands: [{ path: ["Edit"], commands: [EVERY] }],
-  getNodeMenuItems: (node) => (hasSampler(node) ? [{ content: LABEL, callback: () => search([node]) }] : []),
+  getNodeMenuItems: (node) => (hasSampler(node) ? [{ content: say("Search its noise"), callback: () => search([node]) }] : []),
   getSelectionToolboxCommands: (item) => (hasSampler(item) ? [ONE] : []),
 });
 
@@ -38,10 +38,10 @@ function search(nodes) {
   for (const said of refused) tell("warn", said);
   for (const note of notes) tell("info", note);
   if (made.length) tell("success", done(made));
-  else if (!refused.length) tell("warn", "There is no sampler in this workflow whose noise could be searched.");
+  else if (!refused.length) tell("warn", say("There is no sampler in this workflow whose noise could be searched."));
 }
 
 function done(made) {
-  const what = made.length === 1 ? `${made[0].title} is in its place` : `${made.length} searches are in the places of samplers`;
-  return `${what}. Run tries several noises, and you choose; connect a verifier to have them judged. Ctrl+Z takes it back.`;
+  const what = sayCount(made.length, "{node} is in its place", "{count} searches are in the places of samplers", { node: made[0].title });
+  return say("{what}. Run tries several noises, and you choose; connect a verifier to have them judged. Ctrl+Z takes it back.", { what });
 }

@@ -20,19 +20,14 @@ import { HEIGHT, IDLE_HEIGHT, PROBLEM_HEIGHT, WIDTH } from "./panel/sizes.js";
 import { canStart, isVarying, stopVarying } from "./panel/start.js";
 import { tilesOf, withTiles } from "./panel/tiles.js";
 import { createView } from "./panel/view.js";
-import { isLinked, setValue, typedInto, widgetOf } from "./panel/wiring.js";
+import { isLinked, labelOf, setValue, typedInto, widgetOf } from "./panel/wiring.js";
+import { say } from "./words.js";
 
 const TRACE = "NOISE_SEARCH_TRACE"; // nodes/sockets.py
 const ROOT = ADDRESSES.searches;
 const panels = new WeakMap(); // node -> { runs, search, chosen, held, before, compared, views, waiting, failed, coming, passed }
 let asked = ""; // the page's name when it asked last
-let queue, change;
-const sidebar = createSidebar({
-  searches: () => ours().filter(([, { search }]) => search).map(([node, { search }]) => ({
-    title: node.title, search, picture: (id) => actionsOf(node).picture(id, "small"), open: () => enlarge(node),
-  })),
-  openBook: () => openBook({ use: (recipe) => copy(recipe, "Recipe copied: put it into the recipe of a search"), walks: true }),
-});
+let queue, change, sidebar;
 let changed = new Set(); // ids of searches that were made from something else than what is on the canvas
 const elsewhere = watchElsewhere({ root: ROOT, list: "searches", concerns: (node) => panels.has(node) && !panels.get(node).search?.mine, show: showOthers });
 
@@ -48,6 +43,7 @@ app.registerExtension({
     queue = watchQueue(panels, drawAndGrow);
     change = watchChanged({ root: ROOT, wanted: () => ours().some(([, { search }]) => search?.mine), tell: showChanged });
     listenForSaved();
+    sidebar = createSidebar({ searches: listed, openBook: () => openBook({ use: (recipe) => copy(recipe, say("Recipe copied: put it into the recipe of a search")), walks: true }) });
     app.extensionManager?.registerSidebarTab?.(sidebar.tab);
   },
   nodeCreated(node) {
@@ -107,7 +103,7 @@ function actionsOf(node) {
     release: () => release(node),
     queue: () => app.queuePrompt(0, 1),
     enlarge: () => enlarge(node),
-    copyText: (text) => copy(text, "The text of the error is copied"),
+    copyText: (text) => copy(text, say("The text of the error is copied")),
   };
 }
 
@@ -188,6 +184,11 @@ async function catchUp() {
 
 const ours = () => withPanels(panels);
 
+// For the sidebar.
+const listed = () => ours().filter(([, { search }]) => search).map(([node, { search }]) => ({
+  title: node.title, search, picture: (id) => actionsOf(node).picture(id, "small"), open: () => enlarge(node),
+}));
+
 function showChanged(found) {
   changed = found;
   for (const [node, { search }] of ours()) if (search?.mine) draw(node);
@@ -196,7 +197,7 @@ function showChanged(found) {
 // Searches on: with more pictures, for longer, from another seed.
 function further(node, act) {
   const given = goFurther(act, panels.get(node).search, (name) => typedInto(node, name, rootGraph()));
-  if (given) return tell("warn", `${given} is connected to another node: change it there`);
+  if (given) return tell("warn", say("{input} is connected to another node: change it there", { input: labelOf(node.inputs, given) }));
   if (recipeWidget(node)?.value) fill(node, "", {});
   app.queuePrompt(0, 1);
 }
@@ -251,7 +252,7 @@ function draw(node) {
   drawSidebar();
 }
 
-const drawSidebar = once(sidebar.draw);
+const drawSidebar = once(() => sidebar.draw());
 
 function grow(node) {
   const [width, height] = node.size;
@@ -269,7 +270,7 @@ async function fillIn(node, id, how) {
 function fill(node, recipe, { chosen = -1, held = -1 }) {
   const panel = panels.get(node), widget = recipeWidget(node);
   if (!widget) {
-    tell("warn", "recipe is connected to another node: disconnect it to choose by hand");
+    tell("warn", say("{input} is connected to another node: disconnect it to choose by hand", { input: labelOf(node.inputs, "recipe") }));
     return false;
   }
   if (panel.chosen < 0) panel.before = widget.value;

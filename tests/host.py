@@ -360,7 +360,7 @@ def page(server: Server, browser, request: pytest.FixtureRequest) -> Iterator[Pa
     client = server.client()
     vue = getattr(request, "param", "canvas") == "vue"
     settings = {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": vue, "Comfy.Minimap.Visible": False}
-    client.request("/settings", {**settings, "Comfy.Workflow.Persist": False})
+    client.request("/settings", {**settings, "Comfy.Workflow.Persist": False, "Comfy.Locale": "en"})
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     context.set_default_timeout(120_000)
     page = Page(context.new_page(), client, vue)

@@ -4,10 +4,10 @@ import { ADDRESSES } from "../messages.js";
 import { button, later, make, set } from "../panel/dom.js";
 import { ask, asPage, openDialog, tell } from "../panel/page.js";
 import { counted, describe, isWalk } from "./entries.js";
+import { say, sayCount } from "../words.js";
 
 const ROOT = ADDRESSES.book;
 const PATIENCE = 250; // milliseconds after a key
-const EMPTY = "Nothing is kept yet. In a search node's panel: ♡ on a picture.";
 
 // use(recipe): what a chosen noise is for. walks: whether it may be a walk along the sampling path.
 export function openBook({ use, walks }) {
@@ -20,18 +20,18 @@ export function openBook({ use, walks }) {
 }
 
 function build(book) {
-  book.search = make("input", "ns-book-search", { type: "search", placeholder: "Search prompt, model, seed…", ariaLabel: "Search the seed book", maxLength: 200 });
+  book.search = make("input", "ns-book-search", { type: "search", placeholder: say("Search prompt, model, seed…"), ariaLabel: say("Search the seed book"), maxLength: 200 });
   book.search.addEventListener("input", later(() => load(book), PATIENCE));
   book.count = make("span", "ns-book-count", { ariaLive: "polite" });
   const file = make("input", "", { type: "file", accept: ".json,application/json", hidden: true });
   file.addEventListener("change", () => takeIn(book, file));
-  const out = make("a", "ns-button", { textContent: "Export", href: api.apiURL(asPage(`${ROOT}/export`)), download: "seed_book.json", title: "All of it as one file" });
+  const out = make("a", "ns-button", { textContent: say("Export"), href: api.apiURL(asPage(`${ROOT}/export`)), download: "seed_book.json", title: say("All of it as one file") });
   book.list = make("div", "ns-book-list", { role: "list" });
-  book.more = button("Show more", "", () => load(book, true));
+  book.more = button(say("Show more"), "", () => load(book, true));
   book.empty = make("div", "ns-idle");
   book.root = make("div", "ns-panel ns-book", {},
-    make("div", "ns-head", {}, make("b", "ns-status", { textContent: "Seed book" }), book.count, out,
-      button("Import…", "Add the noises of an exported book", () => file.click()), file, button("✕", "Close (Esc)", () => book.dialog.close())),
+    make("div", "ns-head", {}, make("b", "ns-status", { textContent: say("Seed book") }), book.count, out,
+      button(say("Import…"), say("Add the noises of an exported book"), () => file.click()), file, button("✕", say("Close (Esc)"), () => book.dialog.close())),
     book.search, book.empty, book.list, book.more);
 }
 
@@ -46,7 +46,7 @@ async function load(book, further = false) {
   set(book.count, counted(answer.count, query));
   book.more.hidden = book.noises.length >= answer.count;
   book.empty.hidden = answer.count > 0;
-  set(book.empty, query ? "Nothing in the book has all these words." : EMPTY);
+  set(book.empty, query ? say("Nothing in the book has all these words.") : say("Nothing is kept yet. In a search node's panel: ♡ on a picture."));
 }
 
 function card(book, noise) {
@@ -54,12 +54,12 @@ function card(book, noise) {
   const walk = isWalk(noise) && !book.walks;
   const picture = make("img", "", { alt: "", loading: "lazy" });
   if (noise.picture) picture.src = api.apiURL(asPage(`${ROOT}/${noise.id}/picture`));
-  const use = button("Use", walk ? "It walks along the sampling path: use it in the recipe input of a search node" : "Fill its recipe in", () => {
+  const use = button(say("Use"), walk ? say("It walks along the sampling path: use it in the recipe input of a search node") : say("Fill its recipe in"), () => {
     book.dialog.close();
     book.use(noise.recipe);
   }, "ns-go");
   use.disabled = walk;
-  const drop = button("Delete", "Forget this noise", () => (drop.dataset.sure ? forget(book, noise, root) : surely(drop)));
+  const drop = button(say("Delete"), say("Forget this noise"), () => (drop.dataset.sure ? forget(book, noise, root) : surely(drop)));
   const texts = make("div", "ns-book-texts", {}, make("b", "", { textContent: title, title }), make("span", "", { textContent: facts.join(" · ") }));
   const root = make("div", "ns-book-card", { role: "listitem" }, picture, texts, make("div", "ns-buttons", {}, use, drop));
   return root;
@@ -68,8 +68,8 @@ function card(book, noise) {
 // The first click asks, the second one does it.
 function surely(drop) {
   drop.dataset.sure = "yes";
-  set(drop, "Delete?");
-  drop.addEventListener("blur", () => { delete drop.dataset.sure; set(drop, "Delete"); }, { once: true });
+  set(drop, say("Delete?"));
+  drop.addEventListener("blur", () => { delete drop.dataset.sure; set(drop, say("Delete")); }, { once: true });
 }
 
 async function forget(book, noise, root) {
@@ -86,6 +86,6 @@ async function takeIn(book, file) {
   file.value = ""; // so that the same file can be chosen again
   if (!chosen) return;
   const body = await ask(`${ROOT}/import`, { method: "POST", headers: { "Content-Type": "application/json" }, body: chosen });
-  if (body) tell("success", `${counted(body.noises)} from the file are in the book`);
+  if (body) tell("success", sayCount(body.noises, "1 noise from the file is in the book", "{count} noises from the file are in the book"));
   load(book);
 }

@@ -1,11 +1,12 @@
 // What is said of a noise in the seed book: plain data, as nodes/host/store/seed_book.py has it. Imports only what imports nothing, so Node can test it.
-import { score } from "../panel/search.js";
+import { score, seedText } from "../panel/search.js";
+import { say, sayCount } from "../words.js";
 
 // { title, facts: [text, …] }
 export function describe(noise) {
   const judged = noise.score === null ? "" : `${noise.judge ? `${noise.judge} ` : ""}${score(noise.score)}`;
   const made = noise.made ? day(noise.made) : "";
-  return { title: noise.prompt || "No prompt known", facts: [judged, noise.seed === null ? "mixed noise" : `seed ${noise.seed}`, shortModel(noise.model), made].filter(Boolean) };
+  return { title: noise.prompt || say("No prompt known"), facts: [judged, seedText(noise.seed), shortModel(noise.model), made].filter(Boolean) };
 }
 
 // "2026-11-21", or nothing where that is no time.
@@ -26,4 +27,4 @@ export function isWalk({ recipe }) {
   }
 }
 
-export const counted = (count, query) => `${count} ${count === 1 ? "noise" : "noises"}${query ? " found" : ""}`;
+export const counted = (count, query) => (query ? sayCount(count, "1 noise found", "{count} noises found") : sayCount(count, "1 noise", "{count} noises"));

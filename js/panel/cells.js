@@ -2,6 +2,7 @@
 import { make, set } from "./dom.js";
 import { inSight, placeOf } from "./grid.js";
 import { describe, isJudged, nameOf, resultOf, score } from "./search.js";
+import { say } from "../words.js";
 
 const GONE = "not kept any more"; // its picture
 
@@ -39,7 +40,7 @@ function drawCell(view, id, index) {
   cell.classList.toggle("ns-draft", !candidate.finished);
   cell.setAttribute("aria-selected", String(id === view.chosen));
   const about = describe(search, id);
-  const label = `${about.title}, ${about.seed}${about.score && `, score ${about.score}`}`;
+  const label = [about.title, about.seed, about.score && say("score {score}", about)].filter(Boolean).join(", ");
   if (cell.ariaLabel !== label) cell.ariaLabel = label;
 }
 

@@ -2,6 +2,7 @@
 import { bestSoFar, expectation, linePath, scale, stepPath } from "./curve.js";
 import { make, set } from "./dom.js";
 import { isJudged } from "./search.js";
+import { say, sayCount } from "../words.js";
 
 const SIZE = [240, 96, 5]; // width, height, margin
 const SVG = "http://www.w3.org/2000/svg";
@@ -18,7 +19,7 @@ export function createChart() {
     return path;
   });
   const dot = make("i", "ns-dot"), last = make("span");
-  const legend = make("span", "ns-legend", { textContent: "by chance", title: "The best of as many random noises, from mean and spread of the random ones so far" });
+  const legend = make("span", "ns-legend", { textContent: say("by chance"), title: say("The best of as many random noises, from mean and spread of the random ones so far") });
   const root = make("div", "ns-chart", {}, make("div", "ns-plot", {}, svg, dot), make("div", "ns-axis", {}, legend, last));
   return { root, show: (search) => show({ root, expected, found, dot, legend, last }, search) };
 }
@@ -35,5 +36,5 @@ function show(chart, search) {
   chart.dot.style.left = `${100 * x / SIZE[0]}%`;
   chart.dot.style.top = `${100 * y / SIZE[1]}%`;
   chart.legend.hidden = !expected.length;
-  set(chart.last, `${search.pictures} pictures`);
+  set(chart.last, sayCount(search.pictures, "1 picture", "{count} pictures"));
 }

@@ -1,13 +1,14 @@
 // Two pictures over each other, with a line to drag between them.
 import { make, set } from "./dom.js";
 import { isRunning, nameOf, resultOf } from "./search.js";
+import { say } from "../words.js";
 
 export function buildCompare(view) {
   view.left = make("img", "ns-left", { alt: "", draggable: false });
   view.right = make("img", "ns-right", { alt: "", draggable: false });
   view.leftName = make("span", "ns-name ns-left-name");
   view.rightName = make("span", "ns-name ns-right-name");
-  view.slider = make("input", "ns-slider", { type: "range", min: 0, max: 100, value: 25, ariaLabel: "Compare: left is the pinned or the first picture, right the best or the selected one" });
+  view.slider = make("input", "ns-slider", { type: "range", min: 0, max: 100, value: 25, ariaLabel: say("Compare: left is the pinned or the first picture, right the best or the selected one") });
   view.compare = make("div", "ns-compare", {}, view.left, view.right, make("div", "ns-cut"), view.slider, view.leftName, view.rightName);
   view.slider.addEventListener("input", () => view.compare.style.setProperty("--cut", `${view.slider.value}%`));
 }
@@ -22,17 +23,22 @@ export function drawCompare(view) {
   view.compare.classList.toggle("ns-single", right === left);
   source(view, view.left, left);
   source(view, view.right, right);
-  set(view.leftName, right === left ? "" : left ? `pinned #${left}` : nameOf(search.candidates[0]));
-  const what = right === view.chosen ? "chosen" : right === resultOf(search) ? (isRunning(search) ? "best so far" : "result") : "selected";
-  set(view.rightName, right === 0 ? nameOf(search.candidates[0]) : `${what} #${right}`);
+  set(view.leftName, right === left ? "" : left ? say("pinned #{id}", { id: left }) : nameOf(search.candidates[0]));
+  set(view.rightName, right === 0 ? nameOf(search.candidates[0]) : whatIs(view, right));
+}
+
+function whatIs({ search, chosen }, id) {
+  if (id === chosen) return say("chosen #{id}", { id });
+  if (id !== resultOf(search)) return say("selected #{id}", { id });
+  return isRunning(search) ? say("best so far #{id}", { id }) : say("result #{id}", { id });
 }
 
 function drawHeld(view) {
   view.compare.classList.remove("ns-single");
   if (view.left.getAttribute("src") !== view.before) view.left.src = view.before;
   source(view, view.right, 0);
-  set(view.leftName, "before");
-  set(view.rightName, "now");
+  set(view.leftName, say("before"));
+  set(view.rightName, say("now"));
 }
 
 function source({ search, actions }, image, id) {

@@ -3,10 +3,11 @@ import { button, make, set } from "./dom.js";
 import { isOpen, menu } from "./menu.js";
 import { offers } from "./offers.js";
 import { describe, isRunning, resultOf } from "./search.js";
+import { say } from "../words.js";
 
 export function drawFoot(view) {
   const { search } = view;
-  set(view.hint, isRunning(search) ? `${search.candidates.length} tried` : search.mine && search.pictures > 1 ? "Click a picture to choose it" : "");
+  set(view.hint, isRunning(search) ? say("{count} tried", { count: search.candidates.length }) : search.mine && search.pictures > 1 ? say("Click a picture to choose it") : "");
   const looked = [view.focused, view.chosen, resultOf(search)].find((one) => one >= 0) ?? -1;
   drawDetail(view, view.hovered >= 0 ? view.hovered : looked);
   drawButtons(view, looked);
@@ -34,8 +35,8 @@ function drawButtons(view, id) {
   if (buttons.dataset.key === key || isOpen(buttons)) return;
   buttons.dataset.key = key;
   const items = (wanted) => wanted.map(({ act: [name, ...more], label, title }) => ({ label, title, act: () => actions[name](id, ...more) }));
-  buttons.replaceChildren(make("span", "ns-which", { textContent: `#${id}` }), button(pinned ? "Unpin" : "Pin", "Keep in front (P)", () => actions.pin(id, !pinned)));
-  if (offered.hold) buttons.append(button("Hold", "Use this noise from now on, while you change the prompt", () => actions.hold(id)));
-  if (offered.more.length) buttons.append(menu("More like this", "Search around this picture", items(offered.more)));
-  buttons.append(menu("Save", "Save, remember, copy", items(offered.keep)));
+  buttons.replaceChildren(make("span", "ns-which", { textContent: `#${id}` }), button(pinned ? say("Unpin") : say("Pin"), say("Keep in front (P)"), () => actions.pin(id, !pinned)));
+  if (offered.hold) buttons.append(button(say("Hold"), say("Use this noise from now on, while you change the prompt"), () => actions.hold(id)));
+  if (offered.more.length) buttons.append(menu(say("More like this"), say("Search around this picture"), items(offered.more)));
+  buttons.append(menu(say("Save"), say("Save, remember, copy"), items(offered.keep)));
 }

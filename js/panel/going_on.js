@@ -7,9 +7,9 @@ import { STRENGTHS } from "./offers.js";
 import { asOneStep, ask, copy, rootGraph, send, show, tell } from "./page.js";
 import { queueAgain, save } from "./saving.js";
 import { goOn, refine, vary } from "./start.js";
-import { widgetOf } from "./wiring.js";
+import { labelOf, widgetOf } from "./wiring.js";
+import { say } from "../words.js";
 
-const NO_NOISE = "It began with a picture, not with noise: there is no noise to go on from.";
 const MOST = 64; // children of Refine Search
 
 // panel: the node's, with its search. address(id): of a candidate on the server. fill(recipe): holds it, or with "" nothing.
@@ -21,24 +21,26 @@ export function goingOn(node, panel, { address, fill }) {
     again: (id) => queueAgain(address(id)),
     keep: (id) => keep(panel.search.search, id),
     openBook: () => openBook({ use: fill, walks: true }),
-    copySeed: (id) => copy(panel.search.candidates[id].seed, "Seed copied"),
-    copyRecipe: async (id) => copy((await ask(`${address(id)}/recipe`))?.recipe, "Recipe copied"),
-    copyNoise: async (id) => copy(await beginning(address(id)), "Recipe of its noise copied"),
+    copySeed: (id) => copy(panel.search.candidates[id].seed, say("Seed copied")),
+    copyRecipe: async (id) => copy((await ask(`${address(id)}/recipe`))?.recipe, say("Recipe copied")),
+    copyNoise: async (id) => copy(await beginning(address(id)), say("Recipe of its noise copied")),
     convert: (id) => convert(node, panel.search.candidates[id].seed),
   };
 }
 
 async function keep(search, id) {
   const kept = await send(ADDRESSES.book, { search, candidate: id });
-  if (kept) tell("success", kept.new ? `#${id} is in the seed book` : `#${id} was in the seed book, and is up to date now`);
+  if (kept) tell("success", kept.new ? say("#{id} is in the seed book", { id }) : say("#{id} was in the seed book, and is up to date now", { id }));
 }
 
 // The recipe of the noise that a candidate began with.
 async function beginning(address) {
   const answer = await ask(`${address}/recipe`);
-  if (answer && !answer.noise) tell("warn", NO_NOISE);
+  if (answer && !answer.noise) tellNoNoise();
   return answer?.noise;
 }
+
+const tellNoNoise = () => tell("warn", say("It began with a picture, not with noise: there is no noise to go on from."));
 
 // { recipe, noise, walked }: walked where it was refined or found along the path, so that its noise alone makes another picture.
 async function origin(address, { finished, seed }) {
@@ -53,7 +55,7 @@ async function varyAround(node, panel, address, candidate, { similarity, depth }
   if (from.walked) refineHeld(node, from.recipe, { depth, count: Math.min(count, MOST) }, fill);
   else {
     const lost = vary(node, from.recipe, similarity, count, create);
-    if (lost) tell("warn", `noise was connected to ${lost}. Release brings that back.`);
+    if (lost) tell("warn", say("noise was connected to {node}. Release brings that back.", { node: lost }));
     fill("");
   }
   await app.queuePrompt(0, 1);
@@ -64,12 +66,12 @@ async function searchOn(node, address, candidate, type, fill) {
   if (!from) return;
   if (from.walked && type === "RefineSearch") {
     const next = refineHeld(node, from.recipe, {}, fill);
-    return tell("info", `${next.title} begins at the picture #${id}. Queue when you like.`);
+    return tell("info", say("{node} begins at the picture #{id}. Queue when you like.", { node: next.title, id }));
   }
-  if (!from.noise) return tell("warn", NO_NOISE);
+  if (!from.noise) return tellNoNoise();
   const next = show(goOn(node, type, from.noise, create));
-  const where = from.walked ? `the noise that #${id} began with, not at its picture` : `#${id}`;
-  tell("info", `${next.title} begins at ${where}. Queue when you like.`);
+  const names = { node: next.title, id };
+  tell("info", from.walked ? say("{node} begins at the noise that #{id} began with, not at its picture. Queue when you like.", names) : say("{node} begins at #{id}. Queue when you like.", names));
 }
 
 // The node holds the picture, and a Refine Search below begins at it.
@@ -80,10 +82,10 @@ function refineHeld(node, recipe, settings, fill) {
 }
 
 function convert(node, seed) {
-  const { lost } = plan(node, seed);
+  const { lost } = plan(node, seed), { outputs } = node;
   show(asOneStep(() => replace(node, seed, create, rootGraph())));
-  tell("success", `KSampler with seed ${seed}. Ctrl+Z brings the search back.`);
-  if (lost.length) tell("warn", `A KSampler has no ${lost.join(", ")}: what was connected there is not any more.`);
+  tell("success", say("KSampler with seed {seed}. Ctrl+Z brings the search back.", { seed }));
+  if (lost.length) tell("warn", say("A KSampler has no {outputs}: what was connected there is not any more.", { outputs: lost.map((name) => labelOf(outputs, name)).join(", ") }));
 }
 
 const create = (type) => LiteGraph.createNode(type);

@@ -3,6 +3,7 @@ import { make, set } from "./dom.js";
 import { fitting } from "./grid.js";
 import { afterText } from "./states.js";
 import { doingText, tileList, tilesOf } from "./tiles.js";
+import { say } from "../words.js";
 
 // view.layout: of the cells below, whose size the tiles take. Their height, which the cells begin at.
 export function drawMaking(view, gap) {
@@ -40,7 +41,7 @@ function build(making, { first, count }, key) {
 // The picture lies before the texts once there is one.
 function drawTile(tile, { id, picture, now, share }, tiles) {
   tile.classList.toggle("ns-now", now);
-  const label = `#${id}, ${now ? doingText({ ...tiles, rows: [id] }).toLowerCase() : "waits for its turn"}`;
+  const label = `#${id}, ${now ? doingText({ ...tiles, rows: [id] }).toLowerCase() : say("waits for its turn")}`;
   if (tile.ariaLabel !== label) tile.ariaLabel = label;
   tile.lastElementChild.style.width = `${100 * share}%`;
   if (!picture) return;

@@ -2,6 +2,7 @@
 import { isRunning } from "./search.js";
 import { LARGEST } from "./start.js";
 import { setValue } from "./wiring.js";
+import { say, sayCount } from "../words.js";
 
 const FURTHER = 8; // pictures
 const LIMITED = new Set(["target", "patience", "finished"]); // more of them would end at the same place
@@ -10,9 +11,9 @@ const LIMITED = new Set(["target", "patience", "finished"]); // more of them wou
 export function offersOfMore(search, { replays, changed }) {
   if (!search.mine || isRunning(search) || search.pictures === 1 || replays) return [];
   const further = search.stopped === "minutes"
-    ? { act: "longer", label: "Longer", title: "Goes on for as long again; what it needs of what is there is not made again" }
-    : { act: "further", label: `${FURTHER} more`, title: `Goes on with ${FURTHER} more pictures; what it needs of those that are there is not made again` };
-  return [...(changed || LIMITED.has(search.stopped) ? [] : [further]), { act: "anew", label: "New seed", title: "Searches again from another seed; this gallery stays behind ‹" }];
+    ? { act: "longer", label: say("Longer"), title: say("Goes on for as long again; what it needs of what is there is not made again") }
+    : { act: "further", label: say("{count} more", { count: FURTHER }), title: sayCount(FURTHER, "Goes on with 1 more picture; what it needs of those that are there is not made again", "Goes on with {count} more pictures; what it needs of those that are there is not made again") };
+  return [...(changed || LIMITED.has(search.stopped) ? [] : [further]), { act: "anew", label: say("New seed"), title: say("Searches again from another seed; this gallery stays behind ‹") }];
 }
 
 // Changes the node's widgets for that; widget(name) is where a value is typed into. The name of an input that another node gives, "" where all is done.

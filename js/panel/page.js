@@ -1,6 +1,7 @@
 // What the pack's widgets ask of the page and of the server.
 import { app } from "../../../scripts/app.js";
 import { api } from "../../../scripts/api.js";
+import { say } from "../words.js";
 
 const SETTLED = 200; // milliseconds in which no node changes its size
 const PATIENCE = 10; // times that
@@ -18,13 +19,13 @@ export async function ask(path, request, { over = "", from } = {}) {
   const answer = await api.fetchApi(asPage(path), request).catch(() => null); // no connection: the page says so itself
   const body = await answer?.json().catch(() => null);
   if (answer?.ok) return body;
-  const why = answer?.status === 409 ? over : body?.error ?? `The server answered ${answer?.status}`;
+  const why = answer?.status === 409 ? over : body?.error ?? say("The server answered {status}", { status: answer?.status });
   if (answer && why) tell("warn", why, from);
 }
 
 export const send = (path, body, say) => ask(path, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) }, say);
 
-export const tell = (severity, detail, from = "Noise Search") => app.extensionManager?.toast?.add({ severity, summary: from, detail, life: 5000 });
+export const tell = (severity, detail, from = say("Noise Search")) => app.extensionManager?.toast?.add({ severity, summary: from, detail, life: 5000 });
 
 export async function copy(text, said) {
   if (!text) return;

@@ -1,12 +1,13 @@
 // An error, in the panel of the search that it stopped: what it says, and what can be done.
 import { button, make } from "./dom.js";
 import { problemOf, withLinks } from "./states.js";
+import { say } from "../words.js";
 
 export function buildProblem(view) {
   view.problemTitle = make("b");
   view.problemText = make("div", "ns-problem-text", { tabIndex: 0 });
-  view.again = button("Run again", "Queue the workflow as it is now", () => view.actions.queue(), "ns-go");
-  const copy = button("Copy the text", "For a question or a report", () => view.actions.copyText(`${view.problemTitle.textContent}\n${view.problemText.textContent}`));
+  view.again = button(say("Run again"), say("Queue the workflow as it is now"), () => view.actions.queue(), "ns-go");
+  const copy = button(say("Copy the text"), say("For a question or a report"), () => view.actions.copyText(`${view.problemTitle.textContent}\n${view.problemText.textContent}`));
   view.problem = make("div", "ns-problem", { role: "alert" }, view.problemTitle, view.problemText, make("div", "ns-buttons", {}, view.again, copy));
 }
 

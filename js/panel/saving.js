@@ -1,6 +1,7 @@
 // Saves a found picture in full: the server says what to queue (nodes/host/files/resave.py).
 import { api } from "../../../scripts/api.js";
 import { ask, tell } from "./page.js";
+import { say } from "../words.js";
 
 const SAVER = "noise_search_saved"; // nodes/host/files/resave.py
 
@@ -8,7 +9,7 @@ export async function save(address) {
   const job = await ask(`${address}/saving`);
   if (!job) return;
   await api.queuePrompt(0, { output: job.prompt, workflow: job.workflow });
-  tell("info", "Making it once more to save it in full…");
+  tell("info", say("Making it once more to save it in full…"));
 }
 
 // Queues the workflow as it was when the picture was found, with it as the node's result.
@@ -16,10 +17,10 @@ export async function queueAgain(address) {
   const job = await ask(`${address}/again`);
   if (!job) return;
   await api.queuePrompt(0, { output: job.prompt, workflow: job.workflow });
-  tell("info", "Queued as it was when this picture was found.");
+  tell("info", say("Queued as it was when this picture was found."));
 }
 
 export const listenForSaved = () => api.addEventListener("executed", ({ detail }) => {
   const [file] = (detail.node === SAVER && detail.output?.images) || [];
-  if (file) tell("success", `Saved as ${[file.subfolder, file.filename].filter(Boolean).join("/")}`);
+  if (file) tell("success", say("Saved as {file}", { file: [file.subfolder, file.filename].filter(Boolean).join("/") }));
 });

@@ -1,10 +1,12 @@
-// What a page knows about one search: plain data, as nodes/host/page/live.py sends it. Imports nothing, so Node can test it.
+// What a page knows about one search: plain data, as nodes/host/page/live.py sends it. Imports only what imports nothing, so Node can test it.
+import { say, sayCount } from "../words.js";
 
 const RUNNING = new Set(["running", "paused", "finishing"]);
-export const ENDINGS = { // nodes/host/engine/report.py
-  pictures: "budget used", minutes: "time is up", target: "target reached", patience: "no more gain",
-  finished: "nothing left to try", you: "finished by you", choice: "chosen by you",
-};
+
+const endingOf = (stopped) => ({ // nodes/host/engine/report.py
+  pictures: say("budget used"), minutes: say("time is up"), target: say("target reached"), patience: say("no more gain"),
+  finished: say("nothing left to try"), you: say("finished by you"), choice: say("chosen by you"),
+})[stopped] ?? say("ended");
 
 export const isRunning = (search) => RUNNING.has(search?.status);
 export const isJudged = (search) => search.columns.length > 0;
@@ -52,31 +54,44 @@ export function progressOf(search) {
 
 export function statusText(search) {
   const { status, used, pictures, making } = search;
-  const soFar = `${number(used)} of ${pictures}`;
-  if (status === "paused") return `Paused at ${soFar}`;
-  if (status === "finishing") return used ? "Finishing with the best so far" : "Finishing as soon as there is a picture";
-  if (status === "interrupted") return `Cancelled after ${soFar}`;
-  if (status === "failed") return `Stopped by an error after ${soFar}`;
-  if (status === "done" && pictures === 1) return "Done: 1 picture"; // a recipe's may cost less than one
-  if (status === "done") return Number(number(used)) >= pictures ? `Done: ${count(pictures)}` : `Done: ${soFar}, ${ENDINGS[search.stopped] ?? "ended"}`;
-  if (!used) return making ? `Making the first of ${count(pictures)}` : `Starting: ${count(pictures)}`;
-  return search.seconds_left === null ? soFar : `${soFar}, ${spoken(search.seconds_left)} left`;
+  const soFar = { used: number(used), pictures };
+  if (status === "paused") return say("Paused at {used} of {pictures}", soFar);
+  if (status === "finishing") return used ? say("Finishing with the best so far") : say("Finishing as soon as there is a picture");
+  if (status === "interrupted") return say("Cancelled after {used} of {pictures}", soFar);
+  if (status === "failed") return say("Stopped by an error after {used} of {pictures}", soFar);
+  if (status === "done" && (pictures === 1 || Number(soFar.used) >= pictures)) return sayCount(pictures, "Done: 1 picture", "Done: {count} pictures"); // a recipe's may cost less than one
+  if (status === "done") return say("Done: {used} of {pictures}, {ending}", { ...soFar, ending: endingOf(search.stopped) });
+  if (!used && making) return sayCount(pictures, "Making the first of 1 picture", "Making the first of {count} pictures");
+  if (!used) return sayCount(pictures, "Starting: 1 picture", "Starting: {count} pictures");
+  if (search.seconds_left === null) return say("{used} of {pictures}", soFar);
+  return say("{used} of {pictures}, {time} left", { ...soFar, time: spoken(search.seconds_left) });
 }
 
 // [large, small]: how the best stands against the own seed; where something else was taken in the end (by hand, in a final), how that does.
 export function headline(search) {
   const best = resultOf(search);
   if (best < 0) return ["", ""];
-  if (!isJudged(search)) return [isRunning(search) ? "No judge" : "Click the one you like", "Nothing is connected to verifier: you choose."];
+  if (!isJudged(search)) return [isRunning(search) ? say("No judge") : say("Click the one you like"), say("Nothing is connected to verifier: you choose.")];
   const first = search.candidates[0];
-  if (search.pictures === 1) return [`Score ${score(first.score)}`, ""];
-  const gain = search.candidates[best].score - first.score;
-  const word = search.candidates[best].score < search.candidates[bestOf(search)].score ? "Result" : "Best";
-  const large = `${word} ${score(search.candidates[best].score)}`;
-  const by = acceptedBy(search);
-  const leads = isRunning(search) ? "leads so far" : by ? `was accepted by ${by}` : word === "Best" ? "leads" : "was taken";
-  const apart = gain < 0 ? `${score(-gain)} below` : `${signed(gain)} over`;
-  return [large, best === 0 ? `${nameOf(first)} ${leads}` : `${apart} ${nameOf(first)} (${score(first.score)})${by ? `, accepted by ${by}` : ""}`];
+  if (search.pictures === 1) return [say("Score {score}", { score: score(first.score) }), ""];
+  const taken = search.candidates[best].score < search.candidates[bestOf(search)].score; // not the best one
+  const own = { score: score(search.candidates[best].score) }, judge = acceptedBy(search);
+  const large = taken ? say("Result {score}", own) : say("Best {score}", own);
+  if (best === 0) return [large, firstLeads(first, isRunning(search), taken, judge)];
+  const small = apart(search.candidates[best].score - first.score, first);
+  return [large, judge ? say("{gain}, accepted by {judge}", { gain: small, judge }) : small];
+}
+
+function firstLeads(first, running, taken, judge) {
+  const name = nameOf(first);
+  if (running) return say("{name} leads so far", { name });
+  if (judge) return say("{name} was accepted by {judge}", { name, judge });
+  return taken ? say("{name} was taken", { name }) : say("{name} leads", { name });
+}
+
+function apart(gain, first) {
+  const from = { name: nameOf(first), score: score(first.score) };
+  return gain < 0 ? say("{gain} below {name} ({score})", { gain: score(-gain), ...from }) : say("{gain} over {name} ({score})", { gain: signed(gain), ...from });
 }
 
 // The second judge whose choice the result is; "" without one, and where the artist has chosen since.
@@ -88,24 +103,31 @@ export function isWorse(search) {
   return best > 0 && isJudged(search) && search.candidates[best].score < search.candidates[0].score;
 }
 
-const OWN = { "own seed": "your seed", "own picture": "your picture", start: "the start", recipe: "the held noise" };
-export const nameOf = ({ id, how }) => (id === 0 && OWN[how]) || `#${id}`;
+const ownName = (how) => ({ "own seed": say("your seed"), "own picture": say("your picture"), start: say("the start"), recipe: say("the held noise") })[how];
+export const nameOf = ({ id, how }) => (id === 0 && ownName(how)) || `#${id}`;
+
+// How a candidate came about: search/run.py.
+const howOf = (how) => ({
+  "own seed": say("own seed"), "own picture": say("own picture"), start: say("start"), random: say("random"), neighbor: say("neighbor"), combination: say("combination"),
+  draft: say("draft"), preview: say("preview"), refined: say("refined"), path: say("path"), recipe: say("held noise"),
+})[how] ?? how;
+
+export const seedText = (seed) => (seed === null ? say("mixed noise") : say("seed {seed}", { seed }));
 
 // One line about a candidate, and its values by verifier.
 export function describe(search, id) {
   const { how, seed, parents, score: total } = search.candidates[id];
-  const from = parents.length ? ` of #${parents.join(", #")}` : "";
+  const made = { id, how: howOf(how), parents: `#${parents.join(", #")}` };
   const values = search.columns.map((name, place) => [name, score(search.candidates[id].values[place])]);
   const seen = search.accepted?.ids.indexOf(id) ?? -1;
-  if (seen >= 0) values.push([`accept: ${search.accepted.judge}`, score(search.accepted.scores[seen])]);
-  return { title: `#${id} ${how === "recipe" ? "held noise" : how}${from}`, seed: seed === null ? "mixed noise" : `seed ${seed}`, score: total === null ? "" : score(total),
+  if (seen >= 0) values.push([say("accept: {judge}", { judge: search.accepted.judge }), score(search.accepted.scores[seen])]);
+  return { title: parents.length ? say("#{id} {how} of {parents}", made) : say("#{id} {how}", made), seed: seedText(seed), score: total === null ? "" : score(total),
            values: values.length > 1 || seen >= 0 ? values : [] };
 }
 
 export const score = (value) => (Math.abs(value) >= 100 ? value.toFixed(1) : value.toPrecision(4)).replace(/\.?0+$/, "");
 const signed = (value) => (value < 0 ? "" : "+") + Number(value.toPrecision(3));
 const number = (value) => String(Math.round(value * 10) / 10);
-const count = (pictures) => (pictures === 1 ? "1 picture" : `${pictures} pictures`);
 
 export function spoken(seconds) {
   const whole = Math.round(seconds);

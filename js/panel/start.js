@@ -1,5 +1,6 @@
 // Begins a search at a found noise: puts the nodes for it into the graph. Imports only what imports nothing, so Node can test it.
 import { isLinked, moveOutput, originOf, putFree, reconnectInput, setWidget, slot, widgetOf } from "./wiring.js";
+import { say } from "../words.js";
 
 const MINE = "noise_search_for"; // property of the nodes that were put here, with the id of the search node
 export const LARGEST = 2 ** 50; // of seeds that a page holds exactly
@@ -14,7 +15,7 @@ export function vary(node, recipe, similarity, count, create) {
   graph.beforeChange();
   const before = mine(node, "noise", "NoiseVariations");
   const varied = before ?? put(node, node, "NoiseVariations", create);
-  const lost = before || !isLinked(node, "noise") ? "" : originOf(node, "noise")?.title ?? "another node";
+  const lost = before || !isLinked(node, "noise") ? "" : originOf(node, "noise")?.title ?? say("another node");
   const source = mine(varied, "noise", "NoiseFromRecipe") ?? put(node, varied, "NoiseFromRecipe", create);
   if (lost) reconnectInput(node, source, "noise", "noise"); // for recipes that began with it
   if (slot(node.inputs, "region") >= 0) reconnectInput(node, source, "region", "region");

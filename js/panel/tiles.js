@@ -1,5 +1,6 @@
 // The round in the making: plain data, as nodes/host/page/tiles.py sends it. Imports only what imports nothing, so Node can test it.
 import { isRunning } from "./search.js";
+import { sayCount } from "../words.js";
 
 // The round that is being made, or null: its candidates are there already, or the search is over.
 export const tilesOf = (search) => (isRunning(search) && search.tiles?.first >= search.candidates.length ? search.tiles : null);
@@ -11,12 +12,12 @@ export function withTiles(search, { what, first, count, rows, step, steps, pictu
   search.tiles = { what, first, count, rows, step, steps, pictures: [...before, ...pictures] };
 }
 
-const WORDS = { loading: "Loading the models for", decoding: "Decoding", judging: "Judging" };
-
 // What is being done now, a line.
 export function doingText({ what, rows, step, steps }) {
-  const those = rows.length === 1 ? "1 picture" : `${rows.length} pictures`;
-  return what === "sampling" ? `Sampling ${those}: step ${step} of ${steps}` : `${WORDS[what]} ${those}`;
+  const count = rows.length;
+  if (what === "sampling") return sayCount(count, "Sampling 1 picture: step {step} of {steps}", "Sampling {count} pictures: step {step} of {steps}", { step, steps });
+  if (what === "loading") return sayCount(count, "Loading the models for 1 picture", "Loading the models for {count} pictures");
+  return what === "decoding" ? sayCount(count, "Decoding 1 picture", "Decoding {count} pictures") : sayCount(count, "Judging 1 picture", "Judging {count} pictures");
 }
 
 // One per candidate: { id, picture, now, share }; now: something is being done with it, share: of its steps that are done.

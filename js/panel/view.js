@@ -13,6 +13,7 @@ import { buildProblem, drawProblem } from "./problem.js";
 import { bestOf, headline, isJudged, isRunning, isWorse, ordered, progressOf, statusText } from "./search.js";
 import { idleText, waitingText } from "./states.js";
 import { tilesOf } from "./tiles.js";
+import { say } from "../words.js";
 
 const GAP = 4;
 const NODE = { converts: false, starts: false, judged: false, replays: false, changed: false };
@@ -28,24 +29,24 @@ export function createView(actions, { cell = 72, dialog = false } = {}) {
 function build(view, dialog) {
   const { actions } = view;
   view.status = make("span", "ns-status", { ariaLive: "polite" });
-  view.finish = button("Finish now", "Take the best so far as the result", () => actions.steer("finish"));
-  view.pause = button("Pause", "", () => actions.steer(view.search.status === "paused" ? "continue" : "pause"));
-  view.queue = button("", "Make the chosen picture the node's result, and run the rest of the workflow with it", () => actions.queue(), "ns-go");
-  view.undo = button("Undo", "Back to what was there", () => actions.unchoose());
+  view.finish = button(say("Finish now"), say("Take the best so far as the result"), () => actions.steer("finish"));
+  view.pause = button(say("Pause"), "", () => actions.steer(view.search.status === "paused" ? "continue" : "pause"));
+  view.queue = button("", say("Make the chosen picture the node's result, and run the rest of the workflow with it"), () => actions.queue(), "ns-go");
+  view.undo = button(say("Undo"), say("Back to what was there"), () => actions.unchoose());
   view.held = make("b");
   view.heldText = make("span");
-  view.release = button("Release", "Search again", () => actions.release());
-  view.take = button("Take over", "Steer it from here; the other page goes on seeing it", () => actions.take(), "ns-go");
+  view.release = button(say("Release"), say("Search again"), () => actions.release());
+  view.take = button(say("Take over"), say("Steer it from here; the other page goes on seeing it"), () => actions.take(), "ns-go");
   view.band = make("div", "ns-held", {}, make("span", "", {}, view.held, view.heldText), view.release, view.take);
-  view.earlier = button("‹ Earlier", "The pictures of the run before", () => actions.leaf(-1));
-  view.later = button("Later ›", "The pictures of the next run", () => actions.leaf(1));
+  view.earlier = button(say("‹ Earlier"), say("The pictures of the run before"), () => actions.leaf(-1));
+  view.later = button(say("Later ›"), say("The pictures of the next run"), () => actions.leaf(1));
   view.more = make("span", "ns-more");
   view.more.dataset.key = "";
-  view.back = button("‹", "The search before, of the same run", () => actions.turn(-1));
-  view.next = button("›", "The next search of the same run", () => actions.turn(1));
+  view.back = button("‹", say("The search before, of the same run"), () => actions.turn(-1));
+  view.next = button("›", say("The next search of the same run"), () => actions.turn(1));
   view.which = make("span", "ns-which");
   view.turns = make("span", "ns-turns", {}, view.back, view.which, view.next);
-  const size = dialog ? button("✕", "Close (Esc)", actions.close) : button("⤢", "Open large", actions.enlarge);
+  const size = dialog ? button("✕", say("Close (Esc)"), actions.close) : button("⤢", say("Open large"), actions.enlarge);
   view.bar = make("i");
   view.doing = make("div", "ns-doing");
   buildProblem(view);
@@ -55,12 +56,12 @@ function build(view, dialog) {
   view.chart = createChart();
   view.side = make("div", "ns-side", {}, view.large, view.small, view.chart.root);
   view.top = make("div", "ns-top", {}, view.compare, view.side);
-  view.sort = make("select", "ns-sort", { ariaLabel: "Order of the pictures" }, option("best", "best first"), option("newest", "newest first"));
+  view.sort = make("select", "ns-sort", { ariaLabel: say("Order of the pictures") }, option("best", say("best first")), option("newest", say("newest first")));
   view.sort.addEventListener("change", () => { view.by = view.sort.value; view.scroller.scrollTop = 0; arrange(view); });
   view.hint = make("span", "ns-hint");
-  view.making = make("div", "ns-making", { role: "group", ariaLabel: "Pictures in the making" });
+  view.making = make("div", "ns-making", { role: "group", ariaLabel: say("Pictures in the making") });
   view.space = make("div", "ns-space");
-  view.scroller = make("div", "ns-grid", { tabIndex: 0, role: "listbox", ariaLabel: "Pictures tried" }, view.making, view.space);
+  view.scroller = make("div", "ns-grid", { tabIndex: 0, role: "listbox", ariaLabel: say("Pictures tried") }, view.making, view.space);
   view.scroller.dataset.captureWheel = "true"; // Nodes 2.0: scroll here instead of zooming the graph
   view.detail = make("div", "ns-detail");
   view.buttons = make("div", "ns-buttons");
@@ -72,7 +73,7 @@ function build(view, dialog) {
     make("div", "ns-bar", {}, view.bar), view.doing, view.problem, view.band, view.top,
     view.tools, view.scroller, view.foot);
   view.idleText = make("span");
-  view.book = button("Seed book…", "Noises that you kept: use one here", () => actions.openBook());
+  view.book = button(say("Seed book…"), say("Noises that you kept: use one here"), () => actions.openBook());
   view.idle = make("div", "ns-idle", {}, view.idleText, view.book);
   view.buttons.dataset.key = "";
   view.scroller.before(view.idle);
@@ -122,7 +123,7 @@ function show(view, search, { place = [1, 1], others = [0, 0], chosen = -1, held
   view.root.classList.toggle("ns-one", !many);
   view.root.dataset.status = search.status;
   view.root.classList.toggle("ns-unjudged", !isJudged(search));
-  set(view.status, waitingText(waiting) || (chosen >= 0 ? `#${chosen} is chosen` : statusText(search)));
+  set(view.status, waitingText(waiting) || (chosen >= 0 ? say("#{id} is chosen", { id: chosen }) : statusText(search)));
   drawDoing(view);
   drawChoice(view);
   view.bar.style.width = `${100 * progressOf(search)}%`;
@@ -131,7 +132,7 @@ function show(view, search, { place = [1, 1], others = [0, 0], chosen = -1, held
   for (const one of [view.finish, view.pause]) one.hidden = !isRunning(search) || !search.mine;
   view.finish.disabled = search.status === "finishing" || bestOf(search) < 0;
   view.pause.disabled = search.status === "finishing";
-  set(view.pause, search.status === "paused" ? "Continue" : "Pause");
+  set(view.pause, search.status === "paused" ? say("Continue") : say("Pause"));
   const [large, small] = headline(search);
   set(view.large, large);
   set(view.small, small);
@@ -152,7 +153,7 @@ function drawIdle({ idle, idleText: text, book, search, band, problem }, waiting
 // A chosen picture is not the result yet: the way there, and back.
 function drawChoice({ queue, undo, chosen, node }) {
   queue.hidden = undo.hidden = chosen < 0;
-  set(queue, node.changed ? `Use the noise of #${chosen}` : `Use #${chosen}`);
+  set(queue, node.changed ? say("Use the noise of #{id}", { id: chosen }) : say("Use #{id}", { id: chosen }));
 }
 
 // Where a search may go on.
@@ -169,7 +170,7 @@ function drawTurns({ turns, which, back, next, earlier, later }, [at, of], [befo
   later.hidden = !behind;
   earlier.disabled = !before;
   turns.hidden = of < 2;
-  set(which, `${at} of ${of}`);
+  set(which, say("{place} of {count}", { place: at, count: of }));
   back.disabled = at <= 1;
   next.disabled = at >= of;
 }
@@ -178,7 +179,7 @@ function drawBand({ band, held, heldText, release, take }, said) {
   band.hidden = !said;
   take.hidden = said !== OTHERS;
   release.hidden = said === OTHERS || said === CHANGED;
-  set(held, said?.title ?? "");
+  set(held, said ? `${said.title} ` : "");
   set(heldText, said?.text ?? "");
 }
 

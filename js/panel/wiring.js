@@ -41,6 +41,12 @@ export function moveOutput(from, name, to, place) {
 // The title that somebody gave the node; undefined where it has the one of its kind.
 export const ownTitle = (node) => (node.title && node.title !== node.constructor?.title ? node.title : undefined);
 
+// What the page calls an input or an output.
+export function labelOf(entries, name) {
+  const { label, localized_name } = entries?.[slot(entries, name)] ?? {};
+  return label || localized_name || name;
+}
+
 export const widgetOf = (node, name) => node.widgets?.find((widget) => widget.name === name);
 
 // The widget that an input's value is typed into: the node's own, or that of the subgraph that shows it; undefined where another node gives the value.

@@ -1,7 +1,11 @@
 // What a gallery needs of the host's page: its server, its graph, its messages.
 import * as page from "../panel/page.js";
+import { say } from "../words.js";
 
-export const SAY = { over: "It waits no more: it was answered in another window, or the run has ended.", from: "Human Pick" };
+export const SAY = {
+  get over() { return say("It waits no more: it was answered in another window, or the run has ended."); },
+  get from() { return say("Human Pick"); },
+};
 
 export const tell = (detail) => page.tell("warn", detail, SAY.from);
 

@@ -1,5 +1,6 @@
 // What a gallery shows and what may be done with it. Imports nothing of the page, so Node can test it.
 import { typedInto } from "../panel/wiring.js";
+import { say, sayCount } from "../words.js";
 
 // Of two states of one node's galleries, the one to show: events may arrive late or twice.
 export function newer(present, update) {
@@ -17,7 +18,7 @@ export const rankOf = (marks, place) => marks.indexOf(place) + 1; // 0: not mark
 
 export const names = (places) => places.map((place) => `#${place + 1}`).join(", ");
 
-export const several = (places) => (places.length > 3 ? `${places.length} pictures` : names(places));
+export const several = (places) => (places.length > 3 ? sayCount(places.length, "1 picture", "{count} pictures") : names(places));
 
 // The widget that holds the choice of a node, if the page shows the node and nothing else gives the choice.
 export const choiceOf = (node, root) => node && typedInto(node, "choice", root);
@@ -38,35 +39,50 @@ export function shownMarks(pick, marks, fixed) {
   return fixed ? (fixed.roll === pick.roll ? fixed.picked : []) : pick.picked;
 }
 
-const FALLBACK = { verifier: "the verifier's", scores: "the best score,", first: "the first," };
-const BECAUSE = { timeout: "nobody answered in time", closed: "the page was closed", left: "as you wished" };
+const because = (why) => ({ timeout: say("nobody answered in time."), closed: say("the page was closed."), left: say("as you wished.") })[why];
 
 export function headline(pick, fixed) {
-  if (fixed && !isWaiting(pick)) return `Fixed: ${several(fixed.picked)}${fixed.roll ? ` of roll ${fixed.roll}` : ""}`;
+  if (fixed && !isWaiting(pick)) return fixedText({ pictures: several(fixed.picked), roll: fixed.roll });
   if (!pick) return "";
-  if (pick.status === "waiting" && !pick.mine) return "Another page's pictures";
-  if (pick.status === "waiting") return `${pick.count > 1 ? "Pick the best" : "Keep it?"}${pick.roll ? ` · roll ${pick.roll}` : ""}`;
-  if (pick.status === "rolled") return "Rolling again…";
-  if (pick.status === "cancelled") return "Cancelled";
-  const who = { artist: "You picked", verifier: "The verifier picked", scores: "Best score:", first: "The first went on:" }[pick.by];
-  return `${who} ${several(pick.picked)}`;
+  if (pick.status === "waiting" && !pick.mine) return say("Another page's pictures");
+  if (pick.status === "waiting") return [pick.count > 1 ? say("Pick the best") : say("Keep it?"), pick.roll && say("roll {roll}", pick)].filter(Boolean).join(" · ");
+  if (pick.status === "rolled") return say("Rolling again…");
+  if (pick.status === "cancelled") return say("Cancelled");
+  const pictures = several(pick.picked);
+  return {
+    artist: say("You picked {pictures}", { pictures }), verifier: say("The verifier picked {pictures}", { pictures }),
+    scores: say("Best score: {pictures}", { pictures }), first: say("The first went on: {pictures}", { pictures }),
+  }[pick.by];
 }
+
+const fixedText = (what) => (what.roll ? say("Fixed: {pictures} of roll {roll}", what) : say("Fixed: {pictures}", what));
 
 export function hint(pick, marks, fixed, seconds) {
-  if (fixed && !marks.length && !isWaiting(pick)) return "These go on, and you are not asked.";
-  if (!pick) return "Queue, and the run stops here for you to pick from the pictures.";
-  if (isWaiting(pick) && !pick.mine) return "The page that queued them is closed. Take over to pick.";
-  if (pick.status === "rolled") return "The new pictures show up here.";
-  if (pick.status === "cancelled") return "Nothing was picked.";
+  if (fixed && !marks.length && !isWaiting(pick)) return say("These go on, and you are not asked.");
+  if (!pick) return say("Queue, and the run stops here for you to pick from the pictures.");
+  if (isWaiting(pick) && !pick.mine) return say("The page that queued them is closed. Take over to pick.");
+  if (pick.status === "rolled") return say("The new pictures show up here.");
+  if (pick.status === "cancelled") return say("Nothing was picked.");
   if (pick.status === "picked") {
-    if (marks.length) return "The same run again, with these.";
-    return BECAUSE[pick.why] ? `${BECAUSE[pick.why]}.` : "Click others to change your mind.";
+    if (marks.length) return say("The same run again, with these.");
+    return because(pick.why) ?? say("Click others to change your mind.");
   }
-  const click = pick.count > 1 ? "Click one, or several in order." : "Click it.";
-  return seconds === null ? `${click} The run waits.` : `${click} In ${clock(seconds)} ${fallback(pick)} goes on.`;
+  const click = pick.count > 1 ? say("Click one, or several in order.") : say("Click it.");
+  return `${click} ${seconds === null ? say("The run waits.") : goesOn(pick, clock(seconds))}`;
 }
 
-export const fallback = (pick) => `${FALLBACK[pick.fallback[0]]} ${names(pick.fallback.slice(1))}`;
+function goesOn({ fallback: [by, ...places] }, time) {
+  const what = { time, pictures: names(places) };
+  if (by === "verifier") return say("In {time} the verifier's {pictures} goes on.", what);
+  return by === "scores" ? say("In {time} the best score, {pictures} goes on.", what) : say("In {time} the first, {pictures} goes on.", what);
+}
+
+// What the button says that answers as nobody's answer would.
+export function leaving({ fallback: [by, ...places] }) {
+  const pictures = names(places);
+  if (by === "verifier") return say("Take the verifier's {pictures}", { pictures });
+  return by === "scores" ? say("Take the best score {pictures}", { pictures }) : say("Take the first {pictures}", { pictures });
+}
 
 export function clock(seconds) {
   const rest = Math.max(0, Math.ceil(seconds)), hours = Math.floor(rest / 3600);
@@ -80,10 +96,10 @@ export const bestOf = (pick) => (pick.scores.length ? pick.scores.indexOf(Math.m
 // Everything known of one picture, a line each.
 export function about(pick, place) {
   const [width, height] = pick.sizes[place];
-  const found = [`#${place + 1} of ${pick.count}`, `${width} × ${height}`];
-  if (pick.scores.length) found.push(`score ${short(pick.scores[place])}`);
+  const found = [say("#{place} of {count}", { place: place + 1, count: pick.count }), `${width} × ${height}`];
+  if (pick.scores.length) found.push(say("score {score}", { score: short(pick.scores[place]) }));
   if (pick.columns.length > 1) pick.columns.forEach((name, index) => found.push(`${name} ${short(pick.values[place][index])}`));
-  if (pick.seeds.length) found.push(`seed ${pick.seeds[place]}`);
+  if (pick.seeds.length) found.push(say("seed {seed}", { seed: pick.seeds[place] }));
   return found;
 }
 

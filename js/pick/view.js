@@ -1,7 +1,8 @@
 // The gallery of one pick as elements of the page. Knows nothing of the host: what it does goes through `actions`.
 import { moved } from "../panel/grid.js";
 import { button, make, set } from "../panel/dom.js";
-import { about, bestOf, fallback, headline, hint, isWaiting, layout, meaning, rankOf, several, short, shownMarks } from "./state.js";
+import { about, bestOf, headline, hint, isWaiting, layout, leaving, meaning, rankOf, several, short, shownMarks } from "./state.js";
+import { say } from "../words.js";
 
 const [GAP, LEAST] = [6, 92]; // pixels
 const GLASS = '<svg viewBox="0 0 16 16" width="15" height="15" aria-hidden="true"><path d="M10.5 10.5 15 15M11.5 6.5a5 5 0 1 1-10 0a5 5 0 0 1 10 0z"/></svg>';
@@ -18,15 +19,15 @@ function build(view) {
   const { actions } = view;
   view.title = make("b", "np-title", { ariaLive: "polite" });
   view.hint = make("span", "np-hint");
-  const size = view.dialog ? button("✕", "Close (Esc); the run goes on waiting", actions.close) : button("⤢", "Open large", actions.enlarge);
-  view.size = Object.assign(size, { ariaLabel: view.dialog ? "Close" : "Open large" });
-  view.grid = make("div", "np-grid", { tabIndex: 0, role: "listbox", ariaMultiSelectable: "true", ariaLabel: "Pictures to pick from" });
+  const size = view.dialog ? button("✕", say("Close (Esc); the run goes on waiting"), actions.close) : button("⤢", say("Open large"), actions.enlarge);
+  view.size = Object.assign(size, { ariaLabel: view.dialog ? say("Close") : say("Open large") });
+  view.grid = make("div", "np-grid", { tabIndex: 0, role: "listbox", ariaMultiSelectable: "true", ariaLabel: say("Pictures to pick from") });
   view.grid.dataset.captureWheel = "true"; // Nodes 2.0: scroll here instead of zooming the graph
-  view.use = button("", "Enter", actions.use, "np-go");
-  view.roll = button("None of these: roll again", "", actions.roll);
+  view.use = button("", say("Enter"), actions.use, "np-go");
+  view.roll = button(say("None of these: roll again"), "", actions.roll);
   view.leave = button("", "", actions.leave);
-  view.take = button("Take over", "Pick here, instead of in the page that is closed", actions.take, "np-go");
-  view.ask = button("Ask me again", "Empties the choice", actions.ask);
+  view.take = button(say("Take over"), say("Pick here, instead of in the page that is closed"), actions.take, "np-go");
+  view.ask = button(say("Ask me again"), say("Empties the choice"), actions.ask);
   view.detail = make("div", "np-detail");
   view.foot = make("div", "np-foot", {}, view.take, view.use, view.roll, view.leave, view.ask);
   view.root = make("div", "np-root", {},
@@ -71,14 +72,20 @@ function show(view, shown) {
   view.take.hidden = !others;
   view.use.hidden = others || (!waiting && !(over && shown.marks.length));
   view.use.disabled = busy || !marks.length;
-  set(view.use, waiting ? (marks.length ? `Use ${several(marks)}` : "Use what you click") : `Use ${several(marks)} instead`);
+  set(view.use, usingText(marks, waiting));
   for (const one of [view.roll, view.leave]) one.hidden = !waiting || others;
   view.roll.disabled = busy || !pick?.rollable;
-  view.roll.title = pick?.rollable ? "Makes other pictures in this run, with new seeds. The seeds that you typed stay as they are." : "There is no seed behind these pictures";
+  view.roll.title = pick?.rollable ? say("Makes other pictures in this run, with new seeds. The seeds that you typed stay as they are.") : say("There is no seed behind these pictures");
   view.leave.disabled = busy;
-  if (waiting) set(view.leave, `Take ${fallback(pick)}`.replace(",", ""));
+  if (waiting) set(view.leave, leaving(pick));
   view.ask.hidden = !fixed || waiting;
   detail(view, view.focused);
+}
+
+function usingText(marks, waiting) {
+  const pictures = several(marks);
+  if (!waiting) return say("Use {pictures} instead", { pictures });
+  return marks.length ? say("Use {pictures}", { pictures }) : say("Use what you click");
 }
 
 function tick(view) {
@@ -98,7 +105,7 @@ function fill(view, pick) {
 function makeTile(view, pick, place) {
   const image = make("img", "", { alt: "", draggable: false, decoding: "async", loading: "lazy", src: view.actions.picture(pick, place, view.dialog ? "large" : "small") });
   image.addEventListener("error", () => image.remove()); // the server was restarted
-  const zoom = make("button", "np-zoom-in", { type: "button", tabIndex: -1, title: "Look closely (Z)", ariaLabel: `Look closely at #${place + 1}` });
+  const zoom = make("button", "np-zoom-in", { type: "button", tabIndex: -1, title: say("Look closely (Z)"), ariaLabel: say("Look closely at #{place}", { place: place + 1 }) });
   zoom.innerHTML = GLASS;
   const tile = make("div", "np-tile", { role: "option", id: `np-${pick.pick}-${place}${view.dialog ? "-large" : ""}` },
     image, make("span", "np-rank"), make("span", "np-name", { textContent: `#${place + 1}` }), make("span", "np-score"), zoom);

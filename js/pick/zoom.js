@@ -1,6 +1,7 @@
 // One picture of a gallery as large as the window: to look closely, compare with the next, and mark.
 import { button, make, set } from "../panel/dom.js";
 import { about, isWaiting, meaning, rankOf, several, shownMarks } from "./state.js";
+import { say } from "../words.js";
 
 // actions: picture(pick, place, size), mark(place), use(place). `read()` gives what the gallery shows now.
 export function openZoom(read, start, actions) {
@@ -8,12 +9,12 @@ export function openZoom(read, start, actions) {
   zoom.image = make("img", "", { alt: "", draggable: false });
   zoom.stage = make("div", "np-stage", {}, zoom.image);
   zoom.text = make("span", "np-about", { ariaLive: "polite" });
-  zoom.mark = button("", "Space", () => act(zoom, "mark"));
-  zoom.use = button("", "Enter", () => act(zoom, "use"), "np-go");
+  zoom.mark = button("", say("Space"), () => act(zoom, "mark"));
+  zoom.use = button("", say("Enter"), () => act(zoom, "use"), "np-go");
   const step = (text, label, what) => Object.assign(button(text, label, () => act(zoom, what)), { ariaLabel: label });
-  const bar = make("div", "np-bar", {}, step("‹", "The one before (←)", "previous"), step("›", "The next one (→)", "next"),
-    zoom.text, zoom.mark, zoom.use, Object.assign(button("✕", "Back (Esc)", () => zoom.root.close()), { ariaLabel: "Back" }));
-  zoom.root = make("dialog", "np-zoom", { ariaLabel: "A closer look" }, zoom.stage, bar);
+  const bar = make("div", "np-bar", {}, step("‹", say("The one before (←)"), "previous"), step("›", say("The next one (→)"), "next"),
+    zoom.text, zoom.mark, zoom.use, Object.assign(button("✕", say("Back (Esc)"), () => zoom.root.close()), { ariaLabel: say("Back") }));
+  zoom.root = make("dialog", "np-zoom", { ariaLabel: say("A closer look") }, zoom.stage, bar);
   zoom.stage.addEventListener("click", (event) => scale(zoom, event));
   zoom.root.addEventListener("keydown", (event) => keyed(zoom, event));
   zoom.root.addEventListener("close", () => zoom.root.remove());
@@ -31,8 +32,8 @@ function draw(zoom) {
   if (zoom.image.getAttribute("src") !== address) zoom.image.src = address;
   zoom.image.alt = about(pick, zoom.place).join(", ");
   set(zoom.text, about(pick, zoom.place).join(" · "));
-  set(zoom.mark, rank ? `Take back ${marks.length > 1 ? `rank ${rank}` : "the mark"}` : "Mark");
-  set(zoom.use, `Use ${several(marks.length ? marks : [zoom.place])}`);
+  set(zoom.mark, rank ? (marks.length > 1 ? say("Take back rank {rank}", { rank }) : say("Take back the mark")) : say("Mark"));
+  set(zoom.use, say("Use {pictures}", { pictures: several(marks.length ? marks : [zoom.place]) }));
   zoom.use.hidden = zoom.mark.hidden = !isWaiting(pick) && pick.status !== "picked";
   zoom.use.hidden ||= !isWaiting(pick) && !shown.marks.length;
   zoom.root.classList.toggle("np-marked", rank > 0);

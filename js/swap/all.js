@@ -4,6 +4,7 @@ import { nameOf, secondPassOf } from "./passes.js";
 import { planFor, samplersIn } from "./plan.js";
 import { SEARCH } from "./setups.js";
 import { isOff } from "./walk.js";
+import { say } from "../words.js";
 
 const SHOWN = ["pictures", "verifier", "recipe"]; // what an artist needs of a search outside of its subgraph
 const LATENT = [SEARCH, 0];
@@ -14,7 +15,7 @@ export function searchNoise(nodes, create, root) {
   for (const sampler of firstOnes(new Set(samplersIn(nodes)), root)) {
     if (!sampler.graph) continue; // it became a part of another one's setup
     const plan = planFor(sampler, root);
-    if (plan.why) refused.push(`${nameOf(sampler)} stays as it is: ${plan.why}.`);
+    if (plan.why) refused.push(say("{node} stays as it is: {why}.", { node: nameOf(sampler), why: plan.why }));
     else {
       notes.push(...plan.notes);
       made.push(carryOut(plan, create, root, { main: SEARCH, outputs: [LATENT, LATENT], shown: SHOWN }));

@@ -1,13 +1,14 @@
 // What "Search its noise" does with a sampler, or why it does nothing. Imports only what imports nothing, so Node can test it.
-import { cableOf, everyNode, isLinked } from "../panel/wiring.js";
+import { cableOf, everyNode, isLinked, labelOf } from "../panel/wiring.js";
 import { decoders, textFor, vaeFor } from "./found.js";
 import { drawsNoise, earlierOf, isCustom, isSampler, laterOf, nameOf, otherReaders, secondPassOf, stillRead } from "./passes.js";
 import { SEARCH, custom, dropIn, enlargingOf, hires, randomNoiseOf, twoGuiders, twoKSamplers, twoModels, twoStages, wholeAdvanced } from "./setups.js";
 import { agree, isOff, readersOf, sourceOf, valueOf } from "./walk.js";
+import { say } from "../words.js";
 
 const OUTPUTS = ["output", "denoised_output"]; // of the custom samplers
 const [LEAST, MOST] = [1.05, 8]; // scale_by of Sampling Setup (Hires Fix)
-const NOT_PICTURES = { AUDIO: "sound", VOXEL: "a solid", MESH: "a solid" };
+const notPictures = (type) => ({ AUDIO: say("sound"), VOXEL: say("a solid"), MESH: say("a solid") })[type] ?? type;
 const OTHER_STEPS = new Set(["dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"]); // a KSampler has other steps for them than Basic Scheduler
 
 // The samplers among some nodes, those in subgraphs too.
@@ -17,12 +18,12 @@ export const samplersIn = (nodes) => nodes.flatMap((node) => (node.subgraph ? ev
 export function refusal(sampler, root) {
   if (!drawsNoise(sampler, root)) {
     const first = earlierOf(sampler, root);
-    return first ? `it goes on from ${nameOf(first)} and draws no noise of its own: search the noise of that one` : "it adds no noise, so there is nothing to search";
+    return first ? say("it goes on from {node} and draws no noise of its own: search the noise of that one", { node: nameOf(first) }) : say("it adds no noise, so there is nothing to search");
   }
-  if (isOff(sampler)) return "it is muted or bypassed: switch it on first";
-  if (sourceOf(sampler, "positive", root)?.node.type.startsWith("SVD_")) return "Stable Video Diffusion cannot be searched";
+  if (isOff(sampler)) return say("it is muted or bypassed: switch it on first");
+  if (sourceOf(sampler, "positive", root)?.node.type.startsWith("SVD_")) return say("Stable Video Diffusion cannot be searched");
   const { other } = decoders(sampler, root);
-  return other ? `it makes ${NOT_PICTURES[other] ?? other}, and only pictures and videos can be searched` : "";
+  return other ? say("it makes {what}, and only pictures and videos can be searched", { what: notPictures(other) }) : "";
 }
 
 // { made, outputs, removed, rewired, notes, … } for carry_out.js, or { why }.
@@ -44,7 +45,7 @@ function withSockets(sampler, plan, root) {
   const vae = vaeFor(sampler, root);
   const text = textFor(sampler, sampler.type === "SamplerCustomAdvanced" ? "guider" : "positive", sampler.graph, root);
   const setup = plan.made.find(({ type }) => type === "NoiseSearch" || (type.startsWith("SamplingSetup") && !["SamplingSetupHires", "SamplingSetupSecondStage"].includes(type)));
-  const notes = vae ? plan.notes : [...plan.notes, "No decoder was found behind it: connect a VAE."];
+  const notes = vae ? plan.notes : [...plan.notes, say("No decoder was found behind it: connect a VAE.")];
   return { ...plan, notes, ways: [...(vae ? [{ key: setup.key, name: "vae", way: vae }] : []), ...(text ? [{ key: SEARCH, name: "prompt", way: text }] : [])] };
 }
 
@@ -82,28 +83,33 @@ function replacing(later, sampler, root) {
 
 function leftAlone(sampler, root) {
   const second = secondPassOf(sampler, root);
-  return second ? [`${nameOf(second)} goes on from it and stays as it is: the search judges the first pass.`] : [];
+  return second ? [say("{node} goes on from it and stays as it is: the search judges the first pass.", { node: nameOf(second) })] : [];
 }
 
 function fromAdvanced(sampler, root) {
   const later = laterOf(sampler, root);
   const value = (name) => valueOf(sampler, name, root);
-  if (value("start_at_step") !== 0) return { why: `it begins at step ${value("start_at_step") ?? "of another node"}, and a search begins at 0` };
+  if (value("start_at_step") !== 0) return { why: beginsLater(value("start_at_step")) };
   if (value("return_with_leftover_noise") === "disable") {
-    return endsAtLast(sampler, root) ? planned(sampler, wholeAdvanced(sampler), { notes: leftAlone(sampler, root) }) : { why: `it ends at step ${value("end_at_step")} of ${value("steps")}` };
+    const ends = { end: value("end_at_step") ?? "?", steps: value("steps") ?? "?" };
+    return endsAtLast(sampler, root) ? planned(sampler, wholeAdvanced(sampler), { notes: leftAlone(sampler, root) }) : { why: say("it ends at step {end} of {steps}", ends) };
   }
-  if (later?.node.type !== "KSamplerAdvanced" || !later.straight || !joined(sampler, later, root)) return { why: "it leaves noise over, and no KSampler (Advanced) alone goes on from it" };
-  const other = difference(sampler, later.node, root);
-  return other ? { why: `${nameOf(later.node)}, which goes on from it, ${other}` } : planned(sampler, twoModels(sampler, later.node), { last: later.node });
+  if (later?.node.type !== "KSamplerAdvanced" || !later.straight || !joined(sampler, later, root)) return { why: say("it leaves noise over, and no KSampler (Advanced) alone goes on from it") };
+  const why = difference(sampler, later.node, root);
+  return why ? { why } : planned(sampler, twoModels(sampler, later.node), { last: later.node });
 }
+
+const beginsLater = (step) => (step === undefined ? say("another node gives the step that it begins at, and a search begins at 0") : say("it begins at step {step}, and a search begins at 0", { step }));
 
 // Why two KSamplers (Advanced) are not two halves of one schedule; "" where they are.
 function difference(first, second, root) {
+  const node = nameOf(second);
   const other = ["steps", "sampler_name", "scheduler"].find((name) => !agree([first, name], [second, name], root));
-  if (other) return `has another ${other}`;
-  if (!agree([first, "end_at_step"], [second, "start_at_step"], root)) return "does not begin where it ends";
-  if (drawsNoise(second, root)) return "adds noise of its own";
-  return valueOf(second, "return_with_leftover_noise", root) === "disable" && endsAtLast(second, root) ? "" : "does not take all steps to the end";
+  if (other) return say("{node}, which goes on from it, has another {input}", { node, input: labelOf(second.inputs, other) });
+  if (!agree([first, "end_at_step"], [second, "start_at_step"], root)) return say("{node}, which goes on from it, does not begin where it ends", { node });
+  if (drawsNoise(second, root)) return say("{node}, which goes on from it, adds noise of its own", { node });
+  const ends = valueOf(second, "return_with_leftover_noise", root) === "disable" && endsAtLast(second, root);
+  return ends ? "" : say("{node}, which goes on from it, does not take all steps to the end", { node });
 }
 
 function endsAtLast(sampler, root) {
@@ -113,7 +119,7 @@ function endsAtLast(sampler, root) {
 
 function fromCustom(sampler, root) {
   const handsOn = handedOn(sampler, root);
-  if (!handsOn) return { why: "both of its outputs are used, and a search has one LATENT" };
+  if (!handsOn) return { why: say("both of its outputs are used, and a search has one LATENT") };
   const later = laterOf(sampler, root);
   const made = later && isCustom(later.node) && joined(sampler, later, root) && handedOn(later.node, root) && stagesOf(sampler, handsOn, later, root);
   const gone = noisesOf(made ? [sampler, later.node] : [sampler], root);

@@ -1,8 +1,10 @@
-"""The English texts lie where the host looks for them, and say what the nodes say."""
+"""The texts lie where the host looks for them: the English ones say what the nodes say, the others the same of each."""
 
 import json
 
-from noise_search.demo.locales import FOLDER, SYNTAX, locale_of, plain, written
+import pytest
+from noise_search.demo.languages import tables, texts_in
+from noise_search.demo.locales import FOLDER, SYNTAX, files_of, locale_of, plain, written
 
 WORST = {
     "display_name": "A {b}",
@@ -12,13 +14,22 @@ WORST = {
 
 
 def test_the_locale_files_are_what_the_script_writes(server):
-    for name, texts in locale_of(server.client()).items():
-        assert (FOLDER / f"{name}.json").read_text(encoding="utf-8") == written(texts), "run: python dev.py locales"
+    files = files_of(locale_of(server.client()))
+    for name, texts in files.items():
+        assert (FOLDER / name).read_text(encoding="utf-8") == written(texts), "run: python dev.py locales"
+    assert {str(path.relative_to(FOLDER).as_posix()) for path in FOLDER.glob("*/*")} == set(files)
+
+
+@pytest.mark.parametrize("language", tables())
+def test_every_language_has_the_texts_that_english_has(language):
+    for english in (FOLDER / "en").iterdir():
+        assert keys_in(read("en", english.name)) == keys_in(read(language, english.name)), english.name
 
 
 def test_the_server_gives_the_texts_of_every_node_to_the_page(server):
     client = server.client()
-    english = client.json("/i18n")["en"]
+    languages = client.json("/i18n")
+    english = languages["en"]
     ours = [
         name
         for name, schema in client.json("/object_info").items()
@@ -29,15 +40,23 @@ def test_the_server_gives_the_texts_of_every_node_to_the_page(server):
         assert english["nodeDefs"][name]["display_name"]
         assert english["nodeDefs"][name]["description"]
     assert english["nodeCategories"]["noise search"]
+    for name in tables():
+        assert keys_in(languages[name]["nodeDefs"]) >= keys_in({node: english["nodeDefs"][node] for node in ours})
 
 
-def test_no_text_holds_what_the_page_would_read_as_a_formula():
-    assert not SYNTAX & set("".join(texts_in(json.loads((FOLDER / "nodeDefs.json").read_text(encoding="utf-8")))))
+@pytest.mark.parametrize("language", ["en", *tables()])
+def test_no_text_holds_what_the_page_would_read_as_a_formula(language):
+    assert not SYNTAX & set("".join(texts_in(read(language, "nodeDefs.json"))))
 
 
 def test_a_text_with_the_pages_formula_signs_or_none_at_all_is_left_to_the_node():
     assert plain(WORST) == {"inputs": {"c": {"name": "c"}}}
 
 
-def texts_in(tree: dict) -> list[str]:
-    return [text for value in tree.values() for text in (texts_in(value) if isinstance(value, dict) else [value])]
+def read(language: str, name: str) -> dict:
+    return json.loads((FOLDER / language / name).read_text(encoding="utf-8"))
+
+
+def keys_in(tree: dict, above: str = "") -> set[str]:
+    below = [keys_in(value, f"{above}{key}/") for key, value in tree.items() if isinstance(value, dict)]
+    return {above + key for key in tree}.union(*below)
