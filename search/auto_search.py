@@ -21,7 +21,6 @@ from collections.abc import Generator, Iterator, Sequence
 from .allowance import DRAFT, ROUNDING, Work
 from .correlation import spearman
 from .draft_search import correlation, draft_levels, foretold
-from .lineages import founder_of
 from .noise import Candidate, fresh
 from .path import Path, Proposal, Schedule, draft, renoise
 from .refine_search import SPREAD, RefineSearch
@@ -36,7 +35,6 @@ FEWEST_DRAFTS, TWO_WAVES = 2, 16  # from which on there is something to choose f
 FEWEST_PICTURES = 4  # from which on there is more than best of N, where there are no drafts
 PROOF = 5  # pictures made of drafts, none of them better than the own seed's, from which on drafts come to nothing
 CHILDREN = 3  # refinements per round
-CHILDREN_EACH = 2  # of each lineage, where several are refined side by side
 SUCCESS = (
     # share of refinements that win at the best depth: below the one for the score alone, as shallow ones only please
     # the verifier
@@ -62,8 +60,6 @@ class AutoSearch(RefineSearch):
         judging: Time to decode and judge a picture, in times that it takes to sample one in full, at least 0; with a
             limit by the clock it is measured. Nothing is asked that is sampled sooner than judged: where judging is
             slow there are fewer and longer drafts, or none, and deeper refinements.
-        lineages: How many noises' best pictures are refined side by side, at least 1. One climbs highest by the judge
-            of the search; several leave a second judge something to choose between.
     """
 
     success = SUCCESS
@@ -77,13 +73,9 @@ class AutoSearch(RefineSearch):
         pictures: int,
         drafts: Sequence[float] | None = None,
         judging: float = 0.0,
-        lineages: int = 1,
     ):
-        _check(pictures, judging, lineages)
-        children = CHILDREN if lineages == 1 else CHILDREN_EACH
-        super().__init__(start, seeds, schedule=schedule, pictures=pictures, children=children)
-        self.lineages = lineages
-        self._tops: dict[Proposal, tuple[Proposal, float]] = {}  # by founder: the best picture and its score
+        _check(pictures, judging)
+        super().__init__(start, seeds, schedule=schedule, pictures=pictures, children=CHILDREN)
         self._no_drafts = drafts is not None and not len(drafts) or not isinstance(start, Candidate)
         self._given = tuple(drafts or ())
         self._judging = judging
@@ -156,8 +148,8 @@ class AutoSearch(RefineSearch):
         while not self.stopped:
             if self._times(Work(1.0)) and self._fresh_pays():
                 scores = yield from self._fresh(1)
-            elif children := self._children(heads := self._heads()):
-                scores = yield Stage(tuple(children), heads)
+            elif children := self._children():
+                scores = yield Stage(tuple(children), (self.best,))
                 self._move(children, scores)
             else:
                 break
@@ -280,7 +272,7 @@ class AutoSearch(RefineSearch):
         noises = [fresh(next(self._seeds)) for _ in range(min(count, self._times(Work(1.0))))]
         self.fulls += len(noises)
         self._spend(len(noises))
-        scores = yield Stage((self.best, *noises), self._heads()[1:])
+        scores = yield Stage((self.best, *noises))
         self._note(noises, scores)
         self.best = max(scores, key=scores.__getitem__)
         return scores
@@ -288,28 +280,13 @@ class AutoSearch(RefineSearch):
     def _note(self, pictures: Sequence[Proposal], scores: Scores) -> None:
         for picture in pictures:
             self._independent.put(picture, scores[picture])
-        self._rank(pictures, scores)
-
-    def _rank(self, pictures: Sequence[Proposal], scores: Scores) -> None:
-        """Keep the best picture of each lineage, and the present scores of those that are held."""
-        self._tops = {founder: (top, scores.get(top, score)) for founder, (top, score) in self._tops.items()}
-        for picture in pictures:
-            founder = founder_of(picture)
-            if founder not in self._tops or scores[picture] > self._tops[founder][1]:
-                self._tops[founder] = picture, scores[picture]
-
-    def _heads(self) -> tuple[Proposal, ...]:
-        """What is refined: the best picture, and those of the next best lineages; the best first."""
-        others = sorted((top for top in self._tops.values() if top[0] != self.best), key=lambda top: -top[1])
-        return (self.best, *(picture for picture, _ in others[: self.lineages - 1]))
 
     def _move(self, children: list[Path], scores: Scores) -> None:
-        won = len(self._better(children, scores))
+        won = sum(1 for child in children if scores[child] > scores[self.best])
         self._dry = 0.0 if won else self._dry + math.fsum(map(self._schedule.cost, children))
         self.refined, self.accepted = self.refined + len(children), self.accepted + won
         self._won, self._tried = FORGET * self._won + won, FORGET * self._tried + len(children)
         super()._move(children, scores)
-        self._rank(children, scores)
         self.depth = min(max(self.depth, self._shallowest), float(self._schedule.steps))
 
     @property
@@ -318,10 +295,8 @@ class AutoSearch(RefineSearch):
         return self._worth * SPREAD if self._worth > 1 else 1.0
 
 
-def _check(pictures: int, judging: float, lineages: int) -> None:
+def _check(pictures: int, judging: float) -> None:
     if pictures < 1:
         raise ValueError(f"pictures must be at least 1, got {pictures}")
     if not 0 <= judging < math.inf:
         raise ValueError(f"judging must be at least 0, got {judging}")
-    if lineages < 1:
-        raise ValueError(f"lineages must be at least 1, got {lineages}")

@@ -54,7 +54,6 @@ class RefineSearch(Planned):
         _check(children, depth, warmup)
         super().__init__(start, seeds, schedule, pictures)
         self.best, self.children, self.adapt, self.warmup = start, children, adapt, warmup
-        self._parents: dict[Path, Proposal] = {}  # of the last children
         self.depth = depth * schedule.steps  # in steps, between whole numbers as well
 
     def _story(self) -> Story:
@@ -82,10 +81,9 @@ class RefineSearch(Planned):
         """Re-noise the best picture, or each of several, to levels around the depth; the last ones get the steps that
         are left.
         """
-        children, works, self._parents = list[Path](), list[Work](), dict[Path, Proposal]()
-        parents = parents or (self.best,)
-        for number in range(self.children * len(parents)):
-            parent = finish(parents[number // self.children], self._schedule)
+        children, works = list[Path](), list[Work]()
+        for number in range(self.children * len(parents or (self.best,))):
+            parent = finish((parents or (self.best,))[number // self.children], self._schedule)
             place = 2 * (number % self.children) / (self.children - 1) - 1 if self.children > 1 and self.adapt else 0.0
             left = self._room(*works)
             steps = min(max(round(self.depth * SPREAD**place), self._least), self._schedule.steps, left)
@@ -96,20 +94,16 @@ class RefineSearch(Planned):
             if steps >= self._least:
                 works.append(self._work(steps))
                 children.append(renoise(parent, self._schedule.levels[-steps - 1 :], next(self._seeds)))
-                self._parents[children[-1]] = parents[number // self.children]
                 self._spend(steps / self._schedule.steps)
         return children
 
     def _move(self, children: list[Path], scores: Scores) -> None:
-        better = self._better(children, scores)
+        better = [child for child in children if scores[child] > scores[self.best]]
         if self.adapt:
             self.depth *= math.exp(GAIN * math.sqrt(len(children)) * (len(better) / len(children) - self.success))
             self.depth = min(max(self.depth, SHALLOWEST * self._schedule.steps), float(self._schedule.steps))
-        self.best = max((self.best, *better), key=scores.__getitem__)
-
-    def _better(self, children: Sequence[Path], scores: Scores) -> list[Path]:
-        """Those that score more than what they were made from."""
-        return [child for child in children if scores[child] > scores[self._parents.get(child, self.best)]]
+        if better:
+            self.best = max(better, key=scores.__getitem__)
 
 
 def _check(children: int, depth: float, warmup: int) -> None:
