@@ -61,10 +61,10 @@ def best_of(passed: np.ndarray, count: int) -> np.ndarray:
 
 
 @torch.inference_mode()
-def clip_scores(pictures: np.ndarray, scenes: list[Scene]) -> np.ndarray:
+def clip_scores(pictures: np.ndarray, scenes: list[Scene], folder: Path = CLIP_FOLDER) -> np.ndarray:
     """100 * cosine of every picture and its caption, `(scenes, seeds)`."""
-    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{CLIP_FOLDER}")
-    tokenizer = open_clip.get_tokenizer(f"local-dir:{CLIP_FOLDER}")
+    model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
     model.eval()
     rows = [scores_by(model, preprocess, tokenizer, row, scene.caption) for row, scene in zip(pictures, scenes, strict=True)]
     return np.stack(rows)
