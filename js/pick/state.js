@@ -74,6 +74,9 @@ export function clock(seconds) {
   return `${hours ? `${hours}:${two(Math.floor(rest / 60) % 60)}` : Math.floor(rest / 60)}:${two(rest % 60)}`;
 }
 
+// Which of a choice's pictures a tile shows: a video moves.
+export const kindOf = (pick, place, large) => (pick.frames[place] > 1 ? "moving" : large ? "large" : "small");
+
 // The place of the best score, or -1 without scores.
 export const bestOf = (pick) => (pick.scores.length ? pick.scores.indexOf(Math.max(...pick.scores)) : -1);
 
@@ -81,6 +84,7 @@ export const bestOf = (pick) => (pick.scores.length ? pick.scores.indexOf(Math.m
 export function about(pick, place) {
   const [width, height] = pick.sizes[place];
   const found = [`#${place + 1} of ${pick.count}`, `${width} × ${height}`];
+  if (pick.frames[place] > 1) found.push(`${pick.frames[place]} frames`);
   if (pick.scores.length) found.push(`score ${short(pick.scores[place])}`);
   if (pick.columns.length > 1) pick.columns.forEach((name, index) => found.push(`${name} ${short(pick.values[place][index])}`));
   if (pick.seeds.length) found.push(`seed ${pick.seeds[place]}`);

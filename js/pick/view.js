@@ -1,7 +1,7 @@
 // The gallery of one pick as elements of the page. Knows nothing of the host: what it does goes through `actions`.
 import { moved } from "../panel/grid.js";
 import { button, make, set } from "../panel/dom.js";
-import { about, bestOf, fallback, headline, hint, isWaiting, layout, meaning, rankOf, several, short, shownMarks } from "./state.js";
+import { about, bestOf, fallback, headline, hint, isWaiting, kindOf, layout, meaning, rankOf, several, short, shownMarks } from "./state.js";
 
 const [GAP, LEAST] = [6, 92]; // pixels
 const GLASS = '<svg viewBox="0 0 16 16" width="15" height="15" aria-hidden="true"><path d="M10.5 10.5 15 15M11.5 6.5a5 5 0 1 1-10 0a5 5 0 0 1 10 0z"/></svg>';
@@ -96,7 +96,7 @@ function fill(view, pick) {
 }
 
 function makeTile(view, pick, place) {
-  const image = make("img", "", { alt: "", draggable: false, decoding: "async", loading: "lazy", src: view.actions.picture(pick, place, view.dialog ? "large" : "small") });
+  const image = make("img", "", { alt: "", draggable: false, decoding: "async", loading: "lazy", src: view.actions.picture(pick, place, kindOf(pick, place, view.dialog)) });
   image.addEventListener("error", () => image.remove()); // the server was restarted
   const zoom = make("button", "np-zoom-in", { type: "button", tabIndex: -1, title: "Look closely (Z)", ariaLabel: `Look closely at #${place + 1}` });
   zoom.innerHTML = GLASS;

@@ -181,6 +181,18 @@ def test_a_damaged_file_is_set_aside_and_the_next_gallery_is_kept(host, live, re
     assert list(file.parent.glob("galleries.damaged-*.sqlite3"))
 
 
+def test_a_file_that_is_damaged_in_its_middle_is_set_aside_too(host, live, restart, file):
+    search(host, seed=18)
+    restart()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4096] + b"?" * (len(whole) - 4096))
+    search(host, seed=19)
+    search(host, seed=20)
+    restart()
+    assert [state["candidates"][0]["seed"] for state in shown(live)][-1:] == ["20"]
+    assert list(file.parent.glob("galleries.damaged-*.sqlite3"))
+
+
 def test_a_file_of_a_newer_version_is_left_as_it_is_and_searches_run(host, live, restart, file, caplog):
     search(host, seed=12)
     restart()
