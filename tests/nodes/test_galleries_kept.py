@@ -153,7 +153,8 @@ def test_forgetting_a_search_forgets_its_gallery_and_those_of_its_setup(host, li
     assert live.whole(live.runs_in_place(PAGE, FLOW)[1]).forget() > 0
     restart()
     (state,) = shown(live)
-    assert state["candidates"][0]["seed"] == "6" and altered(file, "SELECT count(DISTINCT search) FROM pictures") == [(1,)]
+    assert state["candidates"][0]["seed"] == "6"
+    assert altered(file, "SELECT count(DISTINCT search) FROM pictures") == [(1,)]
 
 
 def test_a_page_that_took_a_search_over_has_it_after_a_restart(host, live, restart):
@@ -328,6 +329,14 @@ def test_a_run_too_many_for_the_memory_is_on_the_shelf(host, live, restart, monk
     host.part("nodes.host.page.shelf").settle()
     assert len(live.everywhere()) == 2
     assert [state["candidates"][0]["seed"] for state in shown(live)] == ["30", "31", "32", "33"]
+
+
+def test_what_cannot_be_written_as_json_is_not_kept_and_the_next_one_is(host, live, shelf, restart, file, caplog):
+    shelf.shelf_of("").keep(lambda: (gallery(1)[0], {"workflow": object}, ()))
+    search(host, seed=39)
+    restart()
+    assert "not kept for after a restart" in caplog.text
+    assert [state["candidates"][0]["seed"] for state in shown(live)] == ["39"]
 
 
 def test_a_full_disk_costs_the_gallery_and_not_the_search(host, live, restart, galleries, monkeypatch, caplog):
