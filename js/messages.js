@@ -14,7 +14,7 @@ export const FIELDS = {
     "used", "making", "seconds_left", "status", "stopped", "result", "accepted", "pinned", "error"],
   "tiles": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "what", "first", "count", "rows", "step", "steps", "pictures"],
   "tile": ["id", "picture"],
-  "pick": ["columns", "values", "scores", "notes", "roll", "rollable", "seeds", "count", "sizes", "pick", "number", "version",
+  "pick": ["columns", "values", "scores", "notes", "roll", "rollable", "seeds", "count", "sizes", "frames", "pick", "number", "version",
     "node", "workflow", "mine", "prompt_id", "status", "picked", "by", "why", "fallback", "seconds_left"],
   "elsewhere": ["node"],
   "noise": ["id", "recipe", "seed", "score", "judge", "prompt", "model", "how", "made", "picture"]

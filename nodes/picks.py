@@ -32,8 +32,8 @@ class HumanPickNode(io.ComfyNode):
             display_name="Human Pick",
             category=CATEGORY,
             description=(
-                "Stops and shows the pictures, or the middle frames of videos: click those that go on, best first, or"
-                " have others made."
+                "Stops and shows the pictures, or the videos as they move: click those that go on, best first, or have"
+                " others made."
             ),
             search_aliases=[
                 "choose image",
@@ -169,8 +169,7 @@ class HumanPickNode(io.ComfyNode):
             answer = Answer(checked_picks(wanted.picked, len(pictures)), why="typed")
             changed(cls.hidden, spot.node, wanted.roll, answer)
         else:
-            stills = [clip[len(clip) // 2][None] for clip in pictures]
-            answer = await Pick(cls.hidden, spot.node, spot.shown, stills, facts, fallback).ask(
+            answer = await Pick(cls.hidden, spot.node, spot.shown, pictures, facts, fallback).ask(
                 only(timeout, "timeout")
             )
         if answer.roll:
@@ -223,7 +222,7 @@ def picked_from(riding: dict[str, Any], lengths: Sequence[int], picked: Any, cou
     images, latents, noises, seeds = riding.values()
     return [
         sort_images(images, picked, lengths, count),
-        sort_latents(latents, picked, count) if latents else unconnected("latents", *PICKED),
+        sort_latents(latents, picked, count, lengths) if latents else unconnected("latents", *PICKED),
         sort_noises(noises, picked, count) if noises else unconnected("noises", *PICKED),
         sort_values(seeds, picked, "seeds", count) if seeds else unconnected("seeds", *PICKED),
     ]

@@ -322,7 +322,7 @@ class VerifierScoreNode(io.ComfyNode):
         say(cls.hidden.unique_id, text)
         return io.NodeOutput(
             sort_images(images, order, lengths),
-            sort_latents(latents, order) if latents else unconnected("latents", *SORTED),
+            sort_latents(latents, order, lengths=lengths) if latents else unconnected("latents", *SORTED),
             sort_noises(noises, order) if noises else unconnected("noises", *SORTED),
             sort_values(seeds, order, "seeds") if seeds else unconnected("seeds", *SORTED),
             ranked,

@@ -90,6 +90,9 @@ export function clock(seconds) {
   return `${hours ? `${hours}:${two(Math.floor(rest / 60) % 60)}` : Math.floor(rest / 60)}:${two(rest % 60)}`;
 }
 
+// Which of a choice's pictures a tile shows: a video moves.
+export const kindOf = (pick, place, large) => (pick.frames[place] > 1 ? "moving" : large ? "large" : "small");
+
 // The place of the best score, or -1 without scores.
 export const bestOf = (pick) => (pick.scores.length ? pick.scores.indexOf(Math.max(...pick.scores)) : -1);
 
@@ -97,6 +100,7 @@ export const bestOf = (pick) => (pick.scores.length ? pick.scores.indexOf(Math.m
 export function about(pick, place) {
   const [width, height] = pick.sizes[place];
   const found = [say("#{place} of {count}", { place: place + 1, count: pick.count }), `${width} × ${height}`];
+  if (pick.frames[place] > 1) found.push(say("{count} frames", { count: pick.frames[place] }));
   if (pick.scores.length) found.push(say("score {score}", { score: short(pick.scores[place]) }));
   if (pick.columns.length > 1) pick.columns.forEach((name, index) => found.push(`${name} ${short(pick.values[place][index])}`));
   if (pick.seeds.length) found.push(say("seed {seed}", { seed: pick.seeds[place] }));

@@ -1,7 +1,7 @@
 // The gallery of one pick as elements of the page. Knows nothing of the host: what it does goes through `actions`.
 import { moved } from "../panel/grid.js";
 import { button, make, set } from "../panel/dom.js";
-import { about, bestOf, headline, hint, isWaiting, layout, leaving, meaning, rankOf, several, short, shownMarks } from "./state.js";
+import { about, bestOf, headline, hint, isWaiting, kindOf, layout, leaving, meaning, rankOf, several, short, shownMarks } from "./state.js";
 import { say } from "../words.js";
 
 const [GAP, LEAST] = [6, 92]; // pixels
@@ -103,7 +103,7 @@ function fill(view, pick) {
 }
 
 function makeTile(view, pick, place) {
-  const image = make("img", "", { alt: "", draggable: false, decoding: "async", loading: "lazy", src: view.actions.picture(pick, place, view.dialog ? "large" : "small") });
+  const image = make("img", "", { alt: "", draggable: false, decoding: "async", loading: "lazy", src: view.actions.picture(pick, place, kindOf(pick, place, view.dialog)) });
   image.addEventListener("error", () => image.remove()); // the server was restarted
   const zoom = make("button", "np-zoom-in", { type: "button", tabIndex: -1, title: say("Look closely (Z)"), ariaLabel: say("Look closely at #{place}", { place: place + 1 }) });
   zoom.innerHTML = GLASS;

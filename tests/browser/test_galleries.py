@@ -122,7 +122,10 @@ def test_a_search_goes_on_with_more_pictures_or_another_seed_and_every_gallery_s
 def pictures_shown(page, count: int) -> None:
     """Waits until so many of the small pictures in sight are really there."""
     page.raw.wait_for_function(
-        "(count) => [...document.querySelectorAll('.ns-cell img')].filter((one) => one.naturalWidth > 1).length === count",
+        """(count) => {
+            const images = [...document.querySelectorAll(".ns-cell img")];
+            return images.filter((one) => one.naturalWidth > 1).length === count;
+        }""",
         arg=count,
         timeout=WAIT / 4,
     )

@@ -298,3 +298,35 @@ def test_a_workflow_that_is_opened_again_and_again_leaves_no_galleries_behind(pa
         "() => [...roots].filter((root, place) => root.innerHTML !== before[place]).map((root) => root.isConnected)"
     )
     assert drawn == [True], "only what is on the page is drawn"
+
+
+def test_videos_are_tiles_that_move_and_go_on_whole_with_their_latents(page):
+    nodes = prompt(960, frames_per_video=2, latents=["4", 0])
+    nodes["3"]["inputs"]["batch_size"] = 8
+    nodes |= {
+        "8": {"class_type": "VAEDecode", "inputs": {"samples": ["6", 1], "vae": ["1", 2]}},
+        "9": {"class_type": "SaveImage", "inputs": {"images": ["8", 0], "filename_prefix": "latents"}},
+        "10": {"class_type": "SaveImage", "inputs": {"images": ["5", 0], "filename_prefix": "all"}},
+    }
+    page.raw.evaluate("async (prompt) => { await app.loadApiJson(prompt, 'videos') }", nodes)
+    page.raw.wait_for_function("() => app.graph.nodes.length === 10")
+    look(page)
+    prompt_id = page.queue()
+    found = waiting(page)
+    assert (found["count"], found["frames"]) == (4, [2, 2, 2, 2])
+    with Image.open(io.BytesIO(page.client.request(as_page(page, f"{ROOT}/{found['pick']}/3/moving")))) as moving:
+        assert (moving.format, moving.n_frames) == ("WEBP", 2)
+    assert "/3/moving?" in tile(page, 3).locator("img").get_attribute("src")
+    for place in (2, 0):
+        tile(page, place).click(timeout=WAIT)
+    assert "2 frames" in page.raw.locator(".np-root:not(.np-dialog *) .np-detail").inner_text()
+    press(page, "Use #3, #1")
+    result = page.wait(prompt_id)
+    assert result.ok, result.error
+    every, picked, latents = (
+        [pixels(page.client.image(entry)) for entry in result.outputs[node]["images"]] for node in ("10", "7", "9")
+    )
+    for frames in (picked, latents):
+        assert [nearest(frame, every) for frame in frames] == [4, 5, 0, 1]
+        assert all(np.abs(frame - every[place]).max() <= 1 for frame, place in zip(frames, [4, 5, 0, 1]))
+    assert complaints(page) == []

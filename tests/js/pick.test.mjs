@@ -1,11 +1,11 @@
 // What a gallery of HumanPick shows and does: js/pick/state.js.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { about, bestOf, choiceOf, choiceText, clock, headline, hint, layout, meaning, newer, rankOf, readChoice, several, shownMarks, toggled } from "../../js/pick/state.js";
+import { about, bestOf, choiceOf, choiceText, clock, headline, hint, kindOf, layout, meaning, newer, rankOf, readChoice, several, shownMarks, toggled } from "../../js/pick/state.js";
 
 const pick = (more = {}) => ({
   number: 1, version: 1, mine: true, status: "waiting", count: 4, roll: 0, picked: [], by: "artist", why: "", fallback: ["verifier", 1], scores: [0.1, 0.9, 0.3, 0.2],
-  columns: ["clip", "looks"], values: [[1, 2], [3, 4], [5, 6], [7, 8]], sizes: Array(4).fill([64, 32]), seeds: [], ...more,
+  columns: ["clip", "looks"], values: [[1, 2], [3, 4], [5, 6], [7, 8]], sizes: Array(4).fill([64, 32]), frames: [1, 1, 81, 1], seeds: [], ...more,
 });
 
 test("pictures rank in the order of the clicks, and a second click takes one back", () => {
@@ -99,4 +99,9 @@ test("times and many pictures are said shortly, and keys mean the same in the gr
   assert.equal(several([0, 1, 2, 3]), "4 pictures");
   assert.deepEqual([" ", "Enter", "z", "ArrowRight", "a"].map((key) => meaning(key, false)), ["mark", "use", "zoom", null, null]);
   assert.deepEqual([" ", "Enter", "ArrowRight", "ArrowLeft", "a"].map((key) => meaning(key, true)), ["mark", "use", "next", "previous", null]);
+});
+
+test("the tile of a video moves, and says how many frames it has", () => {
+  assert.deepEqual([1, 2].map((place) => [kindOf(pick(), place, false), kindOf(pick(), place, true)]), [["small", "large"], ["moving", "moving"]]);
+  assert.ok(about(pick(), 2).includes("81 frames") && !about(pick(), 1).some((line) => line.includes("frame")));
 });

@@ -153,7 +153,8 @@ def test_forgetting_a_search_forgets_its_gallery_and_those_of_its_setup(host, li
     assert live.whole(live.runs_in_place(PAGE, FLOW)[1]).forget() > 0
     restart()
     (state,) = shown(live)
-    assert state["candidates"][0]["seed"] == "6" and altered(file, "SELECT count(DISTINCT search) FROM pictures") == [(1,)]
+    assert state["candidates"][0]["seed"] == "6"
+    assert altered(file, "SELECT count(DISTINCT search) FROM pictures") == [(1,)]
 
 
 def test_a_page_that_took_a_search_over_has_it_after_a_restart(host, live, restart):
@@ -178,6 +179,18 @@ def test_a_damaged_file_is_set_aside_and_the_next_gallery_is_kept(host, live, re
     search(host, seed=11)
     restart()
     assert [state["candidates"][0]["seed"] for state in shown(live)] == ["11"]
+    assert list(file.parent.glob("galleries.damaged-*.sqlite3"))
+
+
+def test_a_file_that_is_damaged_in_its_middle_is_set_aside_too(host, live, restart, file):
+    search(host, seed=18)
+    restart()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4096] + b"?" * (len(whole) - 4096))
+    search(host, seed=19)
+    search(host, seed=20)
+    restart()
+    assert [state["candidates"][0]["seed"] for state in shown(live)][-1:] == ["20"]
     assert list(file.parent.glob("galleries.damaged-*.sqlite3"))
 
 
@@ -316,6 +329,14 @@ def test_a_run_too_many_for_the_memory_is_on_the_shelf(host, live, restart, monk
     host.part("nodes.host.page.shelf").settle()
     assert len(live.everywhere()) == 2
     assert [state["candidates"][0]["seed"] for state in shown(live)] == ["30", "31", "32", "33"]
+
+
+def test_what_cannot_be_written_as_json_is_not_kept_and_the_next_one_is(host, live, shelf, restart, file, caplog):
+    shelf.shelf_of("").keep(lambda: (gallery(1)[0], {"workflow": object}, ()))
+    search(host, seed=39)
+    restart()
+    assert "not kept for after a restart" in caplog.text
+    assert [state["candidates"][0]["seed"] for state in shown(live)] == ["39"]
 
 
 def test_a_full_disk_costs_the_gallery_and_not_the_search(host, live, restart, galleries, monkeypatch, caplog):

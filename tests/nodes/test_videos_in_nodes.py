@@ -1,14 +1,17 @@
 """Videos in nodes that take finished pictures: a clip is one candidate there, however many frames it has."""
 
 import gc
+import os
 import weakref
 
+import numpy as np
 import pytest
 import torch
 from noise_search.tests.families import tiny
 from noise_search.tests.families.matrix import FAMILIES
 from noise_search.tests.nodes.graphs import Brightness, refused, run, searched
 from noise_search.tests.nodes.test_human_pick import artist, pick, value  # noqa: F401 (a fixture)
+from PIL import Image
 
 FRAMES = 5
 WAN = {"class_type": "ToyModel", "inputs": {"family": "wan", "batch": 1}}
@@ -67,7 +70,7 @@ def test_the_clips_of_a_search_are_picked_as_clips(host, artist, filmed):  # noq
     assert result.kept["picked"] == [2, 0]
     assert (someone.seen[0]["count"], len(someone.seen[0]["sizes"])) == (3, 3)
     files = list(host.base.glob(f"temp/noise_search/picks/{someone.seen[0]['pick']}/*"))
-    assert len(files) == 6, "a small and a large picture of each clip"
+    assert len(files) == 9, "a small and a large picture of each clip, and one that moves"
     assert result.outputs["pick"]["text"] == ["You picked #3, #1 of 3."]
 
 
@@ -79,21 +82,67 @@ def test_clips_are_picked_along_with_their_latents(host, artist):  # noqa: F811
     assert result.kept["latents"][0]["samples"].unique().tolist() == [1.0]
 
 
-def test_the_gallery_shows_the_middle_frame_of_each(host, artist):  # noqa: F811
-    video = torch.zeros(2 * FRAMES, 16, 16, 3)
-    video[2], video[7] = 0.5, 1.0
+def levels_of(path):
+    """How bright each frame of a picture is."""
+    with Image.open(path) as picture:
+        found = []
+        for frame in range(getattr(picture, "n_frames", 1)):
+            picture.seek(frame)
+            found.append(np.asarray(picture.convert("L")).mean() / 255)
+    return found
+
+
+def test_the_gallery_shows_each_video_as_it_moves_and_its_middle_frame(host, artist):  # noqa: F811
+    levels = [0.1, 0.3, 0.5, 0.7, 0.4], [0.2, 0.0, 1.0, 0.6, 0.8]
+    video = torch.tensor(levels).reshape(-1, 1, 1, 1).expand(2 * FRAMES, 16, 16, 3)
     someone = artist([0])
-    shown = []
-    keep = host.part("nodes.host.page.human_pick").Pick._write
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(
-            host.part("nodes.host.page.human_pick").Pick,
-            "_write",
-            lambda self, place, image: shown.append(float(image.mean())) or keep(self, place, image),
-        )
-        result = someone.run(value(host, "images", video) | pick("images", images=["images", 0], frames_per_video=5))
+    result = someone.run(value(host, "images", video) | pick("images", images=["images", 0], frames_per_video=5))
     assert result.ok, result.error
-    assert shown == [0.5, 1.0]
+    assert someone.seen[0]["frames"] == [5, 5]
+    known = host.part("nodes.host.page.human_pick").find_pick(someone.seen[0]["pick"])
+    for place, level in enumerate([0.5, 1.0]):
+        assert levels_of(known.picture(place, "moving")) == pytest.approx(levels[place], abs=0.03)
+        assert levels_of(known.picture(place, "small")) == levels_of(known.picture(place, "large"))
+        assert levels_of(known.picture(place, "large")) == pytest.approx([level], abs=0.03)
+
+
+def test_what_is_written_of_a_long_video_is_small(host, artist):  # noqa: F811
+    noise = torch.rand(2, 1, 120, 208, 3, generator=torch.Generator().manual_seed(1))  # nothing is larger as a file
+    video = noise.expand(2, 81, 120, 208, 3).flatten(0, 1)
+    someone = artist([0])
+    result = someone.run(value(host, "images", video) | pick("images", images=["images", 0], frames_per_video=81))
+    assert result.ok, result.error
+    known = host.part("nodes.host.page.human_pick").find_pick(someone.seen[0]["pick"])
+    assert len(levels_of(known.picture(0, "moving"))) <= 16
+    assert len(os.listdir(known.folder())) == 6
+
+
+def test_latents_with_a_row_for_each_frame_are_picked_along_whole(host, artist):  # noqa: F811
+    latents = {"samples": torch.arange(15.0).reshape(15, 1, 1, 1).expand(15, 4, 1, 1)}
+    prompt = value(host, "images", clips()) | value(host, "latents", latents)
+    sockets = {"images": ["images", 0], "latents": ["latents", 0]}
+    result = artist([2, 0]).run(prompt | pick("images", "latents", frames_per_video=FRAMES, **sockets))
+    assert result.ok, result.error
+    assert numbers(result.kept["images"][0]) == [3, 1]
+    assert result.kept["latents"][0]["samples"][:, 0, 0, 0].tolist() == [10, 11, 12, 13, 14, 0, 1, 2, 3, 4]
+
+
+def test_videos_of_several_lengths_in_a_list_are_told_by_their_latents(host, artist):  # noqa: F811
+    videos = [torch.full((frames, 8, 8, 3), frames / 10) for frames in (3, 5, 4)]
+    prompt = value(host, "images", videos) | value(host, "latents", video_latents())
+    someone = artist([1])
+    result = someone.run(prompt | pick("images", "latents", images=["images", 1], latents=["latents", 0]))
+    assert result.ok, result.error
+    assert someone.seen[0]["frames"] == [3, 5, 4] and len(result.kept["images"][0]) == 5
+    assert result.kept["latents"][0]["samples"].unique().tolist() == [1.0]
+
+
+@pytest.mark.parametrize("count", [2, 4, 16])
+def test_latents_of_videos_that_do_not_fit_the_frames_are_refused(host, count):
+    prompt = value(host, "images", clips()) | value(host, "latents", video_latents(count))
+    text = refused(host, prompt, pick("images", images=["images", 0], latents=["latents", 0]))
+    assert "latents must hold as many videos as the images, 15 frames in one batch" in text
+    assert f"got {count} videos. Where that is not so, set frames_per_video" in text
 
 
 def test_clips_that_came_as_a_list_leave_as_a_list(host, artist):  # noqa: F811

@@ -29,17 +29,31 @@ def clip_lengths(images: Sequence[Tensor], latents: Sequence[dict] | None = None
         ValueError: Where a batch is no multiple of the frames.
     """
     if not typed:
-        rows = [streams(latent["samples"])[0] for latent in latents or ()]
-        clips = sum(map(len, rows)) if rows and all(row.ndim == 5 for row in rows) else 0
-        total = sum(map(len, images))
-        evenly = total // clips if clips and total % clips == 0 else 1
-        lengths = [frames_of(batch) or evenly for batch in images]
-    else:
-        lengths = [typed] * len(images)
-    for batch, length in zip(images, lengths, strict=True):
-        if len(batch) % length:
-            raise ValueError(f"frames_per_video must divide the {len(batch)} frames of a batch, got {length}")
-    return lengths
+        known = [frames_of(batch) for batch in images]
+        found = [0] * len(images) if all(known) else lengths_by(latents or (), images)
+        return [length or other or 1 for length, other in zip(known, found, strict=True)]
+    for batch in images:
+        if len(batch) % typed:
+            raise ValueError(f"frames_per_video must divide the {len(batch)} frames of a batch, got {typed}")
+    return [typed] * len(images)
+
+
+def lengths_by(latents: Sequence[dict], images: Sequence[Tensor]) -> list[int]:
+    """How many frames of each batch are one video where latents of videos tell; 0 where they do not."""
+    rows = [streams(latent["samples"])[0] for latent in latents]
+    if not rows or any(row.ndim != 5 for row in rows):
+        return [0] * len(images)
+    clips, total = sum(map(len, rows)), sum(map(len, images))
+    if clips == len(images):
+        return list(map(len, images))
+    length = total // clips
+    if total % clips or any(len(batch) % length for batch in images):
+        batches = f"{len(images)} batches" if len(images) > 1 else "one batch"
+        raise ValueError(
+            f"latents must hold as many videos as the images, {total} frames in {batches} that"
+            f" they divide into equal parts, got {clips} videos. Where that is not so, set frames_per_video"
+        )
+    return [length] * len(images)
 
 
 def clips_in(images: Sequence[Tensor], lengths: Sequence[int]) -> list[Tensor]:
@@ -54,8 +68,28 @@ def sort_images(images: Sequence[Tensor], order: Order, lengths: Sequence[int], 
     return [batch.flatten(0, 1) for batch in sorted_clips]
 
 
-def sort_latents(latents: Sequence[dict], order: Order, of: int = 0) -> list[dict]:
-    return arrange(latents, order, lambda latent: len(streams(latent["samples"])[0]), latent_rows, "latents", of)
+def sort_latents(latents: Sequence[dict], order: Order, of: int = 0, lengths: Sequence[int] = ()) -> list[dict]:
+    """Latents of pictures, or of whole videos.
+
+    Args:
+        lengths: Frames of each video in the batches that the latents belong to, where these may have a row per frame.
+    """
+    counts = [len(streams(latent["samples"])[0]) for latent in latents]
+    each = lengths if has_rows_for_frames(counts, lengths, of or len(order)) else [1] * len(latents)
+    clips = list(zip(latents, counts, each, strict=True))
+    return arrange(clips, order, lambda clip: clip[1] // clip[2], latent_of_clips, "latents", of)
+
+
+def has_rows_for_frames(counts: Sequence[int], lengths: Sequence[int], of: int) -> bool:
+    """Whether latents have as many rows as so many videos have frames."""
+    if len(lengths) != len(counts) or any(count % length for count, length in zip(counts, lengths)):
+        return False
+    return sum(count // length for count, length in zip(counts, lengths)) == of
+
+
+def latent_of_clips(clip: tuple[dict, int, int], places: Order) -> dict:
+    latent, _, length = clip
+    return latent_rows(latent, [place * length + row for place in places for row in range(length)])
 
 
 def sort_noises(noises: Sequence[Any], order: Order, of: int = 0) -> list[Any]:

@@ -19,13 +19,15 @@ from server import PromptServer
 from torch import Tensor
 
 from ..compat import running_entries
-from ..files.pictures import to_pil
+from ..files.pictures import moving_of, to_pil
 from ..graph.upstream import is_same, lineage_digest, shown_node, workflow_of
 from .audience import audience_of
 from .messages import PICK, PickFacts, PickState, PickStatus
 from .pages import Watch, note_unanswered, queued_by_page
+from .thumbnails import MOVING, save_moving
 
 SIZES = {"small": 384, "large": 2048}  # longer side of a shown picture, in pixels
+KINDS = (*SIZES, MOVING)  # a video has a small picture that moves, beside the frame in its middle
 POLL = 0.1  # seconds between two looks at the host's interrupt
 KEPT = 32  # answered picks that pages can still show, per server
 
@@ -64,7 +66,7 @@ class Pick:
         hidden: The node's hidden inputs.
         node: The node that asks, and
         shown: the one of the page that shows the gallery.
-        images: Pictures `(1, h, w, c)`.
+        images: Pictures `(1, h, w, c)` or videos `(frames, h, w, c)`.
         facts: What the page shows beside them: scores, columns, values, seeds, roll, rollable, notes.
         fallback: What is taken if nobody answers.
     """
@@ -80,6 +82,7 @@ class Pick:
         self.made_from = made_from(hidden.prompt, shown)
         self.images, self.facts, self.fallback = images, facts, fallback
         self.count, self.sizes = len(images), list[tuple[int, int]]()
+        self.frames = [len(image) for image in images]
         self._from_page = isinstance((hidden.extra_pnginfo or {}).get("workflow"), dict)
         self.status: PickStatus = "waiting"
         self.answer, self.deadline = fallback, 0.0
@@ -135,6 +138,7 @@ class Pick:
             **self.facts,
             count=self.count,
             sizes=self.sizes,
+            frames=self.frames,
             pick=self.id,
             number=self.number,
             version=self.version,
@@ -151,7 +155,7 @@ class Pick:
         )
 
     def picture(self, place: int, size: str) -> str:
-        return os.path.join(self.folder(), f"{place}_{size}.jpg")
+        return os.path.join(self.folder(), f"{place}_{size}.{'webp' if size == MOVING else 'jpg'}")
 
     def folder(self) -> str:
         return os.path.join(folder_paths.get_temp_directory(), "noise_search", "picks", self.id)
@@ -197,13 +201,16 @@ class Pick:
         self.send()
 
     def _write(self, place: int, image: Tensor) -> tuple[int, int]:
-        """Its width and height."""
+        """Its width and height. Of a video three files are written, however long it is."""
         os.makedirs(self.folder(), exist_ok=True)
-        picture = to_pil(image[0]).convert("RGB")
+        picture = to_pil(image).convert("RGB")
         for size, pixels in SIZES.items():
             small = picture.copy()
             small.thumbnail((pixels, pixels), Image.Resampling.LANCZOS)
             small.save(self.picture(place, size), quality=90, subsampling=0)
+        if (moving := moving_of(image)) is not None:
+            frames = [to_pil(frame).convert("RGB") for frame in moving]
+            save_moving(frames, self.picture(place, MOVING), SIZES["small"])
         return picture.size
 
 

@@ -451,9 +451,7 @@ def elsewhere(user: str, page: str, workflow: str, open_: Collection[str] = ()) 
     return [live for live in found if not any(live.audience.in_place(page, other) for other in open_)]
 
 
-def watch(
-    user: str, page: str, workflow: str, prompt: Any, open_: Collection[str] = ()
-) -> list[Live | Shelved]:
+def watch(user: str, page: str, workflow: str, prompt: Any, open_: Collection[str] = ()) -> list[Live | Shelved]:
     """Of what is elsewhere, the last run of each node that is made from the same as in this prompt: it is watched from
     now on, the rest no more.
     """

@@ -198,6 +198,7 @@ class PickState(PickFacts):
     Args:
         count: How many pictures there are.
         sizes: Width and height of each.
+        frames: How many frames each has; more than 1 of a video, which has a picture that moves.
         pick: Its id; the addresses of its pictures have it.
         picked: Places of what goes on, best first; none while it waits.
         by: Who picked.
@@ -208,6 +209,7 @@ class PickState(PickFacts):
 
     count: int
     sizes: Sequence[Sequence[int]]
+    frames: Sequence[int]
     pick: str
     number: int
     version: int

@@ -15,7 +15,7 @@ from ..errors import short
 from . import human_pick as asking
 from . import pages
 from .audience import Asker
-from .human_pick import SIZES, Answer, Pick
+from .human_pick import KINDS, Answer, Pick
 from .messages import PICKS
 from .search_routes import Refused, answered, asker_of, body_of, compared, graph_of, is_of, named
 
@@ -91,8 +91,8 @@ async def picture(request: web.Request) -> web.StreamResponse:
     pick, size = seen(request), request.match_info["size"]
     digits = request.match_info["place"]
     place = checked_place(pick, int(digits) if digits.isascii() and digits.isdigit() and len(digits) < 10 else digits)
-    if size not in SIZES:
-        raise Refused(404, f"size must be one of {', '.join(SIZES)}, got {short(size)}")
+    if size not in KINDS:
+        raise Refused(404, f"size must be one of {', '.join(KINDS)}, got {short(size)}")
     if not os.path.isfile(path := pick.picture(place, size)):
         raise Refused(404, f"picture must be one that is still kept, got {place}")
     return web.FileResponse(path, headers={"Cache-Control": "private, max-age=86400, immutable"})

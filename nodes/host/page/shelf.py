@@ -120,14 +120,11 @@ class Shelf:
         self._read()
         try:
             header, content, pictures = collect()
+            there = self._opened(lambda galleries: kept(galleries, header, content, pictures))
         except (TypeError, ValueError) as error:  # another pack put into the workflow what is no JSON
-            return self._warn(error)
-
-        def keep(galleries: Galleries) -> set[str]:
-            galleries.keep(header, content, pictures)
-            return galleries.searches()
-
-        if (there := self._opened(keep)) is not None:
+            self._warn(error)
+            return
+        if there is not None:
             self._put(header)
             self._known = {search: one for search, one in (self._known or {}).items() if search in there}
 
@@ -177,6 +174,12 @@ class Shelf:
         if not self._said:
             log.warning("The panel's pictures are not kept for after a restart: %s", str(error))
         self._said = True
+
+
+def kept(galleries: Galleries, header: dict[str, Any], content: dict[str, Any], pictures: Iterable) -> set[str]:
+    """Keeps a gallery; the ids of all that are there then."""
+    galleries.keep(header, content, pictures)
+    return galleries.searches()
 
 
 def shelf_of(user: str) -> Shelf:

@@ -100,10 +100,14 @@ def smaller(pixels: np.ndarray, side: int) -> Image.Image:
     return picture
 
 
-def save_moving(frames: Sequence[Image.Image], path: str) -> None:
-    """A small WebP that plays again and again."""
+def save_moving(frames: Sequence[Image.Image], path: str, side: int = SMALL) -> None:
+    """A small WebP that plays again and again.
+
+    Args:
+        side: Its longer side, in pixels.
+    """
     for frame in frames:
-        frame.thumbnail((SMALL, SMALL), Image.Resampling.LANCZOS)
+        frame.thumbnail((side, side), Image.Resampling.LANCZOS)
     frames[0].save(path, save_all=True, append_images=frames[1:], duration=FRAME, loop=0, quality=70, method=2)
 
 
