@@ -50,14 +50,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("build/demo"), help="where training states are kept")
     parser.add_argument("--size", choices=tuple(NAMES), action="append", help="default: every size")
-    parser.add_argument("--clip", action="store_true", help="the CLIP instead of checkpoints")
+    parser.add_argument(
+        "--clip", nargs="?", const="clip", choices=("clip", "drawn", "counts"), help="a CLIP instead of checkpoints"
+    )
     parser.add_argument("--snapshot", default="", help="two digits of an earlier state, instead of the latest")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    if options.clip:
-        from . import train_clip  # needs open_clip, which the checkpoints do without
+    if options.clip:  # these need open_clip, which the checkpoints do without
+        from . import train_clip, train_drawn_clip
 
-        paths = [train_clip.export(options.folder)]
+        recipe = train_drawn_clip.RECIPES.get(options.clip)
+        paths = [
+            train_drawn_clip.export(options.folder, recipe) if recipe else train_clip.export(options.folder)
+        ]
     else:
         paths = [export(options.folder, size, options.snapshot) for size in options.size or NAMES]
     for path in paths:
