@@ -4,7 +4,6 @@ import { inSight, placeOf } from "./grid.js";
 import { describe, isJudged, nameOf, resultOf, score } from "./search.js";
 import { say } from "../words.js";
 
-const GONE = "not kept any more"; // its picture
 
 export function drawCells(view) {
   if (!view.search) return;
@@ -46,7 +45,7 @@ function drawCell(view, id, index) {
 
 function picture(view, id) {
   const image = make("img", "", { alt: "", draggable: false, decoding: "async" });
-  const gone = make("span", "ns-gone", { textContent: GONE });
+  const gone = make("span", "ns-gone", { textContent: say("not kept any more") });
   const preview = view.previews.get(id); // until the picture itself is there
   if (preview) image.style.backgroundImage = `url(${preview})`;
   image.addEventListener("load", () => { image.style.backgroundImage = ""; view.previews.delete(id); });
