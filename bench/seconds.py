@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from demo.client import Client
+from demo.comparison import own_seed
 
 from . import pool
 from .algorithms import Algorithm, Nodes
@@ -66,6 +68,7 @@ class Plan:
         algorithms: Auto Search first.
         store: Where measurements lie.
         pictures: Random ones per prompt.
+        elsewhere: Whether the server is one that was there before, and keeps what it samples.
     """
 
     workflow: Workflow
@@ -74,6 +77,11 @@ class Plan:
     algorithms: Sequence[Algorithm]
     store: Store
     pictures: int
+    elsewhere: bool = False
+
+    def seed(self, case: Case, unit: str) -> int:
+        """The own seed of a search: the prompt's, or one that no other search has."""
+        return own_seed(f"{case.text} @ {unit}") if self.elsewhere else case.seed()
 
     @property
     def judged(self) -> bool:
@@ -93,6 +101,7 @@ class Plan:
 def main() -> int:
     options = parsed()
     plan = planned(options)
+    os.environ["NOISE_SEARCH_STORE"] = "off"  # of the servers that begin here: what one search sampled is no gift to the next
     if not options.report:
         with servers(options.servers, options.url) as clients:
             nodes, numbers = Nodes(clients[0]), {case: number for number, case in enumerate(plan.cases)}
@@ -147,7 +156,7 @@ def planned(options: argparse.Namespace) -> Plan:
     if options.quick:
         algorithms = tuple(replace(one, budgets=one.budgets[:1]) for one in algorithms)
     name = f"seconds-{'own' if options.workflow else weights_digest()}-{workflow.digest()}{'-quick' * options.quick}"
-    return Plan(workflow, cases, options.others, algorithms, Store(OUTPUT / "runs" / name), options.pool)
+    return Plan(workflow, cases, options.others, algorithms, Store(OUTPUT / "runs" / name), options.pool, bool(options.url))
 
 
 def with_judges(workflow: Workflow, judge: str, accept: str) -> Workflow:
@@ -178,7 +187,7 @@ def measure(client: Client, plan: Plan, nodes: Nodes, case: Case, number: int) -
     for algorithm, worth in plan.wanted(number):
         if (name := algorithm.unit(worth)) in records:
             continue
-        search = nodes.search(algorithm, plan.workflow.link(), MANY, case.seed())
+        search = nodes.search(algorithm, plan.workflow.link(), MANY, plan.seed(case, name))
         search["inputs"] |= {"minutes": max(worth * pace, 1.001) / 60, **unseen}
         if algorithm.name.endswith(", accept"):
             search["inputs"]["accept"] = plan.workflow.link("accept")
