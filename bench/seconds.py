@@ -34,10 +34,11 @@ from .algorithms import Algorithm, Nodes
 from .cases import Case, Found, Store, harder_cases, run_all, weights_digest
 from .curves import best_of_curve, equivalent_interval, mean_interval, resamples, standard
 from .farm import servers, work
-from .pool import Pool, load_pool
+from .pool import load_pool
 from .results import OUTPUT, RESAMPLES, write
 from .searches import record
 from .session import tidy
+from .sizes import machine
 from .workflow import ACCEPTING, DRAWN, Workflow, WorkflowError, bundled, from_file, read_prompts
 
 WORTHS = (8, 16, 32, 96)  # of how many random pictures a search gets the time
@@ -107,10 +108,12 @@ def main() -> int:
             nodes, numbers = Nodes(clients[0]), {case: number for number, case in enumerate(plan.cases)}
             todo = [case for case in plan.cases if missing(plan, case, numbers[case])]
             work(clients, todo, lambda client, case: measure(client, plan, nodes, case, numbers[case]), "prompts")
-    figures = told(plan)
+    found = raw(plan)
+    figures = told(found, plan.algorithms)
     if not figures["rows"]:
         raise SystemExit("nothing was measured yet")
-    path = write("seconds" + "_quick" * options.quick + "_own" * bool(options.workflow), tidy(figures))
+    body = {**figures, "machine": machine(), "measured": found}
+    path = write("seconds" + "_quick" * options.quick + "_own" * bool(options.workflow), tidy(body))
     print("\n".join([*table(figures), f"Figures: {path}"]))
     return 0
 
@@ -213,10 +216,58 @@ def opinions(found: Found) -> list[float]:
 # What is told
 
 
+def raw(plan: Plan) -> list[dict[str, Any]]:
+    """All that was measured, in numbers: of each prompt its random pictures and its searches."""
+    done = [case for case in plan.cases if plan.store.path(case, "npz").exists()]
+    second = second_judge() if done and not plan.judged else None
+    return [measured_of(plan, case, second) for case in done]
+
+
+def measured_of(plan: Plan, case: Case, second: Any) -> dict[str, Any]:
+    """Of one prompt.
+
+    Args:
+        second: Values of pictures `(n, h, w, 3)` for a text by the judge that accepts; None where it is not at hand.
+    """
+    found = load_pool(plan.store, case)
+    pool_of = {"verifier": found.values[:, 0], "judge": found.checked, "passed": found.passed}
+    if case.scene is not None:
+        pool_of["near"] = np.array([-case.distance(picture) for picture in found.pictures])
+    if second is not None:
+        pool_of["accept"] = second(found.pictures, case.text)
+    return {
+        "text": case.text,
+        "pace": math.fsum(found.seconds),
+        "pool": {name: [round(float(one), 4) for one in values] for name, values in pool_of.items()},
+        "runs": {name: brief(one) for name, one in plan.store.read(case).items()},
+    }
+
+
+def brief(one: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a search."""
+    found = {
+        "verifier": one["values"][0],
+        "judge": one["checked"],
+        "passed": one["passed"],
+        "near": -one["distance"] if "distance" in one else None,
+        "seconds": round(math.fsum(one["seconds"]), 3),
+        "limit": round(one["limit"], 3),
+        "cost": one["cost"],
+        "looks": one["tries"],
+    }
+    return {name: round(value, 4) for name, value in found.items() if value is not None}
+
+
 @dataclass(frozen=True)
-class Curves:
-    """Best of N of one prompt by the judge of the searches, at each N from 1, per value of `SCALES`; the same where the
-    second judge takes one of the best.
+class Prompt:
+    """What was measured of one prompt, as curves.
+
+    Args:
+        plain: Best of N by the judge of the searches, at each N from 1, per value of `SCALES`.
+        accepted: The same where the second judge takes one of the best; empty without it.
+        mean, spread: Of random pictures, by the judge of the searches.
+        pace: Seconds of one random picture.
+        runs: By search and worth.
     """
 
     plain: Mapping[str, np.ndarray]
@@ -224,31 +275,18 @@ class Curves:
     mean: float
     spread: float
     pace: float
+    runs: Mapping[str, dict[str, Any]]
 
 
-def curves(plan: Plan, case: Case, second: Any = None) -> Curves:
-    """From the random pictures of a prompt.
-
-    Args:
-        second: Values of pictures `(n, h, w, 3)` for a text by the judge that accepts; None where it is not at hand.
-    """
-    found = load_pool(plan.store, case)
-    values = found.values[:, 0]
-    worth = {
-        "verifier": standard(values, values),
-        "judge": found.checked,
-        "passed": found.passed,
-        "near": nearness(case, found),
-    }
+def prompt_of(found: Mapping[str, Any]) -> Prompt:
+    values = np.array(found["pool"]["verifier"], dtype=float)
+    worth = {name: np.array(found["pool"][name], dtype=float) for name in SCALES if name in found["pool"]}
+    worth = {**worth, "verifier": standard(values, values)}
+    worth = {name: SCALES[name] * one for name, one in worth.items() if np.isfinite(one).all()}
     plain = {name: best_of_curve(values, one) for name, one in worth.items()}
-    accepted = accepted_curves(values, second(found.pictures, case.text), worth) if second else {}
-    return Curves(plain, accepted, float(values.mean()), float(values.std()), math.fsum(found.seconds))
-
-
-def nearness(case: Case, found: Pool) -> np.ndarray:
-    if case.scene is None:
-        return np.full(len(found), np.nan)
-    return np.array([-case.distance(picture) for picture in found.pictures])
+    opinion = found["pool"].get("accept")
+    accepted = accepted_curves(values, np.array(opinion), worth) if opinion else {}
+    return Prompt(plain, accepted, float(values.mean()), float(values.std()), found["pace"], found["runs"])
 
 
 def accepted_curves(values: np.ndarray, opinion: np.ndarray, worth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -273,98 +311,67 @@ def at(curve: np.ndarray, number: float) -> float:
     return float(np.interp(math.log(max(number, 1.0)), np.log(np.arange(1, len(curve) + 1)), curve))
 
 
-def told(plan: Plan) -> dict[str, Any]:
-    """Figures of all that was measured: a row per search and worth, and what the searches are to each other."""
-    done = [case for case in plan.cases if plan.store.path(case, "npz").exists()]
-    second = second_judge() if not plan.judged and done else None
-    base = {case: curves(plan, case, second) for case in done}
-    kept = {case: plan.store.read(case) for case in done}
-    units = [(one, worth) for one in plan.algorithms for worth in one.budgets]
-    rows = [row for one, worth in units if (row := row_of(plan, base, kept, one, worth)) is not None]
-    if second is not None:
-        rows += [accepted_row(base, worth) for worth in plan.algorithms[0].budgets]
-    compared = list(comparisons(base, kept, plan.algorithms))
+def told(found: Sequence[Mapping[str, Any]], algorithms: Sequence[Algorithm]) -> dict[str, Any]:
+    """Figures of what `raw` gives: a row per search and worth, and what the searches are to each other."""
+    prompts = [prompt_of(one) for one in found]
+    worths = algorithms[0].budgets
+    rows = [row for one in algorithms for worth in one.budgets if (row := row_of(prompts, one, worth)) is not None]
+    if prompts and all(one.accepted for one in prompts):
+        rows += [accepted_row(prompts, worth) for worth in worths]
+    compared = list(comparisons(prompts, algorithms))
     for name in SCALES:
         mark([row[name]["gain"] for row in rows if name in row])
     mark([one["difference"] for one in compared])
-    return {
-        "captions": [case.text for case in done],
-        "pictures": plan.pictures,
-        "worths": list(plan.algorithms[0].budgets),
-        "best_of_n": {
-            name: [SCALES[name] * float(np.mean([at(one.plain[name], worth) for one in base.values()])) for worth in WORTHS]
-            for name in SCALES
-            if base
-        },
-        "rows": rows,
-        "compared": compared,
-        "pace": float(np.mean([one.pace for one in base.values()])) if base else math.nan,
-        "runs": {case.text: {name: brief(one) for name, one in kept[case].items()} for case in done},
-    }
+    return {"rows": rows, "compared": compared}
 
 
-def brief(one: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of a run in the figures."""
-    names = ("values", "checked", "passed", "distance", "cost", "tries", "seconds", "limit", "stopped")
-    return {name: one[name] for name in names if name in one}
-
-
-def worth_of(one: Mapping[str, Any], base: Curves, name: str) -> float:
-    """A record's winner, on a scale of `SCALES`."""
+def worth_of(one: Mapping[str, Any], prompt: Prompt, name: str) -> float:
+    """A search's winner, on a scale of `SCALES`."""
     if name == "verifier":
-        return (one["values"][0] - base.mean) / base.spread if base.spread else 0.0
-    value = -one["distance"] if name == "near" and "distance" in one else one.get({"judge": "checked"}.get(name, name))
-    return math.nan if value is None else SCALES[name] * value
+        return (one["verifier"] - prompt.mean) / prompt.spread if prompt.spread else 0.0
+    return SCALES[name] * one[name] if name in one else math.nan
 
 
-def row_of(
-    plan: Plan, base: Mapping[Case, Curves], kept: Mapping[Case, dict], algorithm: Algorithm, worth: int
-) -> dict[str, Any] | None:
+def row_of(prompts: Sequence[Prompt], algorithm: Algorithm, worth: int) -> dict[str, Any] | None:
     """One search at one worth against best of as many pictures as its own seconds pay for; None where it was not
     measured.
     """
-    name = algorithm.unit(worth)
-    cases = [case for case in base if name in kept[case]]
-    if not cases:
+    unit = algorithm.unit(worth)
+    there = [prompt for prompt in prompts if unit in prompt.runs]
+    if not there:
         return None
-    records = [kept[case][name] for case in cases]
-    seconds = [math.fsum(one["seconds"]) for one in records]
-    numbers = [taken / base[case].pace for taken, case in zip(seconds, cases, strict=True)]
+    runs = [prompt.runs[unit] for prompt in there]
+    numbers = [one["seconds"] / prompt.pace for one, prompt in zip(runs, there, strict=True)]
     row: dict[str, Any] = {
         "search": algorithm.name,
         "worth": worth,
-        "captions": len(cases),
-        "seconds": float(np.mean(seconds)),
+        "captions": len(there),
+        "seconds": float(np.mean([one["seconds"] for one in runs])),
         "random pictures of these seconds": float(np.mean(numbers)),
-        "steps, in pictures": float(np.mean([one["cost"] for one in records])),
+        "steps, in pictures": float(np.mean([one["cost"] for one in runs])),
     }
     for scale in SCALES:
-        mine = np.array([worth_of(one, base[case], scale) for one, case in zip(records, cases, strict=True)])
-        if not np.isfinite(mine).all():
-            continue
-        lines = np.array([SCALES[scale] * base[case].plain[scale] for case in cases])
-        theirs = np.array([at(line, number) for line, number in zip(lines, numbers, strict=True)])
-        row[scale] = compared_with(mine, theirs)
-        row[scale]["equivalent_n"] = equivalent(scale, lines, mine)
+        mine = np.array([worth_of(one, prompt, scale) for one, prompt in zip(runs, there, strict=True)])
+        if np.isfinite(mine).all():
+            lines = np.array([prompt.plain[scale] for prompt in there])
+            theirs = np.array([at(line, number) for line, number in zip(lines, numbers, strict=True)])
+            row[scale] = {**compared_with(mine, theirs), "equivalent_n": equivalent(lines, mine)}
     return row
 
 
-def equivalent(scale: str, lines: np.ndarray, mine: np.ndarray) -> tuple[float, float, float]:
+def equivalent(lines: np.ndarray, mine: np.ndarray) -> list[float]:
     """The N of best of N that is worth as much by this judge, with its interval; infinite beyond the pool."""
-    found = equivalent_interval(lines, mine)
-    most = lines.shape[1]
-    return tuple(one if one <= most else math.inf for one in found)  # type: ignore[return-value]
+    return [one if one <= lines.shape[1] else math.inf for one in equivalent_interval(lines, mine)]
 
 
-def accepted_row(base: Mapping[Case, Curves], worth: int) -> dict[str, Any]:
+def accepted_row(prompts: Sequence[Prompt], worth: int) -> dict[str, Any]:
     """Best of N whose best few the second judge chooses from, against plain best of N."""
-    row: dict[str, Any] = {"search": "best of N, accept", "worth": worth, "captions": len(base)}
-    for scale in SCALES:
-        mine, theirs = (
-            np.array([SCALES[scale] * at(getattr(one, kind)[scale], worth) for one in base.values()])
-            for kind in ("accepted", "plain")
-        )
-        row[scale] = compared_with(mine, theirs)
+    row: dict[str, Any] = {"search": "best of N, accept", "worth": worth, "captions": len(prompts)}
+    for scale in prompts[0].accepted:
+        kinds = [(one.accepted[scale], one.plain[scale]) for one in prompts]
+        mine, theirs = (np.array([at(pair[side], worth) for pair in kinds]) for side in (0, 1))
+        lines = np.array([one.plain[scale] for one in prompts])
+        row[scale] = {**compared_with(mine, theirs), "equivalent_n": equivalent(lines, mine)}
     return row
 
 
@@ -388,25 +395,19 @@ def mark(found: Sequence[dict[str, Any]]) -> None:
         one["holds"] = holds
 
 
-def comparisons(
-    base: Mapping[Case, Curves], kept: Mapping[Case, dict], algorithms: Sequence[Algorithm]
-) -> Iterator[dict[str, Any]]:
-    """Auto Search against every other search by the unseen judge, and accept against none, paired by prompt."""
+def comparisons(prompts: Sequence[Prompt], algorithms: Sequence[Algorithm]) -> Iterator[dict[str, Any]]:
+    """Auto Search against every other search by the unseen judges, and accept against none, paired by prompt."""
     auto = algorithms[0]
-    pairs = [(auto, one, worth) for one in algorithms[1:] for worth in one.budgets]
-    for first, other, worth in pairs:
-        names = (other.unit(worth), first.unit(worth)) if "accept" in other.name else (first.unit(worth), other.unit(worth))
-        cases = [case for case in base if all(name in kept[case] for name in names)]
-        for scale in ("judge", "passed", "near"):
-            sides = [np.array([worth_of(kept[case][name], base[case], scale) for case in cases]) for name in names]
-            if cases and np.isfinite(sides).all():
-                yield {
-                    "of": names[0],
-                    "less": names[1],
-                    "by": scale,
-                    "captions": len(cases),
-                    "difference": difference(sides[0] - sides[1]),
-                }
+    for other in algorithms[1:]:
+        for worth in other.budgets:
+            units = [other.unit(worth), auto.unit(worth)]
+            units = units if "accept" in other.name else units[::-1]
+            there = [prompt for prompt in prompts if all(unit in prompt.runs for unit in units)]
+            for scale in ("judge", "passed", "near"):
+                sides = [np.array([worth_of(prompt.runs[unit], prompt, scale) for prompt in there]) for unit in units]
+                if there and np.isfinite(sides).all():
+                    pair = {"of": units[0], "less": units[1], "by": scale, "captions": len(there)}
+                    yield {**pair, "difference": difference(sides[0] - sides[1])}
 
 
 def second_judge() -> Any:
@@ -426,7 +427,7 @@ def second_judge() -> Any:
 
 def table(figures: Mapping[str, Any]) -> list[str]:
     """The rows as text. "*" where a gain holds for all comparisons of its column together."""
-    lines = [f"{len(figures['captions'])} prompts, {figures['pictures']} random pictures each"]
+    lines = list[str]()
     for row in figures["rows"]:
         parts = [f"{row['search']:18}{row['worth']:4}{row['captions']:4} captions"]
         for scale in SCALES:
@@ -448,8 +449,37 @@ def table(figures: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+NAMES = {
+    "auto": "Auto Search",
+    "auto, accept": "Auto Search, accept",
+    "refine": "Refine Search",
+    "steered": "Steered Search",
+    "path": "Path Search",
+    "best of N, accept": "best of N, accept",
+}
+
+
+def documented(figures: Mapping[str, Any]) -> list[str]:
+    """The rows of the documentation's table: by the unseen judge, by whether all claims hold, by the verifier. A gain that
+    holds for all comparisons of its column together has a star.
+    """
+    lines = []
+    for row in figures["rows"]:
+        judge, passed, verifier = row["judge"], row["passed"], row["verifier"]
+        cells = [NAMES[row["search"]], str(row["worth"]), str(row["captions"])]
+        cells += [f"{judge['search']:.1f} / {judge['best_of_n']:.1f}", gain(judge), gain(passed)]
+        cells += [count(one["equivalent_n"]) for one in (judge, verifier)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def gain(one: Mapping[str, Any]) -> str:
+    found = one["gain"]
+    return f"{found['mean']:+.1f} ({found['low']:+.1f} to {found['high']:+.1f}){'*' * bool(found['holds'])}"
+
+
 def count(three: Sequence[float]) -> str:
-    value, low, high = (f"{number:.0f}" if math.isfinite(number) else "beyond" for number in three)
+    value, low, high = (f"{number:.0f}" if number is not None and math.isfinite(number) else "> pool" for number in three)
     return f"{value} ({low} to {high})"
 
 

@@ -73,6 +73,10 @@ def measured(plan):
         seconds.measure(None, plan, nodes(), case, number)
 
 
+def told(plan):
+    return seconds.told(seconds.raw(plan), plan.algorithms)
+
+
 def test_a_search_gets_the_seconds_that_so_many_random_pictures_took(host, plan):
     measured(plan)
     limits = [60 * inputs["minutes"] for inputs in host.asked if inputs["minutes"]]
@@ -90,10 +94,10 @@ def test_what_was_measured_is_not_measured_again(host, plan):
 
 def test_best_of_n_is_given_what_the_search_really_took(host, plan):
     measured(plan)
-    (row, *_) = seconds.told(plan)["rows"]
+    (row, *_) = told(plan)["rows"]
     assert (row["search"], row["worth"], row["captions"]) == ("auto", 2, 3)
     assert row["random pictures of these seconds"] == pytest.approx(2)
-    line = seconds.curves(plan, plan.cases[0]).plain["judge"]
+    line = seconds.prompt_of(seconds.raw(plan)[0]).plain["judge"]
     assert seconds.at(line, 2.0) == pytest.approx(line[1]) and seconds.at(line, 0.5) == line[0]
     middle = seconds.at(line, math.sqrt(2 * 4))
     assert middle == pytest.approx(np.interp(math.log(math.sqrt(8)), np.log([1, 2, 3, 4]), line[:4]))
@@ -115,7 +119,7 @@ def test_searches_are_compared_prompt_by_prompt(host, plan):
         records = plan.store.read(case)
         records["auto @ 2"]["checked"], records["auto, accept @ 2"]["checked"] = number, number + 0.5
         plan.store.write(case, records)
-    one = next(one for one in seconds.told(plan)["compared"] if one["of"] == "auto, accept @ 2")
+    one = next(one for one in told(plan)["compared"] if one["of"] == "auto, accept @ 2")
     assert one["less"] == "auto @ 2" and one["by"] == "judge"
     assert [one["difference"][name] for name in ("mean", "low", "high")] == [50, 50, 50]
 
@@ -146,3 +150,25 @@ def test_a_workflow_of_ones_own_gets_the_judges_that_are_named():
     workflow = seconds.with_judges(WORKFLOW, "ImageReward", "")
     assert workflow.nodes["bench_judge"]["inputs"]["verifier"] == "ImageReward"
     assert workflow.verifiers["judge"] == ["bench_judge", 0] and workflow.verifiers["accept"] == ["a", 0]
+
+
+@pytest.fixture(scope="module")
+def committed():
+    return json.loads((PACK / "bench/figures/seconds.json").read_text(encoding="utf-8"))
+
+
+def test_the_committed_figures_come_of_the_committed_measurements(committed):
+    again = seconds.tidy(seconds.told(committed["measured"], (*seconds.AUTO, *seconds.OTHERS)))
+    assert len(again["rows"]) == len(committed["rows"]) and len(committed["measured"]) >= 40
+    for mine, theirs in zip(again["rows"], committed["rows"], strict=True):
+        for scale in ("judge", "passed", "near", "verifier"):
+            assert mine[scale]["gain"] == pytest.approx(theirs[scale]["gain"], rel=1e-4, abs=1e-4), mine["search"]
+
+
+def test_the_documentation_has_the_committed_figures(committed):
+    lines = seconds.documented(committed)
+    text = (PACK / "docs/benchmarks.md").read_text(encoding="utf-8").splitlines()
+    assert lines == [line for line in text if line in lines], "docs/benchmarks.md: the rows of `bench seconds`"
+    readme = (PACK / "README.md").read_text(encoding="utf-8").splitlines()
+    shown = [line for line in readme if line.startswith(("| Auto Search", "| best of N, accept"))]
+    assert len(shown) >= 8 and set(shown) <= set(lines), "README.md: the rows of `bench seconds`"
