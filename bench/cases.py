@@ -98,10 +98,11 @@ class Store:
         scratch.replace(path)
 
 
-def weights_digest() -> str:
-    """Of the bundled weights that the figures hold for: others begin anew."""
+def weights_digest(*verifiers: str) -> str:
+    """Of the bundled weights that the figures hold for, the model's and these verifiers': others begin anew."""
     state = hashlib.blake2b(digest_size=6)
-    for path in [WEIGHTS / CHECKPOINT, *sorted((WEIGHTS / VERIFIER).iterdir())]:
+    folders = [WEIGHTS / name for name in verifiers or (VERIFIER,)]
+    for path in [WEIGHTS / CHECKPOINT, *(path for folder in folders for path in sorted(folder.iterdir()))]:
         state.update(path.read_bytes())
     return state.hexdigest()
 

@@ -2,14 +2,14 @@
 
 By default on the bundled tiny model and held-out captions of its harder families. The judge of the searches is a CLIP
 that saw drawn scenes and captions only; the one that accepts is another of its kind with another task; the unseen ones
-are the exact checker and the distances of `demo.grades`, which no training saw either. Of each caption, random pictures
-tell the pace, and then every search gets the seconds that so many random pictures take: sampling, decoding and all
-judging are on the clock. What it really took is what best of N is given.
+are the exact checker and the distances of `demo.grades`, which no training saw either. Of each caption, random
+pictures tell the pace, and then every search gets the seconds that so many random pictures take: sampling, decoding and
+all judging are on the clock. What it really took is what best of N is given.
 
     dev.py bench seconds --workflow my.json --prompts my.txt --url http://... --judge NAME --accept NAME
 
-measures yours, 30 prompts by default, with the entries of Load Verifier that are named. What was measured stays, so that
-an interrupted run goes on where it was; `--report` tells what is there.
+measures yours, 30 prompts by default, with the entries of Load Verifier that are named. What was measured stays, so
+that an interrupted run goes on where it was; `--report` tells what is there.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ import numpy as np
 
 from demo.client import Client
 from demo.comparison import own_seed
+from demo.examples import VERIFIER
 
 from . import pool
 from .algorithms import Algorithm, Nodes
@@ -53,8 +54,8 @@ OWN_WORTHS, OWN_PROMPTS = (8, 32, 96), 30
 MANY = 100_000  # pictures: more than any of these times allow
 SEEN = 8  # pictures that the second judge sees, as in nodes/host/engine/winners.py
 LEVEL = 0.05
-# What is told of a winner: its value by the judge of the search in standard deviations of random pictures, the checker's
-# share of claims and whether all hold, of 100; and how near it is to its scene, in hundredths of an object.
+# What is told of a winner: its value by the judge of the search in standard deviations of random pictures, the
+# checker's share of claims and whether all hold, of 100; and how near it is to its scene, in hundredths of an object.
 SCALES = {"verifier": 1.0, "judge": 100.0, "passed": 100.0, "near": 100.0}
 
 
@@ -102,7 +103,8 @@ class Plan:
 def main() -> int:
     options = parsed()
     plan = planned(options)
-    os.environ["NOISE_SEARCH_STORE"] = "off"  # of the servers that begin here: what one search sampled is no gift to the next
+    # of the servers that begin here: what one search sampled is no gift to the next
+    os.environ["NOISE_SEARCH_STORE"] = "off"
     if not options.report:
         with servers(options.servers, options.url) as clients:
             nodes, numbers = Nodes(clients[0]), {case: number for number, case in enumerate(plan.cases)}
@@ -158,8 +160,9 @@ def planned(options: argparse.Namespace) -> Plan:
     algorithms = OWN if options.workflow else (*AUTO, *OTHERS)
     if options.quick:
         algorithms = tuple(replace(one, budgets=one.budgets[:1]) for one in algorithms)
-    name = f"seconds-{'own' if options.workflow else weights_digest()}-{workflow.digest()}{'-quick' * options.quick}"
-    return Plan(workflow, cases, options.others, algorithms, Store(OUTPUT / "runs" / name), options.pool, bool(options.url))
+    weights = "own" if options.workflow else weights_digest(VERIFIER, DRAWN, ACCEPTING)
+    store = Store(OUTPUT / "runs" / f"seconds-{weights}-{workflow.digest()}{'-quick' * options.quick}")
+    return Plan(workflow, cases, options.others, algorithms, store, options.pool, bool(options.url))
 
 
 def with_judges(workflow: Workflow, judge: str, accept: str) -> Workflow:
@@ -290,7 +293,7 @@ def prompt_of(found: Mapping[str, Any]) -> Prompt:
 
 
 def accepted_curves(values: np.ndarray, opinion: np.ndarray, worth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """As `best_of_curve` where a second judge takes one of the `SEEN` best: means over subsets, by the logarithm of N."""
+    """As `best_of_curve` where a second judge takes one of the `SEEN` best: means over subsets, by log N."""
     random, sizes = np.random.default_rng(0), sorted({1, 4, *WORTHS, len(values)})
     sizes = [size for size in sizes if size <= len(values)]
     lines: dict[str, list[float]] = {name: [] for name in worth}
@@ -460,8 +463,8 @@ NAMES = {
 
 
 def documented(figures: Mapping[str, Any]) -> list[str]:
-    """The rows of the documentation's table: by the unseen judge, by whether all claims hold, by the verifier. A gain that
-    holds for all comparisons of its column together has a star.
+    """The rows of the documentation's table: by the unseen judge, by whether all claims hold, by the verifier. A gain
+    that holds for all comparisons of its column together has a star.
     """
     lines = []
     for row in figures["rows"]:
@@ -478,8 +481,9 @@ def gain(one: Mapping[str, Any]) -> str:
     return f"{found['mean']:+.1f} ({found['low']:+.1f} to {found['high']:+.1f}){'*' * bool(found['holds'])}"
 
 
-def count(three: Sequence[float]) -> str:
-    value, low, high = (f"{number:.0f}" if number is not None and math.isfinite(number) else "> pool" for number in three)
+def count(three: Sequence[float | None]) -> str:
+    beyond = [number is None or not math.isfinite(number) for number in three]
+    value, low, high = ("> pool" if far else f"{number:.0f}" for number, far in zip(three, beyond, strict=True))
     return f"{value} ({low} to {high})"
 
 

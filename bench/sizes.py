@@ -115,7 +115,12 @@ def cases() -> list[Case]:
         found += [Case(size, 8, QUALITY, quick=size == "480p"), Case(size, 8, CLIP, keep=2)]
         found += [Case(size, 8, CLIP, keep=2, different=True)]
         timed = Case(size, 4, runs=2)
-        found += [replace(timed, verifier="stock"), timed, replace(timed, verifier=QUALITY), replace(timed, verifier=CLIP, quick=size == "480p")]
+        found += [
+            replace(timed, verifier="stock"),
+            timed,
+            replace(timed, verifier=QUALITY),
+            replace(timed, verifier=CLIP, quick=size == "480p"),
+        ]
         found += [replace(timed, store=False)]
     return [*found, Case("720p", 8, QUALITY, limited=True)]
 

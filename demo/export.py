@@ -60,9 +60,7 @@ def main() -> None:
         from . import train_clip, train_drawn_clip
 
         recipe = train_drawn_clip.RECIPES.get(options.clip)
-        paths = [
-            train_drawn_clip.export(options.folder, recipe) if recipe else train_clip.export(options.folder)
-        ]
+        paths = [train_drawn_clip.export(options.folder, recipe) if recipe else train_clip.export(options.folder)]
     else:
         paths = [export(options.folder, size, options.snapshot) for size in options.size or NAMES]
     for path in paths:

@@ -23,11 +23,15 @@ def distance(image: np.ndarray, scene: Scene) -> float:
     divided by the number of things.
     """
     found = detect(image)
-    costs = np.array([[_unlike(one, thing) for one in found] for thing in scene.things]).reshape(len(scene.things), len(found))
+    costs = np.array([[_unlike(one, thing) for one in found] for thing in scene.things]).reshape(
+        len(scene.things), len(found)
+    )
     # each thing may also stay without an object
     rows, columns = linear_sum_assignment(np.concatenate([costs, np.full((len(costs), len(costs)), ABSENT)], 1))
     matched = {row: found[column] for row, column in zip(rows, columns, strict=True) if column < len(found)}
-    total = sum(costs[row, column] if column < len(found) else ABSENT for row, column in zip(rows, columns, strict=True))
+    total = sum(
+        costs[row, column] if column < len(found) else ABSENT for row, column in zip(rows, columns, strict=True)
+    )
     total += ABSENT * (len(found) - len(matched))
     for relation in scene.relations:
         total += _missed_relation(matched.get(relation.first), relation.word, matched.get(relation.second))

@@ -66,7 +66,9 @@ def clip_scores(pictures: np.ndarray, scenes: list[Scene], folder: Path = CLIP_F
     model, _, preprocess = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
     model.eval()
-    rows = [scores_by(model, preprocess, tokenizer, row, scene.caption) for row, scene in zip(pictures, scenes, strict=True)]
+    rows = [
+        scores_by(model, preprocess, tokenizer, row, scene.caption) for row, scene in zip(pictures, scenes, strict=True)
+    ]
     return np.stack(rows)
 
 

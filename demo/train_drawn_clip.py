@@ -7,7 +7,6 @@ round. "counts" is the accept judge of the benchmarks: another network, other sc
 its embedding what was drawn and where.
 """
 
-import json
 import logging
 import random
 from collections.abc import Iterator

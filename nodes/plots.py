@@ -186,4 +186,6 @@ def _title(trace: Trace) -> str:
     if not (found := trace.first(1)):
         return f"no finished picture, {cost}"
     taken = trace.accepted and f"accepted by {trace.accepted.judge}" or "best"
-    return f"{taken} {trace.scores[found[0].id]:.4g} ({found[0].how}), {trace.trials[0].how} {trace.scores[0]:.4g}, {cost}"
+    return (
+        f"{taken} {trace.scores[found[0].id]:.4g} ({found[0].how}), {trace.trials[0].how} {trace.scores[0]:.4g}, {cost}"
+    )

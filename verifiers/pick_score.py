@@ -36,7 +36,7 @@ class PickScore(ClipScore):
     def _card(self, licence: str) -> Card:
         return Card(
             name="PickScore",
-        family="CLIP",
+            family="CLIP",
             range="about 100 x cosine, mostly 18 to 24; compare within one prompt",
             spread=0.61,
             prompt=True,

@@ -1,4 +1,4 @@
-"""The benchmark in equal seconds: what best of N is given, what is said of it, and that the documentation says the same."""
+"""The benchmark in equal seconds: what best of N is given, what is said of it, and what the documentation says."""
 
 import json
 import math
@@ -24,7 +24,7 @@ PACE = 3.0  # seconds per random picture
 
 
 class FakeHost:
-    """Stands in for a server: a random picture takes `PACE` seconds, and a search finds as many as its minutes pay for."""
+    """Stands in for a server: a random picture takes `PACE` seconds, and a search makes what its minutes pay for."""
 
     def __init__(self):
         self.asked = []
@@ -107,7 +107,9 @@ def test_the_unseen_judge_of_a_workflow_is_read_from_what_the_search_says(host, 
     measured(plan)
     record = plan.store.read(plan.cases[0])["auto @ 2"]
     assert record["checked"] == pytest.approx(record["values"][0], abs=1e-4)
-    found = cases.Found({}, np.zeros((1, 8, 8, 3)), "accept: X took #2 (its own score 3).\nheld out: CLIP score (ViT) 0.31, -1e-05")
+    found = cases.Found(
+        {}, np.zeros((1, 8, 8, 3)), "accept: X took #2 (its own score 3).\nheld out: CLIP score (ViT) 0.31, -1e-05"
+    )
     assert seconds.opinions(found) == [0.31, -1e-05]
     with pytest.raises(RuntimeError, match="unseen judge"):
         seconds.opinions(cases.Found({}, np.zeros((1, 8, 8, 3)), "done"))

@@ -40,7 +40,9 @@ def test_captions_cut_short_are_encoded_like_full_ones(loaded):
 @pytest.fixture(scope="module")
 def held_out():
     """Scenes, pictures of them by the demo's model, and the checker's scores."""
-    wanted = [scene for family in ("pair", "relation", "triple", "four") for scene in scenes.held_out(family, 4, seed=3)]
+    wanted = [
+        scene for family in ("pair", "relation", "triple", "four") for scene in scenes.held_out(family, 4, seed=3)
+    ]
     pictures = measure.rollouts(Pipeline(WEIGHTS / "noise_search_tiny.ckpt"), wanted, list(range(8)))
     return wanted, pictures, measure.judge(pictures, wanted)[1]
 

@@ -62,7 +62,7 @@ def test_the_choice_is_told_in_the_node_and_in_the_history(host, accept):
 
 
 def test_the_report_shows_the_kept_pictures_under_their_own_scores(host, accept):
-    """The contact sheet took the pictures for the best ones, whatever a final or the wish for different ones had kept."""
+    """It took the pictures for the best ones, whatever a final or the wish for different ones had kept."""
     plots, report = host.part("nodes.plots"), host.part("nodes.report")
     found = run(host, accept(Darkness()), judged(pictures=6, keep=3, keep_different=True), kept("2", "trace", "image"))
     first = found.trace.first(3)

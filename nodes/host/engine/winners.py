@@ -131,7 +131,7 @@ class Winners:
         return Accepted(judge.card.name, tuple(trial.id for trial in best), tuple(scores))
 
     def seconds_to_accept(self, image: Tensor) -> float:
-        """How long the second judge will take, by a look at this picture. The first look loads it, and tells nothing."""
+        """How long the second judge will take, by a look at this picture. The first look loads it and tells nothing."""
         judge, seconds = self.request.accept, 0.0
         with failing(judge.card.name, (), ACCEPTING):
             for _ in range(2):

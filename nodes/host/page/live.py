@@ -33,7 +33,15 @@ PINNED = "pinned"  # what the memo notes of a search whose candidates the artist
 # searches as it takes; what is over is on the shelf as well
 RUNS = 16
 ROWS = 200_000  # candidates in memory, per server; searches that run always are
-SHELVED = ("columns", "notes", "pictures", "used", "minutes", "accepted", "candidates")  # of its state, what stays as it is
+SHELVED = (
+    "columns",
+    "notes",
+    "pictures",
+    "used",
+    "minutes",
+    "accepted",
+    "candidates",
+)  # of its state, what stays as it is
 PROGRESS_SECONDS = 0.25  # between two events that only say how far the pictures in the making are
 LEFT_PAUSED = "The pause ended by itself: no page of ComfyUI was open for a while, and others may be waiting."
 

@@ -77,7 +77,9 @@ class Memo:
         return self._values(proposed, self.identity.accepting, columns)
 
     def _values(self, proposed: Proposal, judging: str, columns: Sequence[str]) -> tuple[float, ...] | None:
-        found = self._attempt(lambda store: store.values(self._setup(proposed), proposed.key, judging)) if judging else ()
+        found = (
+            self._attempt(lambda store: store.values(self._setup(proposed), proposed.key, judging)) if judging else ()
+        )
         return found if found and len(found) == len(columns) and all(map(math.isfinite, found)) else None
 
     def keep_sampled(self, proposed: Sequence[Proposal], states: Sequence[Particles], nfe: int) -> None:
