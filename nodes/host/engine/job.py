@@ -182,7 +182,8 @@ class SearchJob:
             self.first_image = pictures[0].image.clone()
         self.winners.add(evaluation)
         if self.request.accept is not None and driver.allowance.timed and not driver.allowance.reserved and pictures:
-            driver.allowance.reserved = self.winners.seconds_to_accept(pictures[0].image)
+            decoding = evaluation.decoding / len(evaluation.found)
+            driver.allowance.reserved = self.winners.seconds_to_accept(pictures[0].image, decoding)
         if self.request.verifier is None:  # the artist chooses: every picture stays visible in the node, under its seed
             for one in pictures:
                 self.pictures.show(one.proposed, one.image, picture_label(one.proposed))

@@ -130,15 +130,19 @@ class Winners:
         trace.ledger.scoring_seconds += time.monotonic() - began - decoding
         return Accepted(judge.card.name, tuple(trial.id for trial in best), tuple(scores))
 
-    def seconds_to_accept(self, image: Tensor) -> float:
-        """How long the second judge will take, by a look at this picture. The first look loads it and tells nothing."""
+    def seconds_to_accept(self, image: Tensor, decoding: float) -> float:
+        """How long the second judge will take, by a look at this picture. The first look loads it and tells nothing.
+
+        Args:
+            decoding: Seconds that decoding one picture takes: of most, only the latent is kept.
+        """
         judge, seconds = self.request.accept, 0.0
         with failing(judge.card.name, (), ACCEPTING):
             for _ in range(2):
                 began = time.monotonic()
                 looked_at(judge, [image], self.request.accept_text)
                 seconds = time.monotonic() - began
-        return ACCEPTED_FROM * seconds
+        return ACCEPTED_FROM * (seconds + decoding)
 
     def seen(self, candidate: Proposal) -> Tensor:
         """A picture for one look: of what is not among the best, decoded and not kept."""
