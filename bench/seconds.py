@@ -52,6 +52,7 @@ OTHERS = (
 OWN = (*AUTO, Algorithm("refine", "RefineSearch", (8, 32, 96)))  # of a workflow of one's own
 OWN_WORTHS, OWN_PROMPTS = (8, 32, 96), 30
 MANY = 100_000  # pictures: more than any of these times allow
+ENOUGH = 24  # prompts that a row of the documentation needs
 SEEN = 8  # pictures that the second judge sees, as in nodes/host/engine/winners.py
 LEVEL = 0.05
 # What is told of a winner: its value by the judge of the search in standard deviations of random pictures, the
@@ -464,10 +465,11 @@ NAMES = {
 
 def documented(figures: Mapping[str, Any]) -> list[str]:
     """The rows of the documentation's table: by the unseen judge, by whether all claims hold, by the verifier. A gain
-    that holds for all comparisons of its column together has a star.
+    that holds for all comparisons of its column together has a star. Rows of too few prompts to say anything are left
+    out.
     """
     lines = []
-    for row in figures["rows"]:
+    for row in (row for row in figures["rows"] if row["captions"] >= ENOUGH):
         judge, passed, verifier = row["judge"], row["passed"], row["verifier"]
         cells = [NAMES[row["search"]], str(row["worth"]), str(row["captions"])]
         cells += [f"{judge['search']:.1f} / {judge['best_of_n']:.1f}", gain(judge), gain(passed)]
