@@ -113,10 +113,14 @@ class Behind(io.ComfyNode):
 
     @classmethod
     def execute(cls, images: Tensor) -> io.NodeOutput:
-        seen = {"out": images.nbytes, "alive": alive(), "resident": psutil.Process().memory_info().rss}
-        gc.collect()
-        SEEN.append({**seen, "collected": alive()})
+        look(images)
         return io.NodeOutput()
+
+
+def look(images: Tensor) -> None:
+    seen = {"out": images.nbytes, "alive": alive(), "resident": psutil.Process().memory_info().rss}
+    gc.collect()
+    SEEN.append({**seen, "collected": alive()})
 
 
 def alive() -> int:

@@ -210,6 +210,7 @@ class Bench:
         for watch in (self.watch, self.whole):
             watch.theirs_in(comfy.samplers.CFGGuider, "sample")
             watch.theirs_in(comfy.sd.VAE, "decode")
+            watch.theirs_in(real_sizes, "look")  # nobody's but the benchmark's
             torch.nn.modules.module.register_module_forward_pre_hook(watch.enter)
             torch.nn.modules.module.register_module_forward_hook(watch.leave, always_call=True)
         host._run = self.whole.ours(host._run)
