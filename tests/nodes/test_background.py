@@ -128,8 +128,13 @@ def test_a_page_that_asks_for_a_picture_in_the_making_gets_it(host, monkeypatch,
     with background() as beside:
         pictures = thumbnails.Thumbnails("in the making", beside)
         audience = SimpleNamespace(saw=lambda asker: True)
-        live = SimpleNamespace(thumbnails=pictures, audience=audience, count=1)
-        monkeypatch.setattr(routes, "asked", lambda request: live)
+        live = object.__new__(host.part("nodes.host.page.live").Live)
+        live.thumbnails, live.audience, live.proposed, live._lock = pictures, audience, [None], threading.RLock()
+
+        async def asked(request):
+            return live
+
+        monkeypatch.setattr(routes, "asked", asked)
         monkeypatch.setattr(routes, "asker_of", lambda request: None)
         pictures.keep(0, torch.rand(64, 64, 3))
         request = SimpleNamespace(match_info={"candidate": "0", "size": "small"})
