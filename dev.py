@@ -67,7 +67,7 @@ COMPUTING = ["tests/verifiers", "tests/nodes", "tests/families"]  # what a kind 
 CARDS = ("no-doubles", "gpu-only", "gpu-only-no-doubles", "half", "small")  # tests/card.py has them
 NODES = ["tests/nodes"]  # what a version of the host may break
 # What runs beside all others, and in a run of its own after them: so both sides take as long.
-BESIDE = ["tests/browser", "tests/examples", "tests/demo", "tests/test_dev.py"]
+BESIDE = ["tests/browser", "tests/examples", "tests/test_dev.py"]
 AFTER = ["tests/people"]
 NO_TESTS = 5  # exit code of pytest
 # run in the oldest host every time
