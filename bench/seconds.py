@@ -272,6 +272,7 @@ class Prompt:
         mean, spread: Of random pictures, by the judge of the searches.
         pace: Seconds of one random picture.
         runs: By search and worth.
+        scales: `SCALES`, but for a judge of one's own, whose values are as it gives them.
     """
 
     plain: Mapping[str, np.ndarray]
@@ -280,17 +281,19 @@ class Prompt:
     spread: float
     pace: float
     runs: Mapping[str, dict[str, Any]]
+    scales: Mapping[str, float]
 
 
 def prompt_of(found: Mapping[str, Any]) -> Prompt:
     values = np.array(found["pool"]["verifier"], dtype=float)
     worth = {name: np.array(found["pool"][name], dtype=float) for name in SCALES if name in found["pool"]}
     worth = {**worth, "verifier": standard(values, values)}
-    worth = {name: SCALES[name] * one for name, one in worth.items() if np.isfinite(one).all()}
+    scales = SCALES if "near" in worth else {**SCALES, "judge": 1.0}
+    worth = {name: scales[name] * one for name, one in worth.items() if np.isfinite(one).all()}
     plain = {name: best_of_curve(values, one) for name, one in worth.items()}
     opinion = found["pool"].get("accept")
     accepted = accepted_curves(values, np.array(opinion), worth) if opinion else {}
-    return Prompt(plain, accepted, float(values.mean()), float(values.std()), found["pace"], found["runs"])
+    return Prompt(plain, accepted, float(values.mean()), float(values.std()), found["pace"], found["runs"], scales)
 
 
 def accepted_curves(values: np.ndarray, opinion: np.ndarray, worth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -333,7 +336,7 @@ def worth_of(one: Mapping[str, Any], prompt: Prompt, name: str) -> float:
     """A search's winner, on a scale of `SCALES`."""
     if name == "verifier":
         return (one["verifier"] - prompt.mean) / prompt.spread if prompt.spread else 0.0
-    return SCALES[name] * one[name] if name in one else math.nan
+    return prompt.scales[name] * one[name] if name in one else math.nan
 
 
 def row_of(prompts: Sequence[Prompt], algorithm: Algorithm, worth: int) -> dict[str, Any] | None:

@@ -124,7 +124,7 @@ def test_searches_are_compared_prompt_by_prompt(host, plan):
         plan.store.write(case, records)
     one = next(one for one in told(plan)["compared"] if one["of"] == "auto, accept @ 2")
     assert one["less"] == "auto @ 2" and one["by"] == "judge"
-    assert [one["difference"][name] for name in ("mean", "low", "high")] == [50, 50, 50]
+    assert [one["difference"][name] for name in ("mean", "low", "high")] == [0.5, 0.5, 0.5]
 
 
 def test_of_many_comparisons_only_those_hold_that_would_hold_for_all_together():
