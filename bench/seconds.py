@@ -50,7 +50,7 @@ OTHERS = (
     Algorithm("path", "PathSearch", (32, 96)),
 )
 OWN = (*AUTO, Algorithm("refine", "RefineSearch", (8, 32, 96)))  # of a workflow of one's own
-OWN_WORTHS, OWN_PROMPTS = (8, 32, 96), 30
+OWN_PROMPTS = 30
 MANY = 100_000  # pictures: more than any of these times allow
 ENOUGH = 24  # prompts that a row of the documentation needs
 SEEN = 8  # pictures that the second judge sees, as in nodes/host/engine/winners.py

@@ -145,7 +145,7 @@ def write(model: CLIP, config: dict[str, Any], folder: Path) -> Path:
 
 
 @torch.no_grad()
-def calibrate(model: CLIP, data: Iterator[Groups]) -> None:
+def calibrate(model: CLIP, data: Iterator[Any]) -> None:
     """Sets the statistics of the batch norms to those of the averaged weights, which no training step has used."""
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
     for norm in norms:

@@ -12,7 +12,7 @@ import random
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,7 +27,7 @@ from .captions import Scene, reword
 from .flaws import altered, draw_flawed, with_another, without_one
 from .scenes import draw_training, place, render
 from .shapes import SIZE, Placed
-from .train_clip import CONFIG, KINDS, encode_text, tokenize, unsettled
+from .train_clip import CONFIG, KINDS, calibrate, encode_text, tokenize, unsettled
 from .train_clip import build as build_clip
 from .train_clip import normalized as normalized_pixels
 from .train_clip import write as write_clip
@@ -37,7 +37,6 @@ log = logging.getLogger("noise_search.demo")
 FOLDER = Path(__file__).parent / "weights"
 GROUPS, VARIANTS, FLAWED = 24, 3, 1
 PICTURES = VARIANTS + FLAWED + 1
-CALIBRATION_BATCHES = 8
 LEARNING_RATE, MUON_LEARNING_RATE, AVERAGE_DECAY = 2e-3, 0.012, 0.99
 FACTS = 3 * len(KINDS)
 # Blurred and noisy as a decoder's pictures are: its style must be no cue.
@@ -124,7 +123,7 @@ def export(folder: Path, recipe: Recipe) -> Path:
     """Writes the folder that `open_clip.create_model("local-dir:...")` loads."""
     model = build_clip(recipe.config, recipe.seed)
     model.load_state_dict(torch.load(state_path(folder, recipe), weights_only=True)["average"])
-    _calibrate(model, groups(recipe.seed + 1))
+    calibrate(model, groups(recipe.seed + 1))
     return write_clip(model, recipe.config, recipe.weights)
 
 
@@ -207,16 +206,3 @@ def _losses(model: CLIP, encode_image: nn.Module, inventory: nn.Module, batch: G
     within = scale * torch.einsum("gpd,gd->gp", image, text.unflatten(0, (GROUPS, VARIANTS))[:, 0])
     first = F.cross_entropy(within, torch.zeros(GROUPS, dtype=torch.long))
     return torch.stack([contrast, first, inventory_error])
-
-
-@torch.no_grad()
-def _calibrate(model: CLIP, data: Iterator[Groups]) -> None:
-    """As `train_clip.calibrate`, on drawn pictures only."""
-    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
-    model.train()
-    for batch in islice(data, CALIBRATION_BATCHES):
-        model.visual(normalized_pixels(unsettled(batch.images.flatten(0, 1))))
-    model.eval()

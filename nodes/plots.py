@@ -185,7 +185,8 @@ def _title(trace: Trace) -> str:
     cost = f"{trace.pictures:.3g} pictures' worth of computing"
     if not (found := trace.first(1)):
         return f"no finished picture, {cost}"
-    taken = trace.accepted and f"accepted by {trace.accepted.judge}" or "best"
+    by = f" by {trace.accepted.judge}" if trace.accepted and trace.taken_as == "accepted" else ""
+    taken = trace.taken_as + by
     return (
         f"{taken} {trace.scores[found[0].id]:.4g} ({found[0].how}), {trace.trials[0].how} {trace.scores[0]:.4g}, {cost}"
     )

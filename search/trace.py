@@ -202,6 +202,11 @@ class Trace:
         """The picture that was taken: the best, unless a final or a second judge took another one."""
         return self.first(1)[0]
 
+    @property
+    def taken_as(self) -> str:
+        """How the winner came to be that, in a word: the best, or what a second judge, a final or a recipe took."""
+        return "best" if self.winner is self.best(1)[0] else "accepted" if self.accepted else "taken"
+
     def first(self, k: int) -> list[Trial]:
         """At most k pictures as they come: those that were kept, in their order, and then the best of the others."""
         kept = [self.trials[number] for number in self.result[:k]]

@@ -76,5 +76,10 @@ def test_a_trace_keeps_what_a_second_judge_chose():
     trace.result = (0, 1)
     assert trace.winner.id == 0 and [trial.id for trial in trace.first(5)] == [0, 1, 2]
     assert [trial.id for trial in trace.first(1)] == [0]
+    assert trace.taken_as == "accepted"
     assert Trace.from_json(trace.to_json()) == trace
     assert Trace.from_json(trace.to_json()).winner.id == 0
+    trace.accepted = None
+    assert trace.taken_as == "taken", "in a final"
+    trace.result = (1,)
+    assert trace.taken_as == "best"

@@ -30,8 +30,7 @@ def headline(trace: Trace) -> str:
         return "unjudged"
     taken, first = trace.winner, trace.scores[0]
     score = trace.scores[taken.id]
-    word = "best" if taken is trace.best(1)[0] else "accepted"
-    return f"{word} {score:.4g} ({trace.trials[0].how} {first:.4g}, {score - first:+.3g})"
+    return f"{trace.taken_as} {score:.4g} ({trace.trials[0].how} {first:.4g}, {score - first:+.3g})"
 
 
 def summary(trace: Trace, seconds: float) -> str:
