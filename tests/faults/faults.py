@@ -147,20 +147,24 @@ def full_for_the_store(lab: Lab, patch, folder: Path) -> Iterator[None]:
 
 
 def failing_disk(after: int) -> Callable:
-    """So many transactions are written, and no more."""
+    """So many transactions of the store are written, and no more; galleries, which write when they like, are another
+    file.
+    """
 
     @contextmanager
     def around(lab: Lab, patch, folder: Path) -> Iterator[None]:
-        database, left = lab.host.part("nodes.host.store.database").Database, [after]
+        database, left = lab.host.part("nodes.host.store.database"), [after]
+        name, database = database.NAME, database.Database
         writing = database.writing
 
         @contextmanager
         def failing(self):
-            left[0] -= 1
             with writing(self) as book:
                 yield book
-                if left[0] < 0:
-                    raise sqlite3.OperationalError("disk I/O error")
+                if self.path.name == name:
+                    left[0] -= 1
+                    if left[0] < 0:
+                        raise sqlite3.OperationalError("disk I/O error")
 
         patch.setattr(database, "writing", failing)
         yield
