@@ -175,6 +175,7 @@ class Driver:
         self._ahead: list[Proposal] = list(dict(first))
         self._asked: list[Proposal] = []
         self._batch: list[Proposal] = []
+        self._promised: list[Proposal] = []  # the batch after that, where the caller was told
         self._index = 0
         self._since_best = 0.0  # pictures' worth of finished pictures
         self._reached: Trial | None = None  # the first picture that reached the target
@@ -184,38 +185,67 @@ class Driver:
         """The new candidates of the next round, at most a group of them; empty where all that was asked for is known,
         and None where the search is over and `trace.stopped` says why.
         """
-        trace, budget = self.trace, self.budget
+        trace = self.trace
         if trace.stopped:
             return None
-        if budget.trials:
-            self._group = min(self._group, budget.trials - len(trace.trials))
-        self._asked += _asked(self.search, [*self._ahead, *self._asked], self._group, trace)
-        waiting = [*self._ahead, *self._asked]
-        self._batch = self._affordable(waiting)
+        self._batch, self._promised = self._promised, []
         if not self._batch:
-            trace.stopped = self._why_no_more(waiting)
+            group = self._group_of(len(trace.trials))
+            self._batch = self._affordable(self._waiting(group), group)
+        if not self._batch:
+            trace.stopped = self._why_no_more([*self._ahead, *self._asked])
             return None
         self._begun = self._clock()
         return _new(self._batch, trace)
 
-    def _affordable(self, waiting: list[Proposal]) -> list[Proposal]:
+    def ahead(self) -> list[Proposal]:
+        """The new candidates of the round after this one, which `next` will give whatever those of this round are
+        worth, unless the search stops; none where they depend on these. They may be made while these are judged.
+
+        Called between `next` and `tell`, at most once.
+        """
+        new = _new(self._batch, self.trace)
+        group = self._group_of(len(self.trace.trials) + len(new))
+        if group < 1 or self.allowance.timed and not self.allowance.pace.known:
+            return []
+        waiting = self._waiting(len(new) + group)[len(self._batch) :]
+        promised = self._affordable(waiting, group, new)
+        found = [one for one in _new(promised, self.trace) if one not in new]
+        self._promised = promised if found else []
+        return found
+
+    def _group_of(self, before: int) -> int:
+        """How many candidates are measured together where so many were before them."""
+        return min(self._group, self.budget.trials - before) if self.budget.trials else self._group
+
+    def _waiting(self, count: int) -> list[Proposal]:
+        """What is to be measured next, at least so many new ones where the search has as many."""
+        self._asked += _asked(self.search, [*self._ahead, *self._asked], count, self.trace)
+        return [*self._ahead, *self._asked]
+
+    def _affordable(self, waiting: list[Proposal], group: int, before: Sequence[Proposal] = ()) -> list[Proposal]:
         """As many of those that wait, in their order, as fit into a group, into what is left, and into the patience.
         While the pace is not known, a picture's worth at a time.
+
+        Args:
+            before: What is paid for first, and may be as unlucky as can be.
         """
         allowance, known = self.allowance, self.allowance.pace.known and bool(self.trace.trials)
         left, seconds = allowance.pictures, allowance.seconds if known else math.inf
         if allowance.timed and not known:
             left = min(left, 1.0 if allowance.seconds > 0 or not self.trace.trials else 0.0)
         patience = self.budget.patience - self._since_best if self.budget.patience else math.inf
-        new: set[Proposal] = set()
-        paid, took, unlucky = 0.0, 0.0, 0.0
+        works = [allowance.work(proposed) for proposed in before]
+        paid, took = math.fsum(work.worth for work in works), allowance.pace.seconds(*works)
+        unlucky = math.fsum(finished_worth(proposed, self.cost) for proposed in before)
+        new = set(before)
         for number, proposed in enumerate(waiting):
             if self.trace.id_of(proposed) is not None or proposed in new:
                 continue
             work = allowance.work(proposed)
             paid, took = paid + work.worth, took + allowance.pace.seconds(work)
             over = paid > left + ROUNDING or took > seconds + ROUNDING or unlucky > patience - ROUNDING
-            if over or len(new) == self._group:
+            if over or len(new) == group + len(before):
                 return waiting[:number]
             unlucky += finished_worth(proposed, self.cost)
             new.add(proposed)

@@ -75,6 +75,15 @@ class SaysShownBefore(Protocol):
 
 
 @runtime_checkable
+class SaysApart(Protocol):
+    """Says where it computes."""
+
+    def apart(self, device: torch.device) -> bool:
+        """Whether it leaves this device alone, whatever it is asked: on another machine, or on another processor."""
+        ...
+
+
+@runtime_checkable
 class HoldsFinal(Protocol):
     """Compares the best pictures of a search at its end."""
 
@@ -112,6 +121,13 @@ def is_focused(verifier: Any) -> bool:
 def shown_before(verifier: Any) -> bool:
     """Whether it is shown the picture that was to be changed, and reads the prompt as an order."""
     return verifier.shown_before if isinstance(verifier, SaysShownBefore) else False
+
+
+def is_apart(verifier: Any, device: torch.device) -> bool:
+    """Whether it can judge, on a thread of its own, while something else is computed on this device; not where it does
+    not say so.
+    """
+    return verifier.apart(device) if isinstance(verifier, SaysApart) else False
 
 
 def missed(verifier: Any, pool: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .abilities import estimate_level, is_focused, missed, sees_clips
+from .abilities import estimate_level, is_apart, is_focused, missed, sees_clips
 from .base import COSTS, Card, Verifier
 from .clips import measure_clips
 from .combine import COMBINATIONS, gated
@@ -61,6 +61,10 @@ class Ensemble:
         return torch.stack([missed(verifier, part) for verifier, part in zip(self.verifiers, self._parts(pool))]).sum(
             dim=0
         )
+
+    def apart(self, device: torch.device) -> bool:
+        """Whether all of its members leave this device alone."""
+        return all(is_apart(verifier, device) for verifier in self.verifiers)
 
     def key(self) -> str:
         """That of its members: weights and combination rank what these measured."""

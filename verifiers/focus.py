@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
 
-from .abilities import HoldsFinal, can_compare, estimate_level, is_focused, missed, sees_clips, shown_before
+from .abilities import HoldsFinal, can_compare, estimate_level, is_apart, is_focused, missed, sees_clips, shown_before
 from .base import Verifier
 from .clips import EVENLY, Frames, by_frames, measure_clips
 from .combine import gated
@@ -153,6 +153,10 @@ class Adjusted:
         seen = [images if self.focus is None else self.focus(images) for images in (images_a, images_b)]
         comparing: Any = self.verifier  # whether it can is what `compares` says
         return comparing.compare(*seen, self.prompt or prompt, question)
+
+    def apart(self, device: torch.device) -> bool:
+        """Whether the verifier leaves this device alone."""
+        return is_apart(self.verifier, device)
 
     def combine(self, pool: Tensor) -> Tensor:
         if self.weight > 0:  # what misses its own floor has a lower value anyway

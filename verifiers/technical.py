@@ -181,6 +181,10 @@ class Technical(Keyed):
         measured = of_each(lambda picture: self.quantity.measure(Seen(rounded(picture))), images)
         return self.quantity.judged(measured).unsqueeze(1)
 
+    def apart(self, device: torch.device) -> bool:
+        """Whether this is not the processor, where it computes."""
+        return device.type != "cpu"
+
     def combine(self, pool: Tensor) -> Tensor:
         return pool[:, 0]
 
@@ -213,6 +217,10 @@ class TechnicalQuality(Keyed):
     def _of_one(self, picture: numpy.ndarray) -> list[float]:
         seen = Seen(rounded(picture))
         return [QUANTITIES[name].measure(seen) for name in GUARDED]
+
+    def apart(self, device: torch.device) -> bool:
+        """Whether this is not the processor, where it computes."""
+        return device.type != "cpu"
 
     def combine(self, pool: Tensor) -> Tensor:
         wrong = [

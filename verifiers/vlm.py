@@ -67,6 +67,10 @@ class VlmScore:
         """Whether it is shown the picture that was to be changed."""
         return self.before is not None
 
+    def apart(self, device: torch.device) -> bool:
+        """Whether the model is behind a server: on another machine, or at least in another process."""
+        return not self.chat.modules
+
     def key(self) -> str:
         before = () if self.before is None else (self.before,)
         return digest("vlm", self.chat, self.mode, self.lines, self.side, *before)

@@ -21,7 +21,7 @@ class Distant:
     def __init__(self, evaluator, *arguments):
         self.evaluator, self.worker = evaluator, evaluator.LocalEvaluator(*arguments)
         self.group, self.cost, self.made, self.keep = 3, self.worker.cost, self.worker.made, self.worker.keep
-        self.picture = self.worker.picture
+        self.picture, self.makes_ahead = self.worker.picture, False
 
     def evaluate(self, proposed):
         answers = [self.worker.evaluate([one]) for one in reversed(proposed)]

@@ -258,6 +258,28 @@ def test_patience_ends_at_the_same_picture_however_many_are_measured_at_once(mak
     assert "patience" in ends or combine is mean_rank
 
 
+@every_search
+@pytest.mark.parametrize(
+    "limits", [{}, {"minutes": 2.0}, {"patience": 3}, {"target": 0.7}, {"trials": 7}], ids=lambda limits: "".join(limits)
+)
+def test_asking_what_comes_next_before_the_round_is_judged_changes_nothing(make, limits):
+    known = 0
+    for group in (1, 4):
+        counts = list[int]()
+        budget = Budget(20, **limits)
+        before = searched(make, World(look=1.0), budget, group=group)
+        trace = searched(make, World(look=1.0), budget, group=group, ahead=counts)
+        assert asked(trace) == asked(before) and trace.pictures == before.pictures
+        known += sum(counts)
+    assert known, "none of its rounds could have been made ahead"
+
+
+def test_seeds_are_all_known_ahead_within_the_budget():
+    counts = list[int]()
+    searched(RandomSearch, World(), Budget(10), group=4, ahead=counts)
+    assert counts == [4, 2, 0]
+
+
 def ended(make, budget, group, seed=1, **how):
     """Whether the target was reached, what counts, and the winners."""
     done = list(rounds(make, World(look=1.0), budget, seed, group, **how))[-1]

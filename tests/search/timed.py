@@ -99,8 +99,13 @@ def rounds(
     combine: Callable[[Tensor], Tensor] = first_column,
     before: Record | None = None,
     record: list[Record] | None = None,
+    ahead: list[int] | None = None,
 ) -> Iterator[Round]:
-    """All rounds of a search from the own seed, or from so many noises that came in."""
+    """All rounds of a search from the own seed, or from so many noises that came in.
+
+    Args:
+        ahead: Takes how many candidates are known before each round is measured; None to ask nothing ahead.
+    """
     own = [fresh(SeedStream(seed).at(1, place)) for place in range(max(1, came_in))]
     search = made(make, own[0], SeedStream(seed), world.schedule, budget.pictures)
     driver = Driver(
@@ -114,7 +119,13 @@ def rounds(
         clock=world.clock,
         before=before,
     )
+    promised: list[Proposal] = []
     while (wanted := driver.next()) is not None:
+        assert promised in ([], wanted), "what was said to come next comes next"
+        promised = driver.ahead() if ahead is not None and wanted else []
+        assert len(promised) <= group and not set(promised) & set(wanted)
+        if ahead is not None:
+            ahead.append(len(promised))
         done = driver.tell(world.measure(wanted) if wanted else None)
         if record is not None:
             record[:] = [Record.from_dict(json.loads(json.dumps(driver.allowance.record().to_dict())))]

@@ -2,25 +2,27 @@
 
 import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
 
 from torch import Tensor
 
 from ....search.operations import operation_of
 from ....search.path import Path, Proposal, stage
-from ....search.trace import Measured
-from ....verifiers.abilities import estimate_level
+from ....verifiers.abilities import estimate_level, is_apart
 from ....verifiers.clips import measure_clips
 from ..compat import decoded_scale
 from ..errors import DECODING, JUDGING, failing
 from ..files.pictures import clip_of
 from ..setup.guiders import calls
-from ..setup.noise import Latent, Leaves, joined, streams
+from ..setup.noise import Leaves
 from ..setup.particles import Ended
 from ..setup.sampling import Sampling
 from ..store.memo import Memo
+from .alongside import alongside
+from .control import Finish
+from .evaluation import Ahead, Evaluation, Made, Values, ends_of, in_order
 from .making import Making
 from .request import Request
 from .rollout import Rollout
@@ -29,43 +31,6 @@ from .watcher import Doing
 
 TOGETHER = 4  # candidates that are decoded, and then judged, at least,
 HELD = 2**29  # while their pictures take no more bytes than this
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluated:
-    """One candidate that was sampled, decoded and judged.
-
-    Args:
-        proposed: The candidate.
-        values: Raw values by the verifier, one per column; none without a verifier.
-        nfe: Model calls that it took.
-        remembered: Whether an earlier run had paid for it.
-        ended: Where it ended; for previews, what was expected there.
-        image: Its picture `(h, w, c)`, or `(frames, h, w, c)`.
-    """
-
-    proposed: Proposal
-    values: tuple[float, ...]
-    nfe: int
-    remembered: bool
-    ended: Ended
-    image: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Evaluation:
-    """A round of candidates, in the order that was asked for, and the seconds that each part took."""
-
-    found: tuple[Evaluated, ...]
-    sampling: float
-    decoding: float
-    judging: float
-
-    @property
-    def measured(self) -> Measured:
-        """The numbers, as the search's trace has them."""
-        values, nfe, remembered = zip(*((one.values, one.nfe, one.remembered) for one in self.found))
-        return Measured(values, nfe, self.sampling, self.decoding, self.judging, remembered)
 
 
 class Told(Protocol):
@@ -90,8 +55,17 @@ class Evaluator(Protocol):
         """Full pictures' worth of denoising that a candidate takes."""
         ...
 
-    def evaluate(self, proposed: Sequence[Proposal]) -> Evaluation:
-        """Samples, decodes and judges them."""
+    @property
+    def makes_ahead(self) -> bool:
+        """Whether it has a use for what comes next."""
+        ...
+
+    def evaluate(self, proposed: Sequence[Proposal], ahead: Sequence[Proposal] = ()) -> Evaluation:
+        """Samples, decodes and judges them.
+
+        Args:
+            ahead: What it will be asked for next, unless the search stops: it may be made already, not judged.
+        """
         ...
 
     def made(self, proposed: Proposal) -> tuple[Ended, Tensor]:
@@ -134,7 +108,7 @@ class LocalEvaluator:
         self.rollout.estimate_at = estimate_level(request.verifier)
         draft = Rollout(request.draft, leaves, told, self.making) if request.draft else None
         self.walker = Walker(self.rollout, draft, self.memo)
-        self.count = 0  # of what was evaluated
+        self.ahead, self.count = Ahead(), 0  # of what was evaluated
 
     @property
     def group(self) -> int:
@@ -145,27 +119,50 @@ class LocalEvaluator:
             return self.rollout.batch
         return max(self.rollout.batch, min(TOGETHER, int(HELD // picture_bytes(self.request.sampling))))
 
-    def evaluate(self, proposed: Sequence[Proposal]) -> Evaluation:
+    @property
+    def makes_ahead(self) -> bool:
+        """Whether the judge leaves the device alone that samples, so that both can work at once."""
+        return is_apart(self.request.verifier, self.request.sampling.guider.model_patcher.load_device)
+
+    def evaluate(self, proposed: Sequence[Proposal], ahead: Sequence[Proposal] = ()) -> Evaluation:
         """Each part for the whole round, so that models take turns only once. What was paid for is on the disk then."""
         with self.making.round(len(proposed)):
-            return self.made_and_judged(proposed)
+            made = self.ahead.take(proposed) or self.make(proposed)
+            evaluation = self.judged_alongside(made, ahead) if self.room_for(ahead, made) else self.judged(made)
+        self.memo.settle()
+        self.count += len(proposed)
+        return evaluation
 
-    def made_and_judged(self, proposed: Sequence[Proposal]) -> Evaluation:
+    def make(self, proposed: Sequence[Proposal]) -> Made:
+        """Samples and decodes them."""
         clock = [time.monotonic()]
         batches = list(self.walker.reached(proposed, self.making.batch))
         clock.append(time.monotonic())
         images, estimates = self.decoded(proposed, batches)
         clock.append(time.monotonic())
-        with failing(judge_name(self.request.verifier), proposed, JUDGING):
-            values = self.judged(proposed, images, estimates)
-        clock.append(time.monotonic())
-        ends = in_order((batch.rows, ends_of(batch)) for batch in batches)
-        nfe = in_order((batch.rows, [batch.nfe] * len(batch.rows)) for batch in batches)
-        remembered = in_order((batch.rows, [batch.remembered] * len(batch.rows)) for batch in batches)
-        self.memo.settle()
-        self.count += len(proposed)
-        found = tuple(Evaluated(*parts) for parts in zip(proposed, values, nfe, remembered, ends, images))
-        return Evaluation(found, *(end - begin for begin, end in zip(clock, clock[1:])))
+        return Made(tuple(proposed), batches, images, estimates, clock[1] - clock[0], clock[2] - clock[1])
+
+    def judged(self, made: Made) -> Evaluation:
+        self.making.judging()
+        return self.judge(made)
+
+    def judged_alongside(self, made: Made, ahead: Sequence[Proposal]) -> Evaluation:
+        """On a thread of its own, while what comes next is made here. What fails there is told when that is asked for,
+        after these.
+        """
+
+        def make_ahead() -> None:
+            # who finishes the search asks again once these are told
+            with suppress(Finish), self.making.ahead(len(ahead)):
+                self.ahead.make(ahead, self.make)
+            self.making.judging()
+
+        return alongside(lambda: self.judge(made), make_ahead)
+
+    def room_for(self, ahead: Sequence[Proposal], made: Made) -> bool:
+        """Whether the pictures of both rounds stay small enough to be held at once."""
+        count = len(ahead) + len(made.proposed)
+        return bool(ahead) and count * picture_bytes(self.request.sampling) <= HELD
 
     def made(self, proposed: Proposal) -> tuple[Ended, Tensor]:
         self.walker.keep(())
@@ -177,7 +174,7 @@ class LocalEvaluator:
             return self.rollout.decode(ended.clean)[0]
 
     def keep(self, proposed: Iterable[Proposal]) -> None:
-        self.walker.keep(proposed)
+        self.walker.keep([*proposed, *self.ahead.proposed])
 
     def notes(self) -> list[str]:
         found = []
@@ -207,22 +204,22 @@ class LocalEvaluator:
                     estimates |= zip(batch.rows, self.rollout.decode(seen))
         return in_order(images), estimates
 
-    def judged(
-        self, proposed: Sequence[Proposal], images: Sequence[Tensor], estimates: Mapping[int, Tensor]
-    ) -> tuple[tuple[float, ...], ...]:
-        """Raw values of each rollout; only what no earlier run judged is judged."""
+    def judge(self, made: Made) -> Evaluation:
+        """Raw values of each; only what no earlier run judged is judged. On any thread."""
+        began, proposed = time.monotonic(), made.proposed
         known = {row: values for row, one in enumerate(proposed) if (values := self.memo.values(one)) is not None}
         if new := [row for row in range(len(proposed)) if row not in known]:
-            found = self.values([images[row] for row in new], [estimates[row] for row in new if row in estimates])
-            self.memo.keep_values([proposed[row] for row in new], found)
+            expected = [made.estimates[row] for row in new if row in made.estimates]
+            with failing(judge_name(self.request.verifier), proposed, JUDGING):
+                found = self.values([made.images[row] for row in new], expected)
+                self.memo.keep_values([proposed[row] for row in new], found)
             known |= zip(new, found)
-        return tuple(known[row] for row in range(len(proposed)))
+        return made.judged(tuple(known[row] for row in range(len(proposed))), time.monotonic() - began)
 
-    def values(self, images: Sequence[Tensor], estimates: Sequence[Tensor]) -> tuple[tuple[float, ...], ...]:
+    def values(self, images: Sequence[Tensor], estimates: Sequence[Tensor]) -> Values:
         """Raw values of pictures and videos, these by the frames that the verifier sees of them."""
         if self.request.verifier is None:
             return tuple(() for _ in images)
-        self.making.judging()
         clips, expected = ([clip_of(image) for image in part] for part in (images, estimates))
         values = measure_clips(self.request.verifier, clips, self.request.text, expected or None)
         return tuple(tuple(row) for row in values.double().tolist())
@@ -247,21 +244,3 @@ def picture_bytes(sampling: Sampling) -> float:
 
 def judge_name(verifier: Any) -> str:
     return verifier.card.name if verifier is not None else "Judging"
-
-
-def in_order(parts: Any) -> list:
-    """The rows of all parts, each `(places, rows)`, by place."""
-    rows = {place: row for places, found in parts for place, row in zip(places, found)}
-    return [rows[place] for place in sorted(rows)]
-
-
-def ends_of(batch: Reached) -> list[Ended]:
-    """Where each of a batch ended."""
-    clean = rows_of(batch.latents)
-    handed = [None] * len(clean) if batch.handed is None else rows_of(batch.handed)
-    return [Ended(*one) for one in zip(clean, handed)]
-
-
-def rows_of(latent: Latent) -> list[Latent]:
-    parts = streams(latent)
-    return [joined([part[row : row + 1] for part in parts]) for row in range(parts[0].shape[0])]

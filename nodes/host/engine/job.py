@@ -24,7 +24,8 @@ from ..judges.judging import held_out, ranked
 from ..setup.noise import Leaves, domain_of
 from ..store.memo import Memo
 from .control import Control
-from .evaluator import Evaluation, Evaluator, LocalEvaluator
+from .evaluation import Evaluation
+from .evaluator import Evaluator, LocalEvaluator
 from .report import accepted_note, summary
 from .request import Request
 from .timing import note_pace
@@ -42,17 +43,19 @@ class Steps:
 
     def __init__(self, control: Control, watchers: Sequence[Watcher], background: Background):
         self.control, self.watchers, self.background = control, watchers, background
+        self.judged = 0  # pictures of the round in the making that are made, and being judged
 
     def __call__(self, count: int, step: int, total: int) -> None:
         """While `count` pictures are being sampled; the last step waits for the judge."""
         self.control.check()
         for watcher in self.watchers:
-            watcher.making(count * step / (total + 1))
+            watcher.making(self.judged + count * step / (total + 1))
 
     def doing(self, doing: Doing) -> None:
         """Before pictures are decoded, those that wait to be written are: they hold the whole batch before."""
         if doing.what == "decoding":
             self.background.settle()
+        self.judged = doing.judged
         for watcher in self.watchers:
             watcher.doing(doing)
 
@@ -160,7 +163,8 @@ class SearchJob:
 
     def round(self, driver: Driver, wanted: list[Proposal]) -> None:
         """Makes and judges what the search wants to know, tells it, and shows what came of it."""
-        evaluation = self.evaluator.evaluate(wanted) if wanted else None
+        ahead = driver.ahead() if wanted and self.evaluator.makes_ahead else ()
+        evaluation = self.evaluator.evaluate(wanted, ahead) if wanted else None
         if evaluation:
             self.keep(evaluation, driver)
         over = driver.tell(evaluation.measured if evaluation else None)

@@ -17,7 +17,7 @@ class Making:
 
     def __init__(self, tell: Callable[[Doing], None] = lambda doing: None):
         self._tell = tell
-        self._count, self._rows, self._loading = 0, (), False
+        self._count, self._before, self._rows, self._loading = 0, 0, (), False
 
     @contextmanager
     def round(self, count: int) -> Iterator[None]:
@@ -27,6 +27,18 @@ class Making:
             yield
         finally:
             self._count, self._rows, self._loading = 0, (), False
+
+    @contextmanager
+    def ahead(self, count: int) -> Iterator[None]:
+        """Within a round, while all of it is judged elsewhere: around the making of so many more, which come behind
+        it.
+        """
+        self._before = self._count
+        self._count += count
+        try:
+            yield
+        finally:
+            self._count, self._before, self._rows, self._loading = self._before, 0, (), False
 
     def batch(self, rows: Sequence[int]) -> None:
         """These are sampled together next; until the model is called, what it needs is loaded."""
@@ -54,4 +66,5 @@ class Making:
     def _now(self, what: Any, rows: Sequence[int], *more: Any, **named: Any) -> None:
         self._rows = tuple(rows)
         if self._count:
-            self._tell(Doing(what, self._count, self._rows, *more, **named))
+            places = tuple(self._before + row for row in rows)
+            self._tell(Doing(what, self._count, places, *more, **named, judged=self._before))

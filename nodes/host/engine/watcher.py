@@ -44,6 +44,7 @@ class Doing:
         steps: Of so many; 0 where nothing is sampled.
         expected: What the model expects of each row after this step, `(n, …)` in its own scale; None before the first.
         patcher: The MODEL that samples.
+        judged: The first so many candidates are made already, and are being judged meanwhile.
     """
 
     what: What
@@ -53,6 +54,7 @@ class Doing:
     steps: int = 0
     expected: Tensor | None = None
     patcher: Any = None
+    judged: int = 0
 
 
 class Watcher(Protocol):

@@ -21,7 +21,8 @@ from ..judges.judging import looked_at, ranked
 from ..setup.noise import Latent, joined, owned, streams
 from ..setup.particles import Ended
 from ..store.memo import Memo
-from .evaluator import Evaluation, Evaluator
+from .evaluation import Evaluation
+from .evaluator import Evaluator
 from .request import Request
 
 POOL = 4  # pictures that different ones are chosen from, per one that is kept

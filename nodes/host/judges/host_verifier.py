@@ -11,7 +11,15 @@ import torch
 from comfy.model_patcher import ModelPatcher
 from torch import Tensor, nn
 
-from ....verifiers.abilities import Compares, JudgesClips, can_compare, estimate_level, sees_clips, shown_before
+from ....verifiers.abilities import (
+    Compares,
+    JudgesClips,
+    can_compare,
+    estimate_level,
+    is_apart,
+    sees_clips,
+    shown_before,
+)
 from ....verifiers.base import Card, Verifier, home
 from ....verifiers.clips import EVENLY, by_frames
 from ....verifiers.ensemble import members
@@ -136,6 +144,12 @@ class HostVerifier:
         first, second, text = self._pictures(images_a), self._pictures(images_b), plain(prompt)
         return self._in_chunks(len(first), lambda part: judge.compare(first[part], second[part], text, question))
 
+    def apart(self, device: torch.device) -> bool:
+        """Whether it leaves this device alone: on the processor, or on another machine."""
+        if self.patcher is not None:
+            return self.patcher.load_device == CPU != torch.device(device.type)
+        return is_apart(self.verifier, device)
+
     def combine(self, pool: Tensor) -> Tensor:
         return self.verifier.combine(pool)
 
@@ -157,7 +171,8 @@ class HostVerifier:
             return self.chunks.over(count, loaded)
 
     def _load(self, count: int) -> None:
-        if self.patcher is not None:
+        # beside a card, what stays on the processor lies there already: the host's list of models is for one thread
+        if self.patcher is not None and not self.apart(memory.get_torch_device()):
             needed = count * self.card.working_bytes
             memory.load_models_gpu([self.patcher], memory_required=needed, force_full_load=True)
 
