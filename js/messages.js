@@ -12,7 +12,7 @@ export const FIELDS = {
     "making", "minutes", "seconds_left", "status", "result", "accepted", "stopped", "pinned", "tiles", "error", "candidates"],
   "update": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "candidates", "scores", "gone", "notes",
     "used", "making", "seconds_left", "status", "stopped", "result", "accepted", "pinned", "error"],
-  "tiles": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "what", "first", "count", "rows", "step", "steps", "pictures"],
+  "tiles": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "what", "first", "count", "judged", "rows", "step", "steps", "pictures"],
   "tile": ["id", "picture"],
   "pick": ["columns", "values", "scores", "notes", "roll", "rollable", "seeds", "count", "sizes", "frames", "pick", "number", "version",
     "node", "workflow", "mine", "prompt_id", "status", "picked", "by", "why", "fallback", "seconds_left"],

@@ -39,9 +39,9 @@ function build(making, { first, count }, key) {
 }
 
 // The picture lies before the texts once there is one.
-function drawTile(tile, { id, picture, now, share }, tiles) {
+function drawTile(tile, { id, picture, what, now, share }, tiles) {
   tile.classList.toggle("ns-now", now);
-  const label = `#${id}, ${now ? doingText({ ...tiles, rows: [id] }).toLowerCase() : say("waits for its turn")}`;
+  const label = `#${id}, ${now ? doingText({ ...tiles, what, rows: [id], judged: 0 }).toLowerCase() : say("waits for its turn")}`;
   if (tile.ariaLabel !== label) tile.ariaLabel = label;
   tile.lastElementChild.style.width = `${100 * share}%`;
   if (!picture) return;

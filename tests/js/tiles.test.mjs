@@ -12,7 +12,7 @@ const strict = (kind, values) => new Proxy(values, {
   },
 });
 const search = (more = {}) => ({ search: "s", version: 1, status: "running", columns: [], candidates: [], tiles: null, ...more });
-const message = (more = {}) => strict("tiles", { search: "s", version: 1, what: "sampling", first: 0, count: 3, rows: [0, 1], step: 2, steps: 8, pictures: [], ...more });
+const message = (more = {}) => strict("tiles", { search: "s", version: 1, what: "sampling", first: 0, count: 3, judged: 0, rows: [0, 1], step: 2, steps: 8, pictures: [], ...more });
 
 test("previews come one by one and stay until the next round begins", () => {
   const shown = search();
@@ -28,6 +28,14 @@ test("a tile says how far its own batch is", () => {
   const list = tileList(message());
   assert.deepEqual(list.map(({ now, share }) => [now, share]), [[true, 0.25], [true, 0.25], [false, 0]]);
   assert.deepEqual(tileList(message({ what: "loading", step: 0, steps: 0 })).map(({ share }) => share), [0, 0, 0]);
+});
+
+test("what is judged elsewhere meanwhile says so, beside what is being sampled", () => {
+  const now = message({ count: 4, judged: 2, rows: [2, 3] });
+  assert.deepEqual(tileList(now).map(({ what, now, share }) => [what, now, share]), [
+    ["judging", true, 1], ["judging", true, 1], ["sampling", true, 0.25], ["sampling", true, 0.25],
+  ]);
+  assert.equal(doingText(now), "Sampling 2 pictures: step 2 of 8 · Judging 2 pictures");
 });
 
 test("there are none once the pictures are there, and none of a search that is over", () => {

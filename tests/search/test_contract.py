@@ -260,7 +260,9 @@ def test_patience_ends_at_the_same_picture_however_many_are_measured_at_once(mak
 
 @every_search
 @pytest.mark.parametrize(
-    "limits", [{}, {"minutes": 2.0}, {"patience": 3}, {"target": 0.7}, {"trials": 7}], ids=lambda limits: "".join(limits)
+    "limits",
+    [{}, {"minutes": 2.0}, {"patience": 3}, {"target": 0.7}, {"trials": 7}],
+    ids=lambda limits: "".join(limits),
 )
 def test_asking_what_comes_next_before_the_round_is_judged_changes_nothing(make, limits):
     known = 0

@@ -112,8 +112,8 @@ class Live(Known):
     def round(self, over: RoundOver) -> None:
         if self._earlier:
             return
-        self.tiles.over()
         trace, trials = over.trace, over.trials
+        self.tiles.over(len(trace.trials))
         new = [self._row(trial, trace, over.images.get(trial.candidate.key)) for trial in trials]
         with self._lock:
             self.rows += new

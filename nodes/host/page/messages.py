@@ -95,6 +95,7 @@ class InTheMaking(TypedDict):
     what: What
     first: int
     count: int
+    judged: int
     rows: Sequence[int]
     step: int
     steps: int

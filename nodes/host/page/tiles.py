@@ -30,6 +30,7 @@ class Tiles:
         self.previewing = Previewing(background, clock)
         self._now: InTheMaking | None = None
         self._pictures: dict[int, str] = {}
+        self._ahead: dict[int, str] = {}  # of the next round, which a page is told again once that begins
         self._told = 0.0
         self._lock = threading.Lock()
 
@@ -44,20 +45,22 @@ class Tiles:
         changed = self._set(doing, first)
         if self.is_seen():
             if changed or self.clock() - self._told > EVERY:
-                self._tell(first, {})
+                self._tell(first, self._made_ahead(first))
             if doing.expected is not None:
                 self.previewing.make(doing, doing.expected, lambda found: self._tell(first, found))
         self.previewing.allowance.begin()
 
-    def over(self) -> None:
-        """The round is over: its candidates are there, or never will be."""
+    def over(self, count: int) -> None:
+        """The round is over, and there are so many candidates now. What was made ahead keeps its previews."""
         with self._lock:
             self._now = None
-            self._pictures.clear()
+            self._pictures = {number: picture for number, picture in self._pictures.items() if number >= count}
+            self._ahead = dict(self._pictures)
 
     def end(self) -> None:
-        """The search is over."""
-        self.over()
+        """The search is over: what is not there now never will be."""
+        with self._lock:
+            self._now, self._pictures, self._ahead = None, {}, {}
         self.previewing.stop()
 
     def state(self) -> InTheMaking | None:
@@ -72,6 +75,7 @@ class Tiles:
             what=doing.what,
             first=first,
             count=doing.count,
+            judged=doing.judged,
             rows=rows,
             step=doing.step,
             steps=doing.steps,
@@ -80,6 +84,11 @@ class Tiles:
         with self._lock:
             before, self._now = self._now, now
         return before is None or (before["what"], before["rows"]) != (doing.what, rows)
+
+    def _made_ahead(self, first: int) -> dict[int, str]:
+        """Previews, once, by the place in the round."""
+        ahead, self._ahead = self._ahead, {}
+        return {number - first: picture for number, picture in ahead.items()}
 
     def _tell(self, first: int, found: Mapping[int, str]) -> None:
         """Also from the background: then the round may be over.
