@@ -103,7 +103,12 @@ def test_the_next_pictures_are_sampled_while_a_distant_judge_judges_and_all_is_a
     assert sum(making.made) == len(expected.trace.trials)
 
 
-def test_an_interrupt_that_the_judge_hears_ends_the_sampling_as_well_and_the_next_run_is_free(host, making, slow):  # noqa: F811
+def test_an_interrupt_that_the_judge_hears_ends_the_sampling_as_well_and_the_next_run_is_free(
+    host,
+    making,
+    stored,
+    slow,  # noqa: F811
+):
     import comfy.model_management as memory
 
     def heard(number):
@@ -111,7 +116,7 @@ def test_an_interrupt_that_the_judge_hears_ends_the_sampling_as_well_and_the_nex
         memory.throw_exception_if_processing_interrupted()
 
     result = host.run(searched(seed=32, pictures=40) | making(Distant(9, heard)) | kept("2"))
-    assert result.error == "interrupted" and making.made == [2, 2]
+    assert result.error == "interrupted" and making.made == [2, 2] and stored() == 2
     assert not memory.interrupt_processing
     assert host.run(searched(seed=32) | host_value(host, Brightness()) | kept("2")).ok
 
@@ -126,7 +131,7 @@ def test_an_interrupt_that_the_sampler_hears_ends_a_judge_that_waits_for_an_answ
 
     def cancel():
         if len(making.made) == 2 and until(lambda: judge.number):
-            memory.interrupt_current_processing()
+            raise memory.InterruptProcessingException
 
     began, judge = time.monotonic(), Distant(9, waits)
     result = host.run(searched(seed=33, pictures=40) | making(judge, cancel) | kept("2"))
