@@ -152,7 +152,6 @@ class SearchJob:
                 self.round(driver, wanted)
                 if driver.allowance.timed and not self.replayed:
                     self.memo.note(CLOCK, driver.allowance.record().to_dict())
-                self.evaluator.keep(alive(search))
                 if not trace.stopped:
                     self.control.check()
         if trace.stopped == "you":
@@ -168,6 +167,7 @@ class SearchJob:
         if evaluation:
             self.keep(evaluation, driver)
         over = driver.tell(evaluation.measured if evaluation else None)
+        self.evaluator.keep(alive(driver.search))
         trace = over.trace
         images = {one.proposed.key: one.image for one in evaluation.found} if evaluation else {}
         self.winners.only_best(over)

@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
+from ....verifiers.images import STRIP
 from .metadata import carried
 
 PREVIEW_SIZE = 512
@@ -95,7 +96,13 @@ def pixels_of(image: Tensor) -> np.ndarray:
     """The picture as the host saves it, `(h, w, c)` in 0..255; of a video the frame in its middle. A quarter of what
     the picture itself takes, which it does not hold.
     """
-    return (255.0 * middle_of(image).float()).clamp_(0, 255).to(torch.uint8).cpu().numpy()
+    picture = middle_of(image)
+    found = np.empty(picture.shape, np.uint8)
+    rows = max(1, STRIP // max(1, picture[0].numel()))
+    for top in range(0, len(picture), rows):  # in the processor's cache, and not as large as the picture once more
+        strip = 255.0 * picture[top : top + rows].float()
+        found[top : top + rows] = strip.clamp_(0, 255).to(torch.uint8).cpu().numpy()
+    return found
 
 
 def to_pil(image: Tensor) -> Image.Image:

@@ -95,7 +95,8 @@ class Thumbnails:
 
 def smaller(pixels: np.ndarray, side: int) -> Image.Image:
     """A picture `(h, w, c)` in 0..255 whose longer side has at most so many pixels."""
-    picture = Image.fromarray(pixels).convert("RGB")
+    picture = Image.fromarray(pixels)
+    picture = picture if picture.mode == "RGB" else picture.convert("RGB")  # which would copy it
     picture.thumbnail((side, side), Image.Resampling.LANCZOS)
     return picture
 
