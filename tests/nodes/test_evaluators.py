@@ -23,7 +23,7 @@ class Distant:
         self.group, self.cost, self.made, self.keep = 3, self.worker.cost, self.worker.made, self.worker.keep
         self.picture, self.makes_ahead = self.worker.picture, False
 
-    def evaluate(self, proposed):
+    def evaluate(self, proposed, ahead=()):
         answers = [self.worker.evaluate([one]) for one in reversed(proposed)]
         found = tuple(answer.found[0] for answer in reversed(answers))
         took = zip(*((answer.sampling, answer.decoding, answer.judging) for answer in answers))
