@@ -26,7 +26,7 @@ class AutoSearchNode(SearchNode):
 
     @classmethod
     def execute(cls, sampling, pictures, draft=None, **common) -> io.NodeOutput:
-        make = automatic(sampling, pictures, common.get("verifier"), draft)
+        make = automatic(sampling, pictures, common.get("verifier"), draft, common.get("accept"))
         return run_search(cls, make, sampling=sampling, pictures=pictures, draft=draft, judged=True, **common)
 
 

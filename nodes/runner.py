@@ -7,6 +7,7 @@ from typing import Any
 from comfy_api.latest import io
 
 from ..search.auto_search import AutoSearch
+from ..search.lineages import ACCEPTED_FROM
 from ..search.run import Budget
 from ..verifiers.abilities import estimate_level
 from .host.background import Background
@@ -167,7 +168,7 @@ def check_target(verifier: Any, target: float, recipe: str) -> None:
         )
 
 
-def automatic(sampling: Any, pictures: int, verifier: Any, draft: Any) -> Callable:
+def automatic(sampling: Any, pictures: int, verifier: Any, draft: Any, accept: Any) -> Callable:
     """Builds an automatic search. What it does depends on the verifier's declared cost, never on a clock, so that it
     can be repeated.
     """
@@ -178,6 +179,7 @@ def automatic(sampling: Any, pictures: int, verifier: Any, draft: Any) -> Callab
         pictures=pictures,
         drafts=levels_of(draft),
         judging=SLOW_JUDGE if slow else 0.0,
+        lineages=1 if accept is None else ACCEPTED_FROM,
     )
 
 

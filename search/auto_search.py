@@ -34,6 +34,7 @@ DEPTH = 0.45  # share of the steps that a draft is finished in, and of the first
 FEWEST_DRAFTS, TWO_WAVES = 2, 16  # from which on there is something to choose from, and something to learn on the way
 FEWEST_PICTURES = 4  # from which on there is more than best of N, where there are no drafts
 PROOF = 5  # pictures made of drafts, none of them better than the own seed's, from which on drafts come to nothing
+ENOUGH = 0.75  # share of the lineages that a second judge chooses from, below which drafts leave it too few
 CHILDREN = 3  # refinements per round
 SUCCESS = (
     # share of refinements that win at the best depth: below the one for the score alone, as shallow ones only please
@@ -60,6 +61,8 @@ class AutoSearch(RefineSearch):
         judging: Time to decode and judge a picture, in times that it takes to sample one in full, at least 0; with a
             limit by the clock it is measured. Nothing is asked that is sampled sooner than judged: where judging is
             slow there are fewer and longer drafts, or none, and deeper refinements.
+        lineages: Pictures of different noises, at least 1, that a second judge will choose from when it is over. Where
+            drafts would leave it too few of them, so many noises are sampled in full instead, before one is refined.
     """
 
     success = SUCCESS
@@ -73,12 +76,13 @@ class AutoSearch(RefineSearch):
         pictures: int,
         drafts: Sequence[float] | None = None,
         judging: float = 0.0,
+        lineages: int = 1,
     ):
-        _check(pictures, judging)
+        _check(pictures, judging, lineages)
         super().__init__(start, seeds, schedule=schedule, pictures=pictures, children=CHILDREN)
         self._no_drafts = drafts is not None and not len(drafts) or not isinstance(start, Candidate)
         self._given = tuple(drafts or ())
-        self._judging = judging
+        self._judging, self._lineages = judging, lineages
         self._price(judging)
         self.fulls, self._drafts = 1, tuple[Path, ...]()
         self.refined, self.accepted = 0, 0
@@ -180,7 +184,12 @@ class AutoSearch(RefineSearch):
 
     def _undrafted(self, pictures: float) -> int:
         """Fresh noises in full beside the start, where there are no drafts."""
-        return math.floor(pictures if pictures < FEWEST_PICTURES else round(UNDRAFTED * pictures)) - 1
+        count = math.floor(pictures if pictures < FEWEST_PICTURES else round(UNDRAFTED * pictures))
+        return max(count, min(self._lineages, math.floor(pictures))) - 1
+
+    def _too_few(self, finished: int) -> bool:
+        """Whether so many pictures that are made of drafts leave a second judge too little to choose from."""
+        return 1 + finished < ENOUGH * self._lineages
 
     def _draft(self, count: float = 1.0) -> Work:
         """What drafts take, also where another setup makes them."""
@@ -194,7 +203,7 @@ class AutoSearch(RefineSearch):
         finished = max(round(FINISHED * self._pictures * steps / depth), 1)
         paid = math.floor((self._left - finished * depth) / cost + ROUNDING)
         drafts = min(round(EXPLORED * self._pictures * steps / cost), paid)
-        if drafts < max(FEWEST_DRAFTS, finished):
+        if drafts < max(FEWEST_DRAFTS, finished) or self._too_few(finished):
             return []
         if finished == 1 or drafts < TWO_WAVES:
             return [(drafts, finished)]
@@ -231,6 +240,8 @@ class AutoSearch(RefineSearch):
         refined = self._work(self._finishing, (1 - EXPLORED) / made.worth)
         whole = self._whole(self._draft(drafts), refined)
         wanted = round(finished * whole) - len(self.made)
+        if not self.made and self._too_few(wanted):
+            return None
         grown = self._grown() / (drafts * cheap.worth + finished * made.worth)
         count = min(round(drafts * whole) - self.drafts, max(round(drafts * grown), FEWEST_DRAFTS))
         for number in range(min(wanted, max(round(finished * grown), 1)), 0, -1):
@@ -295,8 +306,10 @@ class AutoSearch(RefineSearch):
         return self._worth * SPREAD if self._worth > 1 else 1.0
 
 
-def _check(pictures: int, judging: float) -> None:
+def _check(pictures: int, judging: float, lineages: int) -> None:
     if pictures < 1:
         raise ValueError(f"pictures must be at least 1, got {pictures}")
     if not 0 <= judging < math.inf:
         raise ValueError(f"judging must be at least 0, got {judging}")
+    if lineages < 1:
+        raise ValueError(f"lineages must be at least 1, got {lineages}")

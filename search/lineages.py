@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from .path import Path, Proposal
 from .trace import Trace, Trial
 
+ACCEPTED_FROM = 8  # lineages whose best pictures a second judge sees
+
 
 def founder_of(proposed: Proposal) -> Proposal:
     """The noise that it began with, or the picture that came in: of a combination, what weighs most in it."""

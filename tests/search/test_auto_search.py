@@ -7,9 +7,10 @@ from functools import partial
 from itertools import islice
 
 import pytest
-from noise_search.search import Path, SeedStream, draft, fresh, mix
+from noise_search.search import Budget, Path, SeedStream, draft, fresh, mix
 from noise_search.search.auto_search import AutoSearch
 from noise_search.search.draft_search import DraftSearch
+from noise_search.search.lineages import founder_of
 from noise_search.search.planned import SHALLOWEST
 from noise_search.search.stages import Stage, Stages
 from noise_search.tests.search.flows import (
@@ -23,6 +24,8 @@ from noise_search.tests.search.flows import (
     searched,
 )
 from noise_search.tests.search.promises import Promises, mean_best, spent, walks
+from noise_search.tests.search.timed import World
+from noise_search.tests.search.timed import searched as timed
 from noise_search.tests.search.walker import Walker
 
 SCHEDULES = {
@@ -71,6 +74,41 @@ def test_climbing_on_drafts_alone_is_worse_than_drafts_and_then_refinement():
 def test_it_uses_the_budget_to_the_last_steps_that_are_worth_a_look(pictures, steps):
     trace, _ = spent(AutoSearch, Promises(0.7, schedule=flow_schedule(steps)), pictures, seed=1)
     assert pictures - SHALLOWEST < trace.pictures <= pictures + 1e-6
+
+
+CHOSEN_FROM = partial(AutoSearch, lineages=8)
+
+
+def lineages(trace):
+    return len({founder_of(trial.candidate) for trial in trace.trials if trial.finished})
+
+
+@pytest.mark.parametrize("pictures", [2, 4])
+def test_with_few_pictures_a_second_judge_gets_as_many_noises_in_full_as_there_can_be(pictures):
+    trace, search = spent(CHOSEN_FROM, Promises(0.7), pictures, seed=1)
+    assert lineages(trace) == pictures == search.fulls and search.drafts == 0 and search.refined == 0
+
+
+@pytest.mark.parametrize("seconds", [45, 60, 90, 130, 200, 400])
+def test_by_the_clock_a_second_judge_gets_enough_noises_however_dear_a_look_is(seconds):
+    """With 8 pictures' time it had 3 or 4 to choose from, and gained as little."""
+    world = World(picture=5.0, look=5.0)
+    trace = timed(CHOSEN_FROM, world, Budget(100, minutes=seconds / 60))
+    affordable = int(seconds / 10)
+    assert lineages(trace) >= min(affordable, 6)
+    if affordable > 8:
+        assert any(trial.how == "refined" for trial in trace.trials)
+
+
+def test_where_drafts_leave_it_enough_nothing_changes():
+    for pictures in (16, 40):
+        found = [spent(make, Promises(0.7), pictures, seed=3)[0] for make in (AutoSearch, CHOSEN_FROM)]
+        assert found[0].trials == found[1].trials and lineages(found[0]) >= 6
+
+
+def test_lineages_below_one_are_refused():
+    with pytest.raises(ValueError, match="lineages must be at least 1, got 0"):
+        spent(partial(AutoSearch, lineages=0), Promises(0.7), 8, seed=1)
 
 
 def test_the_group_size_changes_nothing():

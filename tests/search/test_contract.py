@@ -29,6 +29,7 @@ from noise_search.tests.search.timed import World, best, pictures, rounds, searc
 SEARCHES = {
     "AutoSearch": AutoSearch,
     "AutoSearch without drafts": partial(AutoSearch, drafts=()),
+    "AutoSearch for a second judge": partial(AutoSearch, lineages=8),
     "DraftSearch": DraftSearch,
     "SteeredSearch": SteeredSearch,
     "SteeredSearch in pools": partial(SteeredSearch, particles=3),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from ....search.lineages import Lineages, best_of_lineages
+from ....search.lineages import ACCEPTED_FROM, Lineages, best_of_lineages
 from ....search.path import Proposal, stage
 from ....search.run import Round
 from ....search.selection import keep_different
@@ -26,7 +26,6 @@ from .evaluator import Evaluator
 from .request import Request
 
 POOL = 4  # pictures that different ones are chosen from, per one that is kept
-ACCEPTED_FROM = 8  # lineages whose best pictures a second judge sees
 
 
 @dataclass(eq=False)
