@@ -116,7 +116,9 @@ def main() -> int:
     if not figures["rows"]:
         raise SystemExit("nothing was measured yet")
     body = {**figures, "machine": machine(), "measured": found}
-    path = write("seconds" + "_quick" * options.quick + "_own" * bool(options.workflow), tidy(body))
+    parts = ["seconds", "quick" * options.quick, "own" * bool(options.workflow)]
+    parts += [f"from_{options.skip + 1}" * bool(options.skip)]
+    path = write("_".join(filter(None, parts)), tidy(body))
     print("\n".join([*table(figures), f"Figures: {path}"]))
     return 0
 
@@ -131,6 +133,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--judge", default="", help="with --workflow: entry of Load Verifier that no search sees")
     parser.add_argument("--accept", default="", help="with --workflow: entry of Load Verifier that accepts")
     parser.add_argument("--captions", type=int, default=0, help="prompts at most; 64, or 30 of your own")
+    parser.add_argument("--skip", type=int, default=0, help="prompts before these, which were looked at already")
+    parser.add_argument("--worths", type=int, nargs="+", choices=WORTHS, help="only the time of so many pictures")
     parser.add_argument("--others", type=int, default=24, help="of how many prompts the other searches are measured")
     parser.add_argument("--pool", type=int, default=128, help="random pictures per prompt")
     parser.add_argument("--servers", type=int, default=2, help="ComfyUI processes side by side, without --url")
@@ -144,6 +148,8 @@ def parsed() -> argparse.Namespace:
     if (options.judge or options.accept) and not options.workflow:
         parser.error("--judge and --accept belong to --workflow: the bundled model has its own")
     options.captions = options.captions or (OWN_PROMPTS if options.workflow else 64)
+    if options.skip < 0:
+        parser.error(f"--skip must be at least 0, got {options.skip}")
     if options.quick:
         options.captions, options.others, options.pool = 2, 0, 16
     return options
@@ -153,17 +159,27 @@ def planned(options: argparse.Namespace) -> Plan:
     try:
         if options.workflow:
             workflow = with_judges(from_file(options.workflow), options.judge, options.accept)
-            cases = [Case(text) for text in read_prompts(options.prompts)[: options.captions]]
+            cases = [Case(text) for text in read_prompts(options.prompts)]
         else:
-            workflow, cases = bundled(verifier=DRAWN, accept=ACCEPTING), harder_cases(options.captions)
+            workflow, cases = bundled(verifier=DRAWN, accept=ACCEPTING), harder_cases(options.skip + options.captions)
     except (WorkflowError, OSError) as error:
         raise SystemExit(str(error)) from None
     algorithms = OWN if options.workflow else (*AUTO, *OTHERS)
     if options.quick:
         algorithms = tuple(replace(one, budgets=one.budgets[:1]) for one in algorithms)
+    if options.worths:
+        algorithms = tuple(only(algorithms, options.worths))
+    cases = cases[options.skip : options.skip + options.captions]
     weights = "own" if options.workflow else weights_digest(VERIFIER, DRAWN, ACCEPTING)
     store = Store(OUTPUT / "runs" / f"seconds-{weights}-{workflow.digest()}{'-quick' * options.quick}")
     return Plan(workflow, cases, options.others, algorithms, store, options.pool, bool(options.url))
+
+
+def only(algorithms: Sequence[Algorithm], worths: Sequence[int]) -> Iterator[Algorithm]:
+    """Those that have such a time among theirs, with no other."""
+    for one in algorithms:
+        if budgets := tuple(worth for worth in one.budgets if worth in worths):
+            yield replace(one, budgets=budgets)
 
 
 def with_judges(workflow: Workflow, judge: str, accept: str) -> Workflow:

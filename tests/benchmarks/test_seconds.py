@@ -175,3 +175,12 @@ def test_the_documentation_has_the_committed_figures(committed):
     readme = (PACK / "README.md").read_text(encoding="utf-8").splitlines()
     shown = [line for line in readme if re.match(r"\| (Auto Search|best of N)[^|]*\| \d+ \|", line)]
     assert len(shown) >= 8 and set(shown) <= set(lines), "README.md: the rows of `bench seconds`"
+
+
+def test_new_captions_and_some_of_the_times_are_measured_apart(monkeypatch):
+    monkeypatch.setattr("sys.argv", "x --skip 64 --captions 6 --worths 8 32 --others 0".split())
+    plan = seconds.planned(seconds.parsed())
+    looked_at = {case.text for case in cases.harder_cases(64)}
+    assert len(plan.cases) == 6 and not looked_at & {case.text for case in plan.cases}
+    assert [(one.name, one.budgets) for one in plan.algorithms[:2]] == [("auto", (8, 32)), ("auto, accept", (8, 32))]
+    assert {one.name for one, _ in plan.wanted(0)} == {"auto", "auto, accept"}
