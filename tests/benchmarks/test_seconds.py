@@ -178,7 +178,7 @@ def test_the_documentation_has_the_committed_figures(committed):
 
 
 def test_new_captions_and_some_of_the_times_are_measured_apart(monkeypatch):
-    monkeypatch.setattr("sys.argv", "x --skip 64 --captions 6 --worths 8 32 --others 0".split())
+    monkeypatch.setattr("sys.argv", ["x", "--skip", "64", "--captions", "6", "--worths", "8", "32", "--others", "0"])
     plan = seconds.planned(seconds.parsed())
     looked_at = {case.text for case in cases.harder_cases(64)}
     assert len(plan.cases) == 6 and not looked_at & {case.text for case in plan.cases}
