@@ -112,6 +112,7 @@ class SeedSheetNode(io.ComfyNode):
                 io.Int.Input(
                     "max_width",
                     optional=True,
+                    advanced=True,
                     default=WIDEST,
                     min=256,
                     max=16384,

@@ -134,6 +134,21 @@ PUBLISHED = {
         "EmptyLatentImage": [{**LATENT, "batch_size": 4}],
         "BasicScheduler": [{"scheduler": "karras", "steps": 25, "denoise": 1}],
     },
+    "12_Prompts_by_seeds_on_one_sheet": {
+        "CheckpointLoaderSimple": [CHECKPOINT],
+        "NoiseCandidates": [{"seed": 42, "count": 4}],
+        "EmptyLatentImage": [{**LATENT, "batch_size": 4}],
+        "SeedSheet": [
+            {
+                "seeds": ["10", 1],
+                "row_labels": ["8", 0],
+                "column_labels": "",
+                "columns": 0,
+                "max_width": 4096,
+                "save": True,
+            }
+        ],
+    },
 }
 # How many pictures or videos each saves, beside winners on the way, and their sizes with the tiny models.
 SAVED = {
@@ -148,6 +163,7 @@ SAVED = {
     "07_Two_judges_together": (4, (64, 64)),
     "05_Flux_climb_to_a_better_noise": (1, (64, 64)),
     "11_With_SamplerCustomAdvanced": (2, (64, 64)),
+    "12_Prompts_by_seeds_on_one_sheet": (1, (0, 0)),
 }
 # widgets that say how many pictures there are; 2 in these tests
 COUNTS = {"NoiseCandidates": 2, "EmptyLatentImage": 2, "ImageGrid": 0}
