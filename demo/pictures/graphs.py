@@ -125,9 +125,9 @@ def sheet() -> Graph:
             seeds=["candidates", 1],
             verifier=["verifier", 0],
             **rows,
-            title="Prompts by seeds",
         ),
     }
+    graph["sheet"]["inputs"]["title"] = "Prompts by seeds"
     graph["positive"]["inputs"]["text"] = ["prompts", 0]
     return graph
 

@@ -81,12 +81,11 @@ def strengths(client: Client) -> tuple[str, list[Tile]]:
 
 def prompts_by_seeds(client: Client) -> tuple[str, list[Tile]]:
     tiles = []
-    for caption in CAPTIONS[:3]:
+    for caption, label in zip(CAPTIONS, ("circle", "triangles", "cross")):
         graph = {**g.seeds(4, seed=42), "all": g.preview(["decode", 0])}
         graph["positive"]["inputs"]["text"] = caption
         tiles += [
-            (picture, "" if place else shortened(caption).split(" and ")[0])
-            for place, picture in enumerate(of(client, ran(client, graph), "all"))
+            (picture, "" if place else label) for place, picture in enumerate(of(client, ran(client, graph), "all"))
         ]
     return "Prompts by seeds on one sheet", tiles
 

@@ -4,6 +4,7 @@ import { about, honours, namesOf, neighbour, rowsOf, shapeOf, short } from "./ta
 import { say } from "../words.js";
 
 const [GAP, LABELS] = [4, 0.28]; // pixels; share of the width that labels of rows may take
+const FIGURES = /^\d{10,}$/; // a seed, which is hard to read on two lines
 
 // actions: address(file), look(place), hold(place), copySeed(place), copyLabels(place), and enlarge() or close(). least: pixels that a cell has at least.
 export function createView(actions, { dialog = false, least = 84 } = {}) {
@@ -80,7 +81,7 @@ function* parts({ sheet, cells }) {
   const named = sheet.rows.length > 0;
   if (sheet.columns.length) {
     if (named) yield make("div", "nt-corner");
-    for (const text of sheet.columns) yield label(text, "nt-column");
+    for (const text of sheet.columns) yield label(text, FIGURES.test(text) ? "nt-column nt-figures" : "nt-column");
   }
   for (const [place, cell] of cells.entries()) {
     if (named && place % sheet.across === 0) yield label(sheet.rows[place / sheet.across] ?? "", "nt-row");
