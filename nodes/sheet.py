@@ -158,31 +158,31 @@ class SeedSheetNode(io.ComfyNode):
         verifier=None,
         seeds=None,
         scores=None,
-        row_labels=(),
-        column_labels=(),
-        columns=None,
-        title=None,
-        prompt=("",),
-        max_width=None,
-        filename_prefix=None,
-        save=None,
-        frames_per_video=None,
+        row_labels="",
+        column_labels="",
+        columns=0,
+        title="",
+        prompt="",
+        max_width=WIDEST,
+        filename_prefix=PREFIX,
+        save=False,
+        frames_per_video=0,
     ) -> io.NodeOutput:
         check_sources(verifier, scores)
-        lengths = clip_lengths(images, typed=only(frames_per_video, "frames_per_video") or 0)
+        lengths = clip_lengths(images, typed=one(frames_per_video, "frames_per_video"))
         clips = clips_in(images, lengths)
         table = table_of(
             [len(batch) // length for batch, length in zip(images, lengths)],
-            columns=only(columns, "columns") or 0,
-            row_labels=labels_of(row_labels),
-            column_labels=labels_of(column_labels),
+            columns=one(columns, "columns"),
+            row_labels=labels_of(listed(row_labels)),
+            column_labels=labels_of(listed(column_labels)),
             seeds=seeds or (),
-            title=(only(title, "title") or "").strip(),
+            title=one(title, "title").strip(),
         )
-        table, notes = scored(table, clips, only(verifier, "verifier"), prompt, cls.traced(), scores)
+        table, notes = scored(table, clips, only(verifier, "verifier"), listed(prompt), cls.traced(), scores)
         sizes = list(map(size_of, clips))
-        sheet = drawn(table, sizes, lambda place: to_pil(clips[place]), only(max_width, "max_width") or WIDEST)
-        entry = kept(sheet, only(filename_prefix, "filename_prefix") or PREFIX, only(save, "save"), cls.hidden)
+        sheet = drawn(table, sizes, lambda place: to_pil(clips[place]), one(max_width, "max_width"))
+        entry = kept(sheet, one(filename_prefix, "filename_prefix"), one(save, "save"), cls.hidden)
         files, problem = save_cells(map(to_pil, clips), cls.hidden)
         shown = {
             "images": [entry],
@@ -190,6 +190,15 @@ class SeedSheetNode(io.ComfyNode):
             "noise_search_sheet": [state_of(table, clips, files)],
         }
         return io.NodeOutput(from_pil(sheet), ui=shown)
+
+
+def listed(given: Any) -> list:
+    """The values of an input: what a script left out comes as its default alone."""
+    return given if isinstance(given, list) else [given]
+
+
+def one(given: Any, name: str) -> Any:
+    return only(listed(given), name)
 
 
 def check_sources(verifier: list | None, scores: list | None) -> None:
@@ -217,7 +226,7 @@ def each_row(prompts: Sequence[str], table: Table) -> list[str]:
     return [text for text in rows for _ in range(table.columns)]
 
 
-def kept(sheet: Image.Image, prefix: str, saved: bool | None, hidden: Any) -> dict[str, str]:
+def kept(sheet: Image.Image, prefix: str, saved: bool, hidden: Any) -> dict[str, str]:
     """The host's entry of the sheet's file, in the output folder or for the page alone."""
     return save(sheet, prefix, "output", hidden) if saved else save(sheet, "noise_search_sheet", "temp", hidden)
 

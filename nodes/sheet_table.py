@@ -123,7 +123,8 @@ def columns_of(batches: Sequence[int], row_labels: int, column_labels: int, seed
 
 
 def fitted(name: str, labels: Sequence[str], count: int, what: str, pictures: int) -> list[str]:
-    """As many labels as there are rows or columns, or none."""
+    """As many labels as there are rows or columns, or none. The one of a single row may have been of several lines."""
+    labels = [" ".join(labels)] if labels and count == 1 else labels
     if len(labels) not in (0, count):
         raise ValueError(f"{name} must be as many as the {what} of {pictures} pictures, {count}, got {len(labels)}")
     return list(labels)

@@ -153,8 +153,8 @@ const ACTS = { Enter: "look", " ": "look", z: "look", Z: "look", x: "hold", X: "
 
 function keyed(view, event) {
   if (event.target !== view.grid || !view.sheet || event.ctrlKey || event.metaKey || event.altKey) return;
-  const next = view.focused < 0 && event.key.startsWith("Arrow") ? 0 : neighbour(view.sheet, Math.max(0, view.focused), event.key);
-  if (next !== null) focus(view, next);
+  const next = neighbour(view.sheet, Math.max(0, view.focused), event.key);
+  if (next !== null) focus(view, view.focused < 0 ? 0 : next);
   else if (ACTS[event.key] && view.focused >= 0) view.actions[ACTS[event.key]](view.focused);
   else if (event.key !== "Delete" && event.key !== "Backspace") return;
   event.preventDefault();

@@ -163,7 +163,7 @@ SAVED = {
     "07_Two_judges_together": (4, (64, 64)),
     "05_Flux_climb_to_a_better_noise": (1, (64, 64)),
     "11_With_SamplerCustomAdvanced": (2, (64, 64)),
-    "12_Prompts_by_seeds_on_one_sheet": (1, (1, 1)),
+    "12_Prompts_by_seeds_on_one_sheet": (1, (739, 865)),
 }
 # widgets that say how many pictures there are; 2 in these tests
 COUNTS = {"NoiseCandidates": 2, "EmptyLatentImage": 2, "ImageGrid": 0}

@@ -113,6 +113,8 @@ def test_numbers_texts_and_yes_or_no_are_labels_as_one_would_write_them(host):
     shown = state(host, row_labels=[0.1 + 0.2, 1.0, 3], column_labels=["dpmpp_2m", True])
     assert shown["rows"] == ["0.3", "1", "3"] and shown["columns"] == ["dpmpp_2m", "True"]
     assert state(host, row_labels=["a\nfox", "b", "c"])["rows"] == ["a fox", "b", "c"], "a prompt of two lines"
+    two = [batch(0.1, 0.2)]
+    assert state(host, images=two, columns=2, row_labels=["a fox,\nasleep"])["rows"] == ["a fox, asleep"]
 
 
 def test_scores_mark_the_best_of_each_row_and_column(host):
