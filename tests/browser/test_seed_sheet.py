@@ -97,6 +97,7 @@ def test_an_artist_clicks_compares_and_copies_on_the_sheet_and_finds_it_after_a_
     button(page, "Copy labels").click(timeout=WAIT)
     assert copied(page) == f"{CAPTIONS[2]}\n{seeds[0]}"
 
+    page.raw.evaluate(f"() => app.canvas.selectNode({NODE})")
     page.raw.locator(".nt-grid").focus()  # the keyboard alone
     keys.press("ArrowUp")
     keys.press("Delete")
