@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 Font = ImageFont.FreeTypeFont
 # of systems, by their file names; Pillow finds them, and its own font has the letters of western Europe alone
@@ -65,12 +65,20 @@ def without_font(text: str) -> str:
 @cache
 def missing(font: Font) -> bytes:
     """How a font draws what it lacks."""
-    return bytes(font.getmask("\uffff"))
+    return looked(font, "\uffff")
 
 
 @cache
 def has_letter(font: Font, letter: str) -> bool:
-    return letter.isspace() or bytes(font.getmask(letter)) != missing(font)
+    return letter.isspace() or looked(font, letter) != missing(font)
+
+
+def looked(font: Font, letter: str) -> bytes:
+    """How a font draws a letter."""
+    side = 2 * round(font.size)
+    picture = Image.new("L", (side, side))
+    ImageDraw.Draw(picture).text((0, 0), letter, 255, font)
+    return picture.tobytes()
 
 
 def wrapped(text: str, font: Font, width: int, most: int) -> list[str]:
