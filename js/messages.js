@@ -17,5 +17,7 @@ export const FIELDS = {
   "pick": ["columns", "values", "scores", "notes", "roll", "rollable", "seeds", "count", "sizes", "frames", "pick", "number", "version",
     "node", "workflow", "mine", "prompt_id", "status", "picked", "by", "why", "fallback", "seconds_left"],
   "elsewhere": ["node"],
-  "noise": ["id", "recipe", "seed", "score", "judge", "prompt", "model", "how", "made", "picture"]
+  "noise": ["id", "recipe", "seed", "score", "judge", "prompt", "model", "how", "made", "picture"],
+  "sheet": ["title", "across", "rows", "columns", "cells"],
+  "cell": ["small", "large", "size", "frames", "seed", "score", "best"]
 };

@@ -11,6 +11,7 @@ from . import (
     report,
     sampling,
     search,
+    sheet,
     verifier,
     vlm,
 )
@@ -26,6 +27,7 @@ NODES = [
     *reference.NODES,
     *vlm.NODES,
     *report.NODES,
+    *sheet.NODES,
     *agreement.NODES,
     *picks.NODES,
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..examples import CHECKPOINT, PICTURE, SIDE, VERIFIER
+from ..examples import CAPTIONS, CHECKPOINT, PICTURE, SIDE, VERIFIER
 from .studio import Graph
 
 CAPTION = "a purple cross left of a yellow circle"
@@ -105,6 +105,31 @@ def scored(judge: str = "verifier", count: int = 4, seed: int = 3) -> Graph:
         "score": node("VerifierScore", images=["decode", 0], verifier=[judge, 0], seeds=["candidates", 1]),
         **enlarged("preview", ["score", 0], "Best first"),
     }
+
+
+def sheet() -> Graph:
+    """Three prompts by four seeds, judged, on a sheet called "sheet"."""
+    prompts = {
+        f"prompt {place}": node("PrimitiveStringMultiline", value=text) for place, text in enumerate(CAPTIONS[:3])
+    }
+    listed = {f"inputs.input{place}": [name, 0] for place, name in enumerate(prompts)}
+    rows = {"row_labels": ["prompts", 0], "prompt": ["prompts", 0]}
+    graph = {
+        **custom(["candidates", 0]),
+        **prompts,
+        "prompts": node("CreateList", **listed),
+        "candidates": node("NoiseCandidates", seed=5, count=4),
+        "sheet": node(
+            "SeedSheet",
+            images=["decode", 0],
+            seeds=["candidates", 1],
+            verifier=["verifier", 0],
+            **rows,
+        ),
+    }
+    graph["sheet"]["inputs"]["title"] = "Prompts by seeds"
+    graph["positive"]["inputs"]["text"] = ["prompts", 0]
+    return graph
 
 
 def picture() -> Graph:

@@ -45,6 +45,7 @@ def help_scenes(vlm_url: str) -> dict[str, Scene]:
             [["report"]],
             {"report": (640, 800)},
         ),
+        "SeedSheet": Scene(g.sheet(), [["sheet"]], {"sheet": (640, 1)}),
     }
 
 

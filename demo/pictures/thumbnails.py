@@ -79,6 +79,17 @@ def strengths(client: Client) -> tuple[str, list[Tile]]:
     return "The same noises, three LoRA strengths", tiles
 
 
+def prompts_by_seeds(client: Client) -> tuple[str, list[Tile]]:
+    tiles = []
+    for caption, label in zip(CAPTIONS, ("circle", "triangles", "cross")):
+        graph = {**g.seeds(4, seed=42), "all": g.preview(["decode", 0])}
+        graph["positive"]["inputs"]["text"] = caption
+        tiles += [
+            (picture, "" if place else label) for place, picture in enumerate(of(client, ran(client, graph), "all"))
+        ]
+    return "Prompts by seeds on one sheet", tiles
+
+
 def stages(client: Client) -> tuple[str, list[Tile]]:
     graph = {
         **g.search("DraftSearch", pictures=12, seed=6),
@@ -130,6 +141,7 @@ MAKERS: dict[str, Callable[[Client], tuple[str, list[Tile]]]] = {
     "07_Two_judges_together": ensemble,
     "05_Flux_climb_to_a_better_noise": climbing,
     "11_With_SamplerCustomAdvanced": stock,
+    "12_Prompts_by_seeds_on_one_sheet": prompts_by_seeds,
 }
 
 

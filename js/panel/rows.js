@@ -17,7 +17,11 @@ export function fold(node) {
     Object.assign((widget.options ??= {}), { advanced: widget.advanced }); // Nodes 2.0
   }
   leaveNoGaps(node);
-  const text = widgetOf(node, "prompt");
+  keepLow(widgetOf(node, "prompt"));
+}
+
+// A text is no taller than what is in it asks for.
+export function keepLow(text) {
   if (text?.options) Object.assign(text.options, { getMinHeight: () => TEXT, getMaxHeight: () => (text.value ? 3 : 1) * TEXT });
 }
 

@@ -80,7 +80,7 @@ PUBLISHED = {
         "LoraLoaderModelOnly": [{**LORA, "strength_model": 0.5}, {**LORA, "strength_model": 1}],
         "NoiseCandidates": [{"seed": 42, "count": 4}],
         "KSampler": [{**SDXL, "seed": ["9", 1]}] * 3,
-        "ImageGrid": [{"columns": 4}],
+        "SeedSheet": [{"seeds": ["9", 1], "row_labels": "no LoRA\nhalf strength\nfull strength", "columns": 0}],
     },
     "08_Three_searches_in_a_row": {
         "SamplingSetup": [{**SDXL, "batch_size": 0}],
@@ -134,6 +134,21 @@ PUBLISHED = {
         "EmptyLatentImage": [{**LATENT, "batch_size": 4}],
         "BasicScheduler": [{"scheduler": "karras", "steps": 25, "denoise": 1}],
     },
+    "12_Prompts_by_seeds_on_one_sheet": {
+        "CheckpointLoaderSimple": [CHECKPOINT],
+        "NoiseCandidates": [{"seed": 42, "count": 4}],
+        "EmptyLatentImage": [{**LATENT, "batch_size": 4}],
+        "SeedSheet": [
+            {
+                "seeds": ["10", 1],
+                "row_labels": ["8", 0],
+                "column_labels": "",
+                "columns": 0,
+                "max_width": 4096,
+                "save": True,
+            }
+        ],
+    },
 }
 # How many pictures or videos each saves, beside winners on the way, and their sizes with the tiny models.
 SAVED = {
@@ -142,15 +157,16 @@ SAVED = {
     "03_Fix_this_hand_inside_a_mask": (1, (128, 128)),
     "06_Flux_list_of_prompts_over_night": (4, (64, 64)),
     "09_Seed_list_through_any_workflow": (2, (96, 96)),
-    "10_LoRA_strengths_by_seeds": (1, (2 * 512 + 8, 3 * 512 + 2 * 8)),
+    "10_LoRA_strengths_by_seeds": (1, None),
     "08_Three_searches_in_a_row": (1, (64, 64)),
     "04_Video_drafts_and_the_best_in_full": (1, None),
     "07_Two_judges_together": (4, (64, 64)),
     "05_Flux_climb_to_a_better_noise": (1, (64, 64)),
     "11_With_SamplerCustomAdvanced": (2, (64, 64)),
+    "12_Prompts_by_seeds_on_one_sheet": (1, (739, 865)),
 }
 # widgets that say how many pictures there are; 2 in these tests
-COUNTS = {"NoiseCandidates": 2, "EmptyLatentImage": 2, "ImageGrid": 0}
+COUNTS = {"NoiseCandidates": 2, "EmptyLatentImage": 2}
 # the frontend asks how large missing weights are, and for the host's own picture
 MISSING = ("missingModelDownload", "example.png")
 THUMBNAIL = 60_000  # bytes at most: the template browser loads all of them at once

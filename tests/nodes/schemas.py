@@ -34,6 +34,7 @@ def schema_of(info: Mapping[str, Any]) -> dict[str, Any]:
 
 def _input(name: str, entry: list[Any], required: bool) -> dict[str, Any]:
     kind, settings = entry[0], entry[1] if len(entry) > 1 else {}
+    kind = settings.get("widgetType", kind)  # a widget that other types may be connected to
     kind, options = ("COMBO", kind) if isinstance(kind, list) else (kind, settings.get("options"))
     found = {"type": kind, "required": required, **{key: settings[key] for key in KEPT if key in settings}}
     if kind == "COMBO" and name not in OTHERS:

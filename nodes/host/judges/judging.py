@@ -29,9 +29,23 @@ def judged(
         raise ValueError(f"either verifier or scores must be connected, got {'neither' if judge is None else 'both'}")
     if scores is not None:
         return [[score] for score in scores], checked(scores, len(pictures)), []
-    prompt = prompt_for(judge, typed, traced)
-    notes = [*warn(judge, prompt), *order_note(judge, typed, traced)]
-    values = measured(pictures, judge, prompt)
+    return judged_each(pictures, judge, [typed] * len(pictures), traced)
+
+
+def judged_each(
+    pictures: list[Tensor], judge: Any, typed: Sequence[str], traced: TracedPrompt
+) -> tuple[list, list[float], list[str]]:
+    """As `judged`, with a prompt for each picture; what is empty is the one of the graph. They are ranked together."""
+    prompts = [prompt_for(judge, text, traced) for text in typed]
+    notes = [
+        note
+        for text, prompt in dict(zip(typed, prompts)).items()
+        for note in (*warn(judge, prompt), *order_note(judge, text, traced))
+    ]
+    values = torch.empty(len(pictures), len(judge.columns))
+    for prompt in dict.fromkeys(prompts):
+        rows = [row for row, other in enumerate(prompts) if other == prompt]
+        values[rows] = measured([pictures[row] for row in rows], judge, prompt)
     return values.tolist(), ranked(judge, values).tolist(), [*notes, *below_floors(judge, values)]
 
 

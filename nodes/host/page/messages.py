@@ -247,6 +247,46 @@ class Kept(TypedDict):
     picture: bool
 
 
+class SheetCell(TypedDict):
+    """One picture of a sheet.
+
+    Args:
+        small: The host's entry of its file, for the grid; None where it could not be written.
+        large: The same as it came.
+        size: Width and height.
+        frames: More than 1 of a video, of which the middle one is shown.
+        seed: As text, "" where it is not known.
+        score: None where nothing judged.
+        best: What it is the best of.
+    """
+
+    small: Any
+    large: Any
+    size: Sequence[int]
+    frames: int
+    seed: str
+    score: float | None
+    best: Sequence[Literal["all", "row", "column"]]
+
+
+class SheetState(TypedDict):
+    """What a Seed Sheet shows; it comes with the node's output.
+
+    Args:
+        title: "" for none.
+        across: How many columns there are.
+        rows: Labels, or none.
+        columns: Labels, or none.
+        cells: Row by row.
+    """
+
+    title: str
+    across: int
+    rows: Sequence[str]
+    columns: Sequence[str]
+    cells: Sequence[SheetCell]
+
+
 MESSAGES = {
     "candidate": Candidate,
     "search": SearchState,
@@ -256,4 +296,6 @@ MESSAGES = {
     "pick": PickState,
     "elsewhere": Elsewhere,
     "noise": Kept,
+    "sheet": SheetState,
+    "cell": SheetCell,
 }
