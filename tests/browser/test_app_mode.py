@@ -35,5 +35,5 @@ def test_the_first_example_as_an_app_shows_eight_pictures_with_their_seeds(page)
     page.raw.get_by_role("button", name="Enter app mode").click()
     for label in LABELS:
         page.raw.get_by_test_id("linear-widgets").get_by_text(label, exact=True).wait_for()
-    page.raw.get_by_test_id("linear-run-button").click()
+    page.raw.get_by_test_id("linear-run-button").get_by_role("button", name="Run", exact=True).click()
     page.raw.wait_for_function(f"() => ({PICTURES})() >= 8", timeout=60_000)
