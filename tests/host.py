@@ -41,6 +41,7 @@ EXTRAS = (
 )
 # the host's own start page, before its graph is there
 HARMLESS = ("huggingface.co", "graph accessed before initialization")
+EMPTY = {"nodes": [], "links": [], "version": 0.4}
 OURS = ("noise-search", "noise_search", "/view?")  # in the address of everything that the page loads for this pack
 
 
@@ -289,7 +290,7 @@ class Page:
         if query:
             self.raw.wait_for_function("() => app.graph.nodes.length > 0 && !location.search")
         else:
-            self.load({"nodes": [], "links": [], "version": 0.4})
+            self.load(EMPTY)
 
     def load(self, workflow: dict) -> None:
         """Loads a workflow as dropping its file on the canvas does."""
@@ -350,20 +351,3 @@ def browser() -> Iterator:
         )
         yield started
         started.close()
-
-
-@pytest.fixture
-def page(server: Server, browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A fresh page on the server. `parametrize("page", ["canvas", "vue"], indirect=True)` runs a test in both
-    renderers.
-    """
-    client = server.client()
-    vue = getattr(request, "param", "canvas") == "vue"
-    settings = {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": vue, "Comfy.Minimap.Visible": False}
-    client.request("/settings", {**settings, "Comfy.Workflow.Persist": False, "Comfy.Locale": "en"})
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(120_000)
-    page = Page(context.new_page(), client, vue)
-    page.open()
-    yield page
-    context.close()
