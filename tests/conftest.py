@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -45,7 +44,7 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if CI or harness.find_chromium():
         return
-    browser = [item for item in items if "page" in getattr(item, "fixturenames", ())]
+    browser = [item for item in items if "browser" in getattr(item, "fixturenames", ())]
     items[:] = [item for item in items if item not in browser]
     config.hook.pytest_deselected(items=browser)
 
@@ -77,6 +76,7 @@ server = harness.server
 browser = harness.browser
 pages = borrowed.pages
 page = borrowed.page
+bare = borrowed.bare
 tiny = harness.tiny
 judge = fixtures.judge
 folder = fixtures.folder

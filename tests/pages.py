@@ -33,7 +33,8 @@ LOOK = """() => {
     const seen = document.querySelectorAll("dialog[open], [role=dialog], [role=menu], .litecontextmenu, .graphdialog,"
         + " .p-dialog, .p-toast-message, .p-contextmenu, .ns-panel, .ns-ask, .np-root, .lg-node");
     return {
-        nodes: [graph.nodes.length, graph.groups.length, graph.links.size, graph.subgraphs?.size, canvas.graph === graph],
+        nodes: [graph.nodes, graph.groups].map(({ length }) => length),
+        graphs: [graph.links.size, graph.subgraphs?.size, canvas.graph === graph],
         tabs: workflow.openWorkflows.map(({ isModified }) => isModified),
         steps: [tracker.undoQueue.length, tracker.redoQueue.length],
         types: Object.keys(LiteGraph.registered_node_types),
@@ -106,7 +107,6 @@ class Pages:
         late = page.errors[before:]
         if why or late:
             self.why.append(why)
-            print("WHY", page.vue, why[:3000], late)
             self._close(page)
         else:
             self.free[page.vue].append(page)
@@ -182,3 +182,13 @@ def page(pages: Pages, request: pytest.FixtureRequest) -> Iterator[Page]:
     page = pages.lend(getattr(request, "param", "canvas") == "vue")
     yield page
     pages.take_back(page, request.node.stash.get(FAILED, False))
+
+
+@pytest.fixture
+def bare(server: Server, browser) -> Iterator[Page]:
+    """A page on a file of the pack, without ComfyUI's own page around it."""
+    context = browser.new_context(viewport=VIEWPORT)
+    page = Page(context.new_page(), server.client())
+    page.raw.goto(f"{server.url}/extensions/noise-search/panel/grid.js")
+    yield page
+    context.close()
