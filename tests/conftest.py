@@ -73,6 +73,7 @@ def pytest_make_collect_report(collector: pytest.Collector):
 host = harness.host
 whole_host = harness.whole_host
 server = harness.server
+shared = harness.shared
 browser = harness.browser
 pages = borrowed.pages
 page = borrowed.page

@@ -256,6 +256,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with `--multi-user`, and `users`, the names of two of them."""
+    base = prepare(tmp_path_factory.mktemp("shared base"), [TOYS])
+    with Server(COMFYUI_PATH, base, arguments=["--multi-user"]) as running:
+        running.users = [running.client().json("/users", {"username": name}) for name in ("alice", "bob")]
+        yield running
+
+
 class Page:
     """The host's own web page with the pack's extensions, in Chromium; `page.raw` is playwright's page."""
 
