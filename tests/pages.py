@@ -103,7 +103,7 @@ class Pages:
         """
         before = len(page.errors)
         end_all(self.client)
-        why = "its test failed" if failed else self._put_back(page)
+        why = "its test failed" if failed else self.put_back(page)
         late = page.errors[before:]
         if why or late:
             self.why.append(why)
@@ -131,7 +131,7 @@ class Pages:
     def _look(self, page: Page) -> dict:
         return {**page.raw.evaluate(LOOK), "kept": self.client.json("/settings")}
 
-    def _put_back(self, page: Page) -> str:
+    def put_back(self, page: Page) -> str:
         """In what the page still differs from a new one; "" if in nothing."""
         from playwright.sync_api import Error
 
