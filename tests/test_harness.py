@@ -117,7 +117,7 @@ def test_a_page_that_a_test_left_in_a_mess_is_as_new_for_the_next_one(pages):
     pages.take_back(again)
 
 
-def test_a_page_that_cannot_be_put_back_is_never_lent_again_nor_is_that_of_a_failed_test(pages):
+def test_a_page_that_differs_from_a_new_one_is_found_and_that_of_a_failed_test_is_closed(pages):
     page = pages.lend(vue=False)
     page.raw.evaluate("() => document.body.append(Object.assign(document.createElement('p'), { id: 'stays' }))")
     assert "P#stays" in pages.put_back(page)
