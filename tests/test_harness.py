@@ -97,9 +97,12 @@ MESS = """async () => {
     app.canvas.ds.scale = 3;
     console.error("of this test");
 }"""
-LEFT = """() => [app.graph.nodes.length, app.rootGraph.subgraphs.size, localStorage.mess, sessionStorage.mess, window.mess,
-    document.querySelectorAll("dialog, .p-toast-message").length, app.extensionManager.sidebarTab.activeSidebarTabId,
-    app.extensionManager.workflow.activeWorkflow.changeTracker.undoQueue.length]"""
+LEFT = """() => {
+    const { sidebarTab, workflow } = app.extensionManager, { changeTracker } = workflow.activeWorkflow;
+    return [app.graph.nodes.length, app.rootGraph.subgraphs.size, localStorage.mess, sessionStorage.mess, window.mess,
+        document.querySelectorAll("dialog, .p-toast-message").length, sidebarTab.activeSidebarTabId,
+        changeTracker.undoQueue.length];
+}"""
 NODES = {"nodes": [{"id": 1, "type": "EmptyImage", "pos": [40, 80]}], "links": [], "version": 0.4}
 
 
