@@ -23,6 +23,7 @@ SETTINGS = {
     "Comfy.Locale": "en",
     "Comfy.Execution.PreviewMethod": "default",
 }
+SETTLED = 150  # milliseconds in which a page has done what a test set off
 PATIENCE = 3  # seconds in which a page that was put back has to be as new: dialogs and messages fade out
 
 # All by which a page that was used might be told from a new one.
@@ -86,7 +87,6 @@ class Pages:
         self.browser, self.client = browser, client
         self.free: defaultdict[bool, list[Page]] = defaultdict(list)
         self.new: dict[Page, dict] = {}  # what they looked like when they were opened
-        self.why: list[str] = []  # in what pages differed that were not used again
 
     def lend(self, vue: bool) -> Page:
         """A page with an empty graph that nobody has seen yet, or that is as if nobody had."""
@@ -96,21 +96,21 @@ class Pages:
         return page
 
     def take_back(self, page: Page, failed: bool = False) -> None:
-        """Puts a page back for the next test, or closes it where it is no longer as it was.
+        """Puts a page back for the next test, or closes it where it is no longer as it was, or has complained: of some
+        things ComfyUI complains once.
 
         Raises:
-            AssertionError: The page complained only now.
+            AssertionError: It complained of what the test did only after the test.
         """
         before = len(page.errors)
-        end_all(self.client)
-        why = "its test failed" if failed else self.put_back(page)
+        page.raw.wait_for_timeout(SETTLED)
         late = page.errors[before:]
-        if why or late:
-            self.why.append(why)
+        end_all(self.client)
+        if failed or self.put_back(page) or page.errors:
             self._close(page)
         else:
             self.free[page.vue].append(page)
-        assert failed or why or not late, "after the test:\n" + "\n".join(late)
+        assert failed or not late, "after the test:\n" + "\n".join(late)
 
     def close(self) -> None:
         for page in [*self.new]:
