@@ -112,6 +112,12 @@ class Pages:
             self.free[page.vue].append(page)
         assert failed or not late, "after the test:\n" + "\n".join(late)
 
+    def keep_one(self) -> None:
+        """Closes all but one free page of each renderer: a page that waits draws as well."""
+        for free in self.free.values():
+            while len(free) > 1:
+                self._close(free.pop())
+
     def close(self) -> None:
         for page in [*self.new]:
             self._close(page)

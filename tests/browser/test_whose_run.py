@@ -53,6 +53,12 @@ def template(*, seed: int, pictures: int) -> dict:
     return workflow
 
 
+@pytest.fixture(autouse=True, scope="module")
+def pages_of_one_artist_afterwards(pages):
+    yield
+    pages.keep_one()
+
+
 @pytest.fixture
 def other(pages, page, request):
     """A second artist's page, in a browser of its own."""
