@@ -66,9 +66,8 @@ LOADING = ["tests/verifiers", "tests/nodes/test_load_verifier.py"]  # what a ver
 COMPUTING = ["tests/verifiers", "tests/nodes", "tests/families"]  # what a kind of card may break
 CARDS = ("no-doubles", "gpu-only", "gpu-only-no-doubles", "half", "small")  # tests/card.py has them
 NODES = ["tests/nodes"]  # what a version of the host may break
-# What runs beside all others, and in a run of its own after them: so both sides take as long.
-BESIDE = ["tests/browser", "tests/examples", "tests/test_dev.py"]
-AFTER = ["tests/people"]
+# What runs beside all others, so that both sides take as long: above all, what needs a browser.
+BESIDE = ["tests/browser", "tests/examples", "tests/test_dev.py", "tests/test_harness.py"]
 NO_TESTS = 5  # exit code of pytest
 # run in the oldest host every time
 MAIN = ["tests/nodes/test_search_nodes.py", "tests/nodes/test_walk.py", "tests/nodes/test_store.py"]
@@ -187,13 +186,12 @@ def test(arguments: list[str]) -> int:
     newest = {**known(host, python), **given, **({"CHROMIUM_PATH": browser} if browser else {})}
     if chosen or frontend:
         return run([python, "-m", "pytest", *([] if chosen else PAGE), *arguments], newest) or scripts
-    others = [f"--ignore={path}" for path in (*BESIDE, *AFTER)]
-    # also where a test failed before: one run tells of both hosts
+    others = [f"--ignore={path}" for path in BESIDE]
     oldest = {**known(carried_host(OLDEST), python), **given}
-    parts = [[(["tests", *others], newest), (AFTER, newest), (MAIN, oldest)], [(BESIDE, newest)]]
-    sides = [[([python, "-m", "pytest", *part, *arguments], variables) for part, variables in side] for side in parts]
+    parts = [(["tests", *others], newest), (BESIDE, newest), (MAIN, oldest)]
+    one, two, old = (([python, "-m", "pytest", *part, *arguments], variables) for part, variables in parts)
     say(f"all tests, and the main ones in ComfyUI {OLDEST} as well; what the other sides say comes in the end")
-    return run_together([*sides, checks(host, python)]) or scripts
+    return run_together([[one], [two], [*checks(host, python), old]]) or scripts
 
 
 def lint(arguments: list[str]) -> int:

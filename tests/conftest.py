@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -23,6 +22,7 @@ package.__path__ = [str(PACK)]
 sys.modules["noise_search"] = package
 
 from noise_search.tests import host as harness  # noqa: E402  (needs the alias above)
+from noise_search.tests import pages as borrowed  # noqa: E402
 from noise_search.tests.nodes import fixtures  # noqa: E402
 
 _scratch = tempfile.TemporaryDirectory(prefix="noise search ")  # every path of the host has a space in it
@@ -44,7 +44,7 @@ def pytest_unconfigure() -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if CI or harness.find_chromium():
         return
-    browser = [item for item in items if "page" in getattr(item, "fixturenames", ())]
+    browser = [item for item in items if "browser" in getattr(item, "fixturenames", ())]
     items[:] = [item for item in items if item not in browser]
     config.hook.pytest_deselected(items=browser)
 
@@ -52,6 +52,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo):
     report = yield
+    if report.failed:
+        item.stash[borrowed.FAILED] = True
     if CI and report.skipped and not hasattr(report, "wasxfail"):
         report.outcome, report.longrepr = "failed", f"{item.nodeid} was skipped; nothing may be skipped when CI=true"
     return report
@@ -71,8 +73,11 @@ def pytest_make_collect_report(collector: pytest.Collector):
 host = harness.host
 whole_host = harness.whole_host
 server = harness.server
+shared = harness.shared
 browser = harness.browser
-page = harness.page
+pages = borrowed.pages
+page = borrowed.page
+bare = borrowed.bare
 tiny = harness.tiny
 judge = fixtures.judge
 folder = fixtures.folder
@@ -125,15 +130,9 @@ def fresh_store(request, monkeypatch, tmp_path):
     yield
     for name in {"server", "page"} & set(request.fixturenames):
         running = request.getfixturevalue("server" if name == "page" else name)
-        wait_until_idle(running)  # a search that is being cancelled has its store open
+        borrowed.wait_until_idle(running.client())  # a search that is being cancelled has its store open
         for kept in (running.base / "user" / "noise_search").glob("*.sqlite3*"):
             kept.unlink(missing_ok=True)
-
-
-def wait_until_idle(server, patience: float = 30) -> None:
-    deadline, client = time.monotonic() + patience, server.client()
-    while time.monotonic() < deadline and any(client.json("/queue").values()):
-        time.sleep(0.05)
 
 
 @pytest.fixture

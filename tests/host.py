@@ -41,6 +41,7 @@ EXTRAS = (
 )
 # the host's own start page, before its graph is there
 HARMLESS = ("huggingface.co", "graph accessed before initialization")
+EMPTY = {"nodes": [], "links": [], "version": 0.4}
 OURS = ("noise-search", "noise_search", "/view?")  # in the address of everything that the page loads for this pack
 
 
@@ -255,6 +256,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with `--multi-user`, and `users`, the names of two of them."""
+    base = prepare(tmp_path_factory.mktemp("shared base"), [TOYS])
+    with Server(COMFYUI_PATH, base, arguments=["--multi-user"]) as running:
+        running.users = [running.client().json("/users", {"username": name}) for name in ("alice", "bob")]
+        yield running
+
+
 class Page:
     """The host's own web page with the pack's extensions, in Chromium; `page.raw` is playwright's page."""
 
@@ -289,7 +299,7 @@ class Page:
         if query:
             self.raw.wait_for_function("() => app.graph.nodes.length > 0 && !location.search")
         else:
-            self.load({"nodes": [], "links": [], "version": 0.4})
+            self.load(EMPTY)
 
     def load(self, workflow: dict) -> None:
         """Loads a workflow as dropping its file on the canvas does."""
@@ -350,20 +360,3 @@ def browser() -> Iterator:
         )
         yield started
         started.close()
-
-
-@pytest.fixture
-def page(server: Server, browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A fresh page on the server. `parametrize("page", ["canvas", "vue"], indirect=True)` runs a test in both
-    renderers.
-    """
-    client = server.client()
-    vue = getattr(request, "param", "canvas") == "vue"
-    settings = {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": vue, "Comfy.Minimap.Visible": False}
-    client.request("/settings", {**settings, "Comfy.Workflow.Persist": False, "Comfy.Locale": "en"})
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(120_000)
-    page = Page(context.new_page(), client, vue)
-    page.open()
-    yield page
-    context.close()

@@ -230,6 +230,7 @@ def test_another_transformers_is_installed_once_over_the_packages_that_are_there
         (package / "__init__.py").write_text("__version__ = 'the pinned one'", encoding="utf-8")
 
     monkeypatch.setattr(dev, "pip", pip)
+    monkeypatch.setattr(dev, "make_venv", venv_without_pip)
     monkeypatch.setenv("NOISE_SEARCH_CACHE", str(tmp_path / "a cache"))
     pythons = {dev.with_package(sys.executable, "transformers", "4.50.3") for _ in range(2)}
     ask = "import transformers, psutil; print(transformers.__version__, psutil.__file__)"
@@ -238,11 +239,18 @@ def test_another_transformers_is_installed_once_over_the_packages_that_are_there
     assert installed == [("install", "--upgrade", "transformers==4.50.3")] and not pythons
 
 
+def venv_without_pip(folder, python=sys.executable):
+    """As `dev.make_venv`, which takes seconds for pip."""
+    subprocess.run([python, "-m", "venv", "--without-pip", str(folder)], check=True)
+    return dev.interpreter(folder)
+
+
 @pytest.fixture
 def installed(tmp_path, monkeypatch):
     """What pip was asked for, with nothing installed."""
     asked = []
     monkeypatch.setattr(dev, "pip", lambda python, *arguments: asked.append(arguments))
+    monkeypatch.setattr(dev, "make_venv", venv_without_pip)
     monkeypatch.setenv("NOISE_SEARCH_CACHE", str(tmp_path / "a cache"))
     monkeypatch.setenv("NOISE_SEARCH_PYTHON", "")
     return asked

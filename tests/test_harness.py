@@ -80,3 +80,59 @@ def test_the_page_turns_a_workflow_into_a_prompt_and_runs_it(page):
     assert page.prompt()["1"]["inputs"] == {"width": 64, "height": 64, "batch_size": 1, "color": 0}
     assert len(result.outputs["2"]["images"]) == 1
     assert not page.errors, "\n".join(page.errors)
+
+
+MESS = """async () => {
+    const { sidebarTab, toast, workflow } = app.extensionManager, { changeTracker } = workflow.activeWorkflow;
+    app.graph.convertToSubgraph(new Set([app.graph.nodes[0]]));
+    changeTracker.captureCanvasState();
+    sidebarTab.toggleSidebarTab("noise_search");
+    toast.add({ severity: "warn", summary: "a toast" });
+    document.body.append(Object.assign(document.createElement("dialog"), { id: "mess" }));
+    document.querySelector("#mess").showModal();
+    document.querySelector("#mess").addEventListener("close", ({ target }) => target.remove());
+    Object.assign(localStorage, { mess: "1" });
+    Object.assign(sessionStorage, { mess: "1" });
+    Object.assign(window, { mess: 1 });
+    app.canvas.ds.scale = 3;
+    console.info("of this test");
+}"""
+LEFT = """() => {
+    const { sidebarTab, workflow } = app.extensionManager, { changeTracker } = workflow.activeWorkflow;
+    return [app.graph.nodes.length, app.rootGraph.subgraphs.size, localStorage.mess, sessionStorage.mess, window.mess,
+        document.querySelectorAll("dialog, .p-toast-message").length, sidebarTab.activeSidebarTabId,
+        changeTracker.undoQueue.length];
+}"""
+NODES = {"nodes": [{"id": 1, "type": "EmptyImage", "pos": [40, 80]}], "links": [], "version": 0.4}
+
+
+def test_a_page_that_a_test_left_in_a_mess_is_as_new_for_the_next_one(pages):
+    page = pages.lend(vue=False)
+    page.load(NODES)
+    page.raw.evaluate(MESS)
+    page.raw.set_viewport_size({"width": 800, "height": 600})
+    assert page.raw.evaluate(LEFT)[:5] == [1, 1, "1", "1", 1] and page.console
+    pages.take_back(page)
+    again = pages.lend(vue=False)
+    assert again is page and not page.console
+    assert page.raw.evaluate(LEFT) == [0, 0, None, None, None, 0, None, 0]
+    assert page.raw.evaluate("() => [innerWidth, app.canvas.ds.scale]") == [1280, pages.new[page]["view"][0]]
+    pages.take_back(again)
+
+
+def test_a_page_that_differs_from_a_new_one_is_found_and_that_of_a_failed_test_is_closed(pages):
+    page = pages.lend(vue=False)
+    page.raw.evaluate("() => document.body.append(Object.assign(document.createElement('p'), { id: 'stays' }))")
+    assert "P#stays" in pages.put_back(page)
+    page.raw.evaluate("() => document.querySelector('#stays').remove()")
+    assert pages.put_back(page) == ""
+    pages.take_back(page, failed=True)
+    assert page not in pages.new and page.raw.is_closed()
+
+
+def test_an_error_that_comes_only_after_a_test_is_one_of_that_test(pages):
+    page = pages.lend(vue=False)
+    page.raw.evaluate("() => { setTimeout(() => console.error('late'), 50); }")
+    with pytest.raises(AssertionError, match="after the test:\nlate"):
+        pages.take_back(page)
+    assert page not in pages.new

@@ -221,6 +221,12 @@ def test_another_search_goes_on_from_a_picture(page):
     assert complaints(page) == []
 
 
+def look_up(page, seed: str) -> None:
+    """Types into the search of the seed book, and waits for its answer, which draws new cards."""
+    page.raw.get_by_role("searchbox", name="Search the seed book").fill(seed)
+    page.raw.get_by_text("1 noise found", exact=True).wait_for(timeout=WAIT)
+
+
 @VUE
 def test_a_picture_is_kept_in_the_seed_book_found_again_and_used(page):
     show(page, drop_in(seed=670 + page.vue, pictures=4))
@@ -237,9 +243,7 @@ def test_a_picture_is_kept_in_the_seed_book_found_again_and_used(page):
         "() => { const node = LiteGraph.createNode('NoiseFromRecipe'); app.graph.add(node); node.widgets.find(({ type"
         " }) => type === 'button').callback(); }"
     )
-    search = page.raw.get_by_role("searchbox", name="Search the seed book")
-    search.fill(kept["seed"])
-    page.raw.wait_for_function("() => document.querySelectorAll('.ns-book-card').length === 1", timeout=WAIT)
+    look_up(page, kept["seed"])
     page.raw.wait_for_function("() => document.querySelector('.ns-book-card img').naturalWidth > 0", timeout=WAIT)
     assert kept["seed"] in page.raw.locator(".ns-book-card").inner_text()
     page.raw.get_by_role("button", name="Use", exact=True).click()
@@ -247,8 +251,7 @@ def test_a_picture_is_kept_in_the_seed_book_found_again_and_used(page):
     assert json.loads(filled)["noise"] == [["fresh", int(kept["seed"])]]
 
     choose_in_menu(page, "Save", "Open seed book…")
-    page.raw.get_by_role("searchbox", name="Search the seed book").fill(kept["seed"])
-    page.raw.wait_for_function("() => document.querySelectorAll('.ns-book-card').length === 1", timeout=WAIT)
+    look_up(page, kept["seed"])
     page.raw.get_by_role("button", name="Delete", exact=True).click()
     page.raw.get_by_role("button", name="Delete?", exact=True).click()
     page.raw.wait_for_function("() => document.querySelectorAll('.ns-book-card').length === 0", timeout=WAIT)

@@ -112,12 +112,11 @@ def test_a_clicked_picture_becomes_the_result_and_a_stock_ksampler_makes_the_sam
     assert complaints(page) == []
 
 
-def test_five_hundred_pictures_are_scrolled_without_a_task_over_100_ms(page):
+def test_five_hundred_pictures_are_scrolled_without_a_task_over_100_ms(bare):
     """The panel alone on a page of the same server, and the main thread's own time, so that neither the host's page nor
     others count.
     """
-    page.raw.goto(f"{page.client.url}/extensions/noise-search/panel/grid.js")
-    page.raw.evaluate("""async () => {
+    bare.raw.evaluate("""async () => {
         const { createView } = await import("/extensions/noise-search/panel/view.js");
         const candidates = Array.from({ length: 500 }, (_, id) => ({ id, how: id ? "random" : "own seed", parents: [],
             cost: 1, values: [id % 97], score: id % 97, seed: String(id), finished: true, picture: true }));
@@ -131,21 +130,21 @@ def test_five_hundred_pictures_are_scrolled_without_a_task_over_100_ms(page):
             used: 500, making: 0, mine: true, seconds_left: 9, result: [], pinned: [], candidates };
         view.show(search, {});
     }""")
-    cells(page, 8)
-    session = page.raw.context.new_cdp_session(page.raw)
+    cells(bare, 8)
+    session = bare.raw.context.new_cdp_session(bare.raw)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    height = page.raw.evaluate("() => view.grid.scrollHeight")
+    height = bare.raw.evaluate("() => view.grid.scrollHeight")
     busy = []
     for top in range(0, height, height // 12):
         before = main_thread_seconds(session)
-        page.raw.evaluate(f"""async () => {{
+        bare.raw.evaluate(f"""async () => {{
             view.grid.scrollTop = {top};
             if ({top} % 2 === 0) view.show(search, {{}}); // a round arrives while the artist scrolls
             await new Promise(requestAnimationFrame);
             await new Promise(requestAnimationFrame);
         }}""")
         busy.append(main_thread_seconds(session) - before)
-    assert page.raw.locator(".ns-cell").count() < 60, "only what is in sight exists"
+    assert bare.raw.locator(".ns-cell").count() < 60, "only what is in sight exists"
     assert max(busy) < 0.1, busy
 
 

@@ -171,12 +171,11 @@ def test_what_is_taken_out_of_the_queue_waits_no_more(page, previews):
     assert complaints(page) == []
 
 
-def test_sixty_four_tiles_sharpen_without_a_task_over_50_ms(page):
+def test_sixty_four_tiles_sharpen_without_a_task_over_50_ms(bare):
     """The panel alone on a page of the same server, and the main thread's own time, so that neither the host's page nor
     others count.
     """
-    page.raw.goto(f"{page.client.url}/extensions/noise-search/panel/grid.js")
-    page.raw.evaluate("""async () => {
+    bare.raw.evaluate("""async () => {
         const { createView } = await import("/extensions/noise-search/panel/view.js");
         const { withTiles } = await import("/extensions/noise-search/panel/tiles.js");
         window.view = createView({ picture: () => "" });
@@ -199,18 +198,18 @@ def test_sixty_four_tiles_sharpen_without_a_task_over_50_ms(page):
         window.messages = Array.from({ length: 12 }, (_, step) => ({ ...round, step, pictures: all(step) }));
         window.sharpen = (message) => { withTiles(search, message); view.show(search, {}); };
     }""")
-    session = page.raw.context.new_cdp_session(page.raw)
+    session = bare.raw.context.new_cdp_session(bare.raw)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
     busy = []
     for step in range(12):
         before = main_thread_seconds(session)
-        page.raw.evaluate(f"""async () => {{
+        bare.raw.evaluate(f"""async () => {{
             sharpen(messages[{step}]);
             await new Promise(requestAnimationFrame);
             await new Promise(requestAnimationFrame);
         }}""")
         busy.append(main_thread_seconds(session) - before)
-    tiles(page, 64)
+    tiles(bare, 64)
     assert max(busy) < 0.05, busy
 
 

@@ -24,8 +24,8 @@ from noise_search.tests.browser.panel import (
 from noise_search.tests.browser.test_human_pick import NODE, look, on_server, tile, waiting
 from noise_search.tests.browser.test_human_pick import press as press_pick
 from noise_search.tests.browser.test_human_pick import show as show_pick
-from noise_search.tests.host import Page
 from noise_search.tests.nodes.test_routes import refusal
+from noise_search.tests.pages import FAILED
 
 IDLE = "() => document.querySelector('.ns-panel').classList.contains('ns-empty')"
 HUGE = 5000  # pictures: no test waits for them
@@ -53,15 +53,18 @@ def template(*, seed: int, pictures: int) -> dict:
     return workflow
 
 
+@pytest.fixture(autouse=True, scope="module")
+def pages_of_one_artist_afterwards(pages):
+    yield
+    pages.keep_one()
+
+
 @pytest.fixture
-def other(page, browser):
+def other(pages, page, request):
     """A second artist's page, in a browser of its own."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    context.set_default_timeout(WAIT)
-    second = Page(context.new_page(), page.client, page.vue)
-    second.open()
+    second = pages.lend(page.vue)
     yield second
-    context.close()
+    pages.take_back(second, request.node.stash.get(FAILED, False))
 
 
 @pytest.fixture(autouse=True)
@@ -223,7 +226,7 @@ def test_a_list_of_twenty_seeds_shows_twenty_searches(page):
 
 
 @BOTH
-def test_human_pick_asks_in_the_page_that_queued_and_another_one_takes_over_when_that_is_closed(page, other, browser):
+def test_human_pick_asks_in_the_page_that_queued_and_another_one_takes_over_when_that_(page, other):
     seed = 1660 + page.vue
     show_pick(page, seed)
     show_pick(other, seed)

@@ -3,9 +3,8 @@ from collections.abc import Iterator
 import pytest
 from noise_search.demo.client import Client
 from noise_search.demo.server import Server
-from noise_search.tests.host import Page
-
-EMPTY = {"nodes": [], "links": [], "version": 0.4}
+from noise_search.tests.host import EMPTY, Page
+from noise_search.tests.pages import Pages
 
 
 @pytest.fixture
@@ -16,17 +15,11 @@ def client(server: Server) -> Iterator[Client]:
 
 
 @pytest.fixture(scope="package")
-def opened(server: Server, browser) -> Iterator[Page]:
-    """One page for all the examples: opening one takes longer than all that they do in it."""
-    client = server.client()
-    client.request(
-        "/settings", {"Comfy.TutorialCompleted": True, "Comfy.VueNodes.Enabled": False, "Comfy.Workflow.Persist": False}
-    )
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = Page(context.new_page(), client)
-    page.open()
+def opened(pages: Pages) -> Iterator[Page]:
+    """One page for all the examples."""
+    page = pages.lend(vue=False)
     yield page
-    context.close()
+    pages.take_back(page)
 
 
 @pytest.fixture

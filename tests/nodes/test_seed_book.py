@@ -13,8 +13,6 @@ from itertools import count
 
 import numpy as np
 import pytest
-from noise_search.demo.server import Server, prepare
-from noise_search.tests.host import COMFYUI_PATH, TOYS
 from PIL import Image
 
 SOURCES = {"model": ["1", 0], "positive": ["4", 0], "negative": ["1", 2], "latent_image": ["1", 3], "vae": ["1", 4]}
@@ -425,18 +423,16 @@ def test_a_damaged_database_answers_the_page_with_a_new_book(client, server):
         aside.unlink()
 
 
-def test_each_user_has_a_book_of_its_own(tmp_path_factory):
-    base = prepare(tmp_path_factory.mktemp("users"), [TOYS])
-    with Server(COMFYUI_PATH, base, arguments=["--multi-user"]) as running:
-        users = [json.loads(ask(running, "/users", {"username": name})) for name in ("alice", "bob")]
-        ask(running, f"{ROOT}/import", book(fresh(1, prompt="of alice")), users[0])
-        (noise,) = json.loads(ask(running, ROOT, user=users[0]))["noises"]
-        assert json.loads(ask(running, ROOT, user=users[1])) == {"noises": [], "count": 0}
-        with pytest.raises(urllib.error.HTTPError, match="404"):
-            ask(running, f"{ROOT}/{noise['id']}", method="DELETE", user=users[1])
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            ask(running, ROOT, user="nobody")
-        assert json.loads(ask(running, ROOT, user=users[0]))["count"] == 1
+def test_each_user_has_a_book_of_its_own(shared):
+    alice, bob = shared.users
+    ask(shared, f"{ROOT}/import", book(fresh(1, prompt="of alice")), alice)
+    (noise,) = json.loads(ask(shared, ROOT, user=alice))["noises"]
+    assert json.loads(ask(shared, ROOT, user=bob)) == {"noises": [], "count": 0}
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        ask(shared, f"{ROOT}/{noise['id']}", method="DELETE", user=bob)
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        ask(shared, ROOT, user="nobody")
+    assert json.loads(ask(shared, ROOT, user=alice))["count"] == 1
 
 
 def ask(running, path, body=None, user="", method=None):

@@ -8,8 +8,6 @@ import urllib.error
 import urllib.request
 
 import pytest
-from noise_search.demo.server import Server, prepare
-from noise_search.tests.host import COMFYUI_PATH, TOYS
 from noise_search.tests.nodes.test_human_pick import ROOT as PICKS
 from noise_search.tests.nodes.test_human_pick import preview
 from noise_search.tests.nodes.test_routes import HUGE, ROOT
@@ -291,15 +289,6 @@ def test_a_gallery_whose_page_was_closed_is_taken_over_by_one_with_the_same_grap
 
 
 # Several users
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """A server with `--multi-user`, and two of its users."""
-    base = prepare(tmp_path_factory.mktemp("shared base"), [TOYS])
-    with Server(COMFYUI_PATH, base, arguments=["--multi-user"]) as running:
-        running.users = [running.client().json("/users", {"username": name}) for name in ("alice", "bob")]
-        yield running
 
 
 @pytest.fixture

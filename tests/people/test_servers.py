@@ -10,7 +10,7 @@ from noise_search.tests.host import COMFYUI_PATH, TOYS
 from noise_search.tests.nodes.graphs import MODEL, drop_in
 from PIL import Image
 
-SEEDS = (5, 6, 7)
+SEEDS, LATER = (5, 6, 7), 8
 
 
 @pytest.fixture
@@ -22,8 +22,10 @@ def bases(tmp_path, monkeypatch):
     return [prepare(tmp_path / name, [TOYS]) for name in ("first", "second")], user
 
 
-def start(base, user, *options):
-    return Server(COMFYUI_PATH, base, arguments=["--user-directory", str(user), *options])
+def start(base, user, monkeypatch, hash_seed, *options):
+    """`--fast` is a set, which each hash seed has in another order."""
+    monkeypatch.setenv("PYTHONHASHSEED", str(hash_seed))
+    return Server(COMFYUI_PATH, base, arguments=["--user-directory", str(user), "--fast", *options])
 
 
 def found(server, seed):
@@ -44,23 +46,20 @@ def found(server, seed):
         client.close()
 
 
-def test_two_servers_on_one_user_folder_share_what_was_sampled_and_give_what_one_gives_alone(bases, server):
+def test_servers_on_one_user_folder_share_what_was_sampled_and_give_what_one_gives_alone(bases, server, monkeypatch):
+    """At once, and one after the other, under another hash seed and another cache of the host."""
     (one, other), user = bases
-    with start(one, user) as first, start(other, user) as second, ThreadPoolExecutor(2) as pool:
+    with (
+        start(one, user, monkeypatch, 1) as first,
+        start(other, user, monkeypatch, 2, "--cache-none") as second,
+        ThreadPoolExecutor(2) as pool,
+    ):
         at_once = list(pool.map(lambda server: [found(server, seed) for seed in SEEDS], (first, second)))
         again = [found(second, seed) for seed in SEEDS]
+        *before, said_before = found(first, LATER)
+        *after, said_after = found(second, LATER)
     expected = [found(server, seed)[:2] for seed in SEEDS]
     for results in (*at_once, again):
         assert [result[:2] for result in results] == expected
-
-
-def test_a_restart_under_another_hash_seed_and_another_cache_pays_nothing_and_gives_the_same(bases, monkeypatch):
-    (base, _), user = bases
-    results = []
-    for number, options in ((1, ("--fast",)), (2, ("--fast", "--cache-none"))):
-        monkeypatch.setenv("PYTHONHASHSEED", str(number))
-        with start(base, user, *options) as server:
-            results.append(found(server, 5))
-    (*first, said_first), (*second, said_second) = results
-    assert first == second
-    assert "earlier run" not in said_first and "3 of these pictures were known from an earlier run" in said_second
+    assert before == after
+    assert "earlier run" not in said_before and "3 of these pictures were known from an earlier run" in said_after
