@@ -25,7 +25,7 @@ function drawCell(view, id, index) {
   if (!cell) {
     cell = make("div", "ns-cell", { role: "option", id: `${search.search}-${id}-${view.cell}` });
     Object.assign(cell.dataset, { id, search: search.search });
-    cell.append(picture(view, id), make("span", "ns-score"), make("span", "ns-mark"), button("", "", () => view.turnStack(id), "ns-count"));
+    cell.append(picture(view, id), make("span", "ns-score"), make("span", "ns-mark"), countOf(view, id));
     view.cells.set(id, cell);
     view.space.append(cell);
   }
@@ -45,17 +45,24 @@ function drawCell(view, id, index) {
   if (cell.ariaLabel !== label) cell.ariaLabel = label;
 }
 
+function countOf(view, id) {
+  const count = button("", "", () => view.turnStack(id), "ns-count");
+  count.ariaKeyShortcuts = "S";
+  return count;
+}
+
 // Pinned, in the seed book, no picture in full, where the search began.
 function markOf(search, candidate) {
   const { id, how, finished } = candidate, first = isJudged(search) && search.pictures > 1 && id === 0 && how !== "random";
   return [search.pinned.includes(id) && "★", search.kept.includes(id) && "♥", !finished && howOf(how), first && nameOf(candidate)].filter(Boolean).join(" ");
 }
 
-// The count of its versions lies on the best of a stack; open, a frame holds them together.
+// The count of its versions lies on the best of a stack. Open, a frame holds them together; closed, a bar ties those to it that stay in sight.
 function drawStack(view, cell, id) {
   const stack = view.stacks.get(id), top = stack?.top === id, count = cell.children[3];
   cell.classList.toggle("ns-pile", top && !stack.open);
   cell.classList.toggle("ns-together", Boolean(stack?.open));
+  cell.classList.toggle("ns-beside", Boolean(stack) && !top && !stack.open);
   cell.classList.toggle("ns-counted", top);
   count.hidden = !top;
   if (!top) return;

@@ -215,8 +215,10 @@ function drawApart(view) {
 function turnStack(view, id) {
   const stack = view.stacks.get(id);
   if (!stack) return false;
-  if (stack.open && view.stacks.get(view.focused) === stack) view.focused = stack.top;
+  const back = stack.open && view.stacks.get(view.focused) === stack;
+  if (back) view.focused = stack.top;
   view.actions.stack(stack.lineage);
+  if (back) focus(view, stack.top);
   reveal(view, stack.top);
   return true;
 }

@@ -150,14 +150,15 @@ def test_what_is_in_the_seed_book_is_marked_after_a_restart_and_in_the_next_run_
 ):
     routes, book = host.part("nodes.host.page.book_routes"), host.part("nodes.host.store.seed_book")
     search(host, seed=8)
-    (found,) = live.everywhere()
+    (found,), entry = live.everywhere(), 0
     for candidate in (1, 3):
-        ((entry, _),) = book.keep([routes.entry_of(found, candidate)])
+        found_in, ((entry, _),) = entry, book.keep([routes.entry_of(found, candidate)])
         found.book(candidate, entry)
     del found
     restart()
     assert [state["kept"] for state in shown(live)] == [[1, 3]]
-    live.out_of_book(entry, "default")
+    live.out_of_book(entry, "")
+    live.out_of_book(found_in, "another user")
     restart()
     assert [state["kept"] for state in shown(live)] == [[1]]
     search(host, seed=8)

@@ -522,7 +522,7 @@ def take_over(live: Live, page: str, workflow: str) -> None:
 def out_of_book(entry: int, user: str) -> None:
     """An entry of the user's seed book is gone, and no candidate is in it any more. It reads and writes the disk."""
     for found in all_of(user):
-        if entry in found.kept.values() and (live := whole(found)) is not None:
+        if found.origin.user == user and entry in found.kept.values() and (live := whole(found)) is not None:
             for candidate in [number for number, one in live.kept.items() if one == entry]:
                 live.book(candidate, None)
 
