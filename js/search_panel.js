@@ -3,6 +3,7 @@ import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { openBook } from "./book/dialog.js";
 import { ADDRESSES, EVENTS } from "./messages.js";
+import { isApart, remember } from "./panel/apart.js";
 import { watchChanged } from "./panel/changed.js";
 import { once } from "./panel/dom.js";
 import { takeOver, watchElsewhere } from "./panel/elsewhere.js";
@@ -25,9 +26,10 @@ import { say } from "./words.js";
 
 const TRACE = "NOISE_SEARCH_TRACE"; // nodes/sockets.py
 const ROOT = ADDRESSES.searches;
-const panels = new WeakMap(); // node -> { runs, search, chosen, held, before, compared, views, waiting, failed, coming, passed }
+const panels = new WeakMap(); // node -> { runs, search, chosen, held, before, compared, views, opened, waiting, failed, coming, passed }
 let asked = ""; // the page's name when it asked last
 let queue, change, sidebar;
+let apart = isApart(); // whether versions are tiles of their own
 let changed = new Set(); // ids of searches that were made from something else than what is on the canvas
 const elsewhere = watchElsewhere({ root: ROOT, list: "searches", concerns: (node) => panels.has(node) && !panels.get(node).search?.mine, show: showOthers });
 
@@ -58,7 +60,7 @@ app.registerExtension({
 });
 
 function addPanel(node) {
-  const panel = { runs: EMPTY, get search() { return shownOf(this.runs); }, chosen: -1, held: -1, before: "", compared: "", views: new Set(), waiting: null, failed: null, coming: false, passed: "" };
+  const panel = { runs: EMPTY, get search() { return shownOf(this.runs); }, chosen: -1, held: -1, before: "", compared: "", views: new Set(), opened: new Map(), waiting: null, failed: null, coming: false, passed: "" };
   panels.set(node, panel);
   const view = createView(actionsOf(node));
   panel.views.add(view);
@@ -88,8 +90,10 @@ function actionsOf(node) {
   const panel = panels.get(node);
   const address = (id) => `${ROOT}/${panel.search.search}/${id}`;
   return {
-    ...goingOn(node, panel, { address, fill: (recipe) => fill(node, recipe, {}) }),
+    ...goingOn(node, panel, { address, fill: (recipe, how = {}) => fill(node, recipe, how) }),
     picture: (id, size) => api.apiURL(asPage(`${address(id)}/${size}`)),
+    stack: (lineage) => turnStack(node, lineage),
+    apart: putApart,
     turn: (by) => turn(node, turned, by),
     leaf: (by) => turn(node, leafed, by),
     more: (act) => further(node, act),
@@ -157,6 +161,21 @@ function turn(node, step, by) {
   panel.runs = step(panel.runs, by);
   settle(panel, before);
   draw(node);
+}
+
+// Opens a stack of the gallery in sight, or closes it.
+function turnStack(node, lineage) {
+  const { opened, search } = panels.get(node), open = new Set(opened.get(search.search));
+  if (!open.delete(lineage)) open.add(lineage);
+  opened.set(search.search, open);
+  draw(node);
+}
+
+// Puts all stacks of all panels apart, or together again.
+function putApart() {
+  apart = !apart;
+  remember(apart);
+  for (const [node] of ours()) draw(node);
 }
 
 // The address of the picture that a held noise is compared with: what it made last.
@@ -244,10 +263,10 @@ async function recognize(node, searches) {
 }
 
 function draw(node) {
-  const { runs, search, chosen, held, views, compared, waiting, failed } = panels.get(node);
+  const { runs, search, chosen, held, views, compared, opened, waiting, failed } = panels.get(node);
   const replaying = Boolean(recipeWidget(node)?.value);
   const about = { converts: node.comfyClass === "NoiseSearch", starts: canStart(node), judged: isLinked(node, "verifier"), replays: search?.pictures === 1 && replaying, changed: changed.has(search?.search) };
-  const shown = { ...placeOf(runs), chosen, held, replaying, varying: isVarying(node), before: compared, waiting, failed, node: about };
+  const shown = { ...placeOf(runs), chosen, held, replaying, varying: isVarying(node), before: compared, apart, opened: opened.get(search?.search), waiting, failed, node: about };
   for (const view of views) view.show(search, shown);
   drawSidebar();
 }

@@ -74,7 +74,7 @@ def begun(studio: Studio, count: int) -> str:
     studio.set_up(g.drop_in(pictures=40, seed=3 + count % 4, **BUSY))
     studio.lay_out([["search"]], PANEL)  # only what is in sight is drawn
     prompt_id = studio.queue()
-    better = """(count) => document.querySelectorAll('.ns-cell').length >= count
+    better = """(count) => parseInt(document.querySelector('.ns-hint')?.textContent) >= count
         && document.querySelector('.ns-small').textContent.includes('over')"""
     studio.page.wait_for_function(better, arg=count)
     return prompt_id

@@ -1,7 +1,8 @@
 // The small pictures of the grid: only those in sight exist.
-import { make, set } from "./dom.js";
+import { button, make, set } from "./dom.js";
 import { inSight, placeOf } from "./grid.js";
-import { describe, isJudged, nameOf, resultOf, score } from "./search.js";
+import { describe, howOf, isJudged, nameOf, resultOf, score } from "./search.js";
+import { countText, placeText, turnText } from "./stacks.js";
 import { say } from "../words.js";
 
 
@@ -24,7 +25,7 @@ function drawCell(view, id, index) {
   if (!cell) {
     cell = make("div", "ns-cell", { role: "option", id: `${search.search}-${id}-${view.cell}` });
     Object.assign(cell.dataset, { id, search: search.search });
-    cell.append(picture(view, id), make("span", "ns-score"), make("span", "ns-mark"));
+    cell.append(picture(view, id), make("span", "ns-score"), make("span", "ns-mark"), countOf(view, id));
     view.cells.set(id, cell);
     view.space.append(cell);
   }
@@ -32,15 +33,42 @@ function drawCell(view, id, index) {
   const style = `transform:translate(${x}px,${y}px);width:${view.layout.side}px;height:${view.layout.side}px`;
   if (cell.style.cssText !== style) cell.style.cssText = style;
   set(cell.children[1], candidate.score === null ? nameOf(candidate) : score(candidate.score));
-  set(cell.children[2], [search.pinned.includes(id) && "★", isJudged(search) && search.pictures > 1 && id === 0 && candidate.how !== "random" && nameOf(candidate)].filter(Boolean).join(" "));
+  set(cell.children[2], markOf(search, candidate));
+  drawStack(view, cell, id);
   cell.classList.toggle("ns-best", id === resultOf(search) && (isJudged(search) || search.status === "done"));
   cell.classList.toggle("ns-chosen", id === view.chosen);
   cell.classList.toggle("ns-focused", id === view.focused);
   cell.classList.toggle("ns-draft", !candidate.finished);
   cell.setAttribute("aria-selected", String(id === view.chosen));
   const about = describe(search, id);
-  const label = [about.title, about.seed, about.score && say("score {score}", about)].filter(Boolean).join(", ");
+  const label = [about.title, about.seed, about.score && say("score {score}", about), placeText(search, view.stacks.get(id), id)].filter(Boolean).join(", ");
   if (cell.ariaLabel !== label) cell.ariaLabel = label;
+}
+
+function countOf(view, id) {
+  const count = button("", "", () => view.turnStack(id), "ns-count");
+  count.ariaKeyShortcuts = "S";
+  return count;
+}
+
+// Pinned, in the seed book, no picture in full, where the search began.
+function markOf(search, candidate) {
+  const { id, how, finished } = candidate, first = isJudged(search) && search.pictures > 1 && id === 0 && how !== "random";
+  return [search.pinned.includes(id) && "★", search.kept.includes(id) && "♥", !finished && howOf(how), first && nameOf(candidate)].filter(Boolean).join(" ");
+}
+
+// The count of its versions lies on the best of a stack. Open, a frame holds them together; closed, a bar ties those to it that stay in sight.
+function drawStack(view, cell, id) {
+  const stack = view.stacks.get(id), top = stack?.top === id, count = cell.children[3];
+  cell.classList.toggle("ns-pile", top && !stack.open);
+  cell.classList.toggle("ns-together", Boolean(stack?.open));
+  cell.classList.toggle("ns-beside", Boolean(stack) && !top && !stack.open);
+  cell.classList.toggle("ns-counted", top);
+  count.hidden = !top;
+  if (!top) return;
+  set(count, countText(stack));
+  count.title = turnText(stack);
+  count.ariaExpanded = String(stack.open);
 }
 
 function picture(view, id) {

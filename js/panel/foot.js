@@ -3,6 +3,7 @@ import { button, make, set } from "./dom.js";
 import { isOpen, menu } from "./menu.js";
 import { offers } from "./offers.js";
 import { describe, isRunning, resultOf } from "./search.js";
+import { placeText } from "./stacks.js";
 import { say } from "../words.js";
 
 export function drawFoot(view) {
@@ -13,12 +14,14 @@ export function drawFoot(view) {
   drawButtons(view, looked);
 }
 
-function drawDetail({ search, detail }, id) {
+function drawDetail({ search, stacks, detail }, id) {
   detail.replaceChildren();
   if (id < 0) return;
   const about = describe(search, id);
   detail.append(make("b", "", { textContent: about.title }), make("span", "", { textContent: about.seed }));
   if (about.score) detail.append(make("span", "ns-value", { textContent: about.score, title: search.notes.join("\n") }));
+  const stack = stacks.get(id);
+  if (stack && stack.top !== id) detail.append(make("span", "", { textContent: placeText(search, stack, id) }));
   for (const [name, value] of about.values) detail.append(make("span", "ns-value ns-part", { textContent: `${name} ${value}` }));
 }
 
@@ -36,6 +39,7 @@ function drawButtons(view, id) {
   buttons.dataset.key = key;
   const items = (wanted) => wanted.map(({ act: [name, ...more], label, title }) => ({ label, title, act: () => actions[name](id, ...more) }));
   buttons.replaceChildren(make("span", "ns-which", { textContent: `#${id}` }), button(pinned ? say("Unpin") : say("Pin"), say("Keep in front (P)"), () => actions.pin(id, !pinned)));
+  if (offered.full) buttons.append(button(offered.full.label, offered.full.title, () => actions.full(id)));
   if (offered.hold) buttons.append(button(say("Hold"), say("Use this noise from now on, while you change the prompt"), () => actions.hold(id)));
   if (offered.more.length) buttons.append(menu(say("More like this"), say("Search around this picture"), items(offered.more)));
   buttons.append(menu(say("Save"), say("Save, remember, copy"), items(offered.keep)));

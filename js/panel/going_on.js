@@ -12,13 +12,14 @@ import { say } from "../words.js";
 
 const MOST = 64; // children of Refine Search
 
-// panel: the node's, with its search. address(id): of a candidate on the server. fill(recipe): holds it, or with "" nothing.
+// panel: the node's, with its search. address(id): of a candidate on the server. fill(recipe, { held }): holds it, or with "" nothing; whether it could.
 export function goingOn(node, panel, { address, fill }) {
   return {
     vary: (id, strength) => varyAround(node, panel, address(id), panel.search.candidates[id], STRENGTHS[strength], fill),
     goOn: (id, type) => searchOn(node, address(id), panel.search.candidates[id], type, fill),
     save: (id) => save(address(id)),
     again: (id) => queueAgain(address(id)),
+    full: (id) => makeInFull(id, address(id), fill),
     keep: (id) => keep(panel.search.search, id),
     openBook: () => openBook({ use: fill, walks: true }),
     copySeed: (id) => copy(panel.search.candidates[id].seed, say("Seed copied")),
@@ -41,6 +42,12 @@ async function beginning(address) {
 }
 
 const tellNoNoise = () => tell("warn", say("It began with a picture, not with noise: there is no noise to go on from."));
+
+// Queues the picture of the noise that a draft began with.
+async function makeInFull(id, address, fill) {
+  const noise = await beginning(address);
+  if (noise && fill(noise, { held: id })) await app.queuePrompt(0, 1);
+}
 
 // { recipe, noise, walked }: walked where it was refined or found along the path, so that its noise alone makes another picture.
 async function origin(address, { finished, seed }) {

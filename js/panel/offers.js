@@ -1,5 +1,5 @@
 // What can be done with one picture of a search. Imports only what imports nothing, so Node can test it.
-import { isRunning } from "./search.js";
+import { fullOf, isRunning } from "./search.js";
 import { say } from "../words.js";
 
 // How near variations stay to their picture: the cosine of their noises; of a picture that is more than its noise, the share of the steps that is taken again.
@@ -8,26 +8,33 @@ const goOn = () => [["ZeroOrderSearch", say("Zero-Order Search")], ["LocalSearch
 
 // node: { converts, starts, judged, replays, changed }: whether it can become a KSampler, begin at a noise, has a verifier, makes one recipe's picture,
 // and is made from something else now than the search was.
-// { hold, more: [{ act, label, title }, …], keep: […] }; `act` names an action of the view, with further arguments.
+// { hold, full: { key, label, title, act } or null, more: [{ act, label, title }, …], keep: […] }; `act` names an action of the view, with further arguments.
 export function offers(search, id, node) {
   const { finished, seed } = search.candidates[id];
   const over = !isRunning(search);
-  return { hold: finished && over && !node.replays, more: over && node.starts ? like(search, node) : [], keep: keeping(finished, seed !== null, over && node.converts) };
+  return { hold: finished && over && !node.replays, full: over && search.mine ? inFull(search, search.candidates[id], node) : null, more: over && node.starts ? like(search, node) : [], keep: keeping(finished, seed !== null, over && node.converts) };
 }
 
 const thisPicture = () => ({ key: "t", label: say("This picture"), title: say("Queues the workflow as it was when it was found, with this picture as the node's result"), act: ["again"] });
 
+// Of a draft: the picture that it foretells. Where that is there already, from the same settings, the draft lies in one stack with it.
+function inFull(search, candidate, node) {
+  if (candidate.how !== "draft" || fullOf(search, candidate) && !node.changed) return null;
+  return { key: "m", label: say("Make in full"), title: say("Makes a picture in full of the noise that this draft began with, and runs the rest of the workflow with it"), act: ["full"] };
+}
+
 // The few things that one click or key does: [{ key, label, title, act }].
 export function quick(search, id, node) {
   if (!search.mine) return [];
-  const { hold, more } = offers(search, id, node), pinned = search.pinned.includes(id);
+  const { hold, full, more } = offers(search, id, node), pinned = search.pinned.includes(id);
   const over = search.candidates[id].finished && !isRunning(search) && search.pictures > 1;
   const use = { key: "u", label: say("Use"), title: say("Makes it the node's result, and runs the rest of the workflow with it"), act: ["use"] };
   const uses = node.changed ? [{ ...use, label: say("Use noise"), title: say("Makes a picture of its noise with the settings of now, and runs the rest of the workflow with it") }, thisPicture()] : id === search.result[0] ? [] : [use];
   return [
     ...(over ? uses : []),
+    ...(full ? [full] : []),
     ...(hold && more.length ? [{ key: "v", label: "≈", title: more[0].title, act: more[0].act }] : []),
-    ...(search.candidates[id].finished ? [{ key: "k", label: "♡", title: say("Keep its noise in the seed book, with prompt and model"), act: ["keep"] }] : []),
+    ...(search.candidates[id].finished ? [{ key: "k", label: search.kept.includes(id) ? "♥" : "♡", title: say("Keep its noise in the seed book, with prompt and model"), act: ["keep"] }] : []),
     { key: "p", label: pinned ? "★" : "☆", title: pinned ? say("Unpin") : say("Keep in front"), act: ["pin", !pinned] },
   ];
 }

@@ -107,21 +107,30 @@ const ownName = (how) => ({ "own seed": say("your seed"), "own picture": say("yo
 export const nameOf = ({ id, how }) => (id === 0 && ownName(how)) || `#${id}`;
 
 // How a candidate came about: search/run.py.
-const howOf = (how) => ({
+export const howOf = (how) => ({
   "own seed": say("own seed"), "own picture": say("own picture"), start: say("start"), random: say("random"), neighbor: say("neighbor"), combination: say("combination"),
   draft: say("draft"), preview: say("preview"), refined: say("refined"), path: say("path"), recipe: say("held noise"),
 })[how] ?? how;
 
 export const seedText = (seed) => (seed === null ? say("mixed noise") : say("seed {seed}", { seed }));
 
+// What a candidate began with, where it is more than a noise: a draft, or what was refined or found along the path.
+function beginningText({ candidates }, { seed, began, lineage }) {
+  if (seed === null && began !== null) return say("began with seed {seed}", { seed: began });
+  return candidates[lineage]?.how === "own picture" ? say("began with your picture") : seedText(seed);
+}
+
+// The finished picture of the very noise that a draft began with; undefined where there is none.
+export const fullOf = (search, { began }) => (began === null ? undefined : search.candidates.find(({ finished, seed }) => finished && seed === began));
+
 // One line about a candidate, and its values by verifier.
 export function describe(search, id) {
-  const { how, seed, parents, score: total } = search.candidates[id];
+  const { how, parents, score: total } = search.candidates[id];
   const made = { id, how: howOf(how), parents: `#${parents.join(", #")}` };
   const values = search.columns.map((name, place) => [name, score(search.candidates[id].values[place])]);
   const seen = search.accepted?.ids.indexOf(id) ?? -1;
   if (seen >= 0) values.push([say("accept: {judge}", { judge: search.accepted.judge }), score(search.accepted.scores[seen])]);
-  return { title: parents.length ? say("#{id} {how} of {parents}", made) : say("#{id} {how}", made), seed: seedText(seed), score: total === null ? "" : score(total),
+  return { title: parents.length ? say("#{id} {how} of {parents}", made) : say("#{id} {how}", made), seed: beginningText(search, search.candidates[id]), score: total === null ? "" : score(total),
            values: values.length > 1 || seen >= 0 ? values : [] };
 }
 

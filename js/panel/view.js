@@ -10,7 +10,8 @@ import { offersOfMore } from "./more.js";
 import { CHANGED, OTHERS, holding } from "./offers.js";
 import { drawQuick, pressedQuick } from "./quick.js";
 import { buildProblem, drawProblem } from "./problem.js";
-import { bestOf, headline, isJudged, isRunning, isWorse, ordered, progressOf, statusText } from "./search.js";
+import { bestOf, headline, isJudged, isRunning, isWorse, progressOf, statusText } from "./search.js";
+import { apartText, arranged, hasStacks, isStacked, staying } from "./stacks.js";
 import { idleText, waitingText } from "./states.js";
 import { tilesOf } from "./tiles.js";
 import { say } from "../words.js";
@@ -18,10 +19,10 @@ import { say } from "../words.js";
 const GAP = 4;
 const NODE = { converts: false, starts: false, judged: false, replays: false, changed: false };
 
-// actions: picture(id, size), turn(by), leaf(by), more(act), take(), steer(action), pin(id, on), choose(id), unchoose(), hold(id), release(), queue(), enlarge() or close(), openBook(),
+// actions: picture(id, size), stack(lineage), apart(), turn(by), leaf(by), more(act), take(), steer(action), pin(id, on), choose(id), unchoose(), hold(id), release(), queue(), enlarge() or close(), openBook(),
 // copyText(text), and what offers.js names.
 export function createView(actions, { cell = 72, dialog = false } = {}) {
-  const view = { actions, cell, node: NODE, search: null, chosen: -1, focused: -1, hovered: -1, by: "best", order: [], cells: new Map(), previews: new Map(), above: 0 };
+  const view = { actions, cell, node: NODE, search: null, chosen: -1, heldId: -1, focused: -1, hovered: -1, by: "best", apart: false, opened: new Set(), order: [], stacks: new Map(), cells: new Map(), previews: new Map(), above: 0 };
   build(view, dialog);
   return { root: view.root, show: (search, more) => show(view, search, more), grid: view.scroller };
 }
@@ -58,6 +59,8 @@ function build(view, dialog) {
   view.top = make("div", "ns-top", {}, view.compare, view.side);
   view.sort = make("select", "ns-sort", { ariaLabel: say("Order of the pictures") }, option("best", say("best first")), option("newest", say("newest first")));
   view.sort.addEventListener("change", () => { view.by = view.sort.value; view.scroller.scrollTop = 0; arrange(view); });
+  view.apartButton = button("", "", () => actions.apart(), "ns-apart");
+  view.turnStack = (id) => turnStack(view, id);
   view.hint = make("span", "ns-hint");
   view.making = make("div", "ns-making", { role: "group", ariaLabel: say("Pictures in the making") });
   view.space = make("div", "ns-space");
@@ -66,7 +69,7 @@ function build(view, dialog) {
   view.detail = make("div", "ns-detail");
   view.buttons = make("div", "ns-buttons");
   view.notes = make("div", "ns-notes");
-  view.tools = make("div", "ns-tools", {}, view.hint, view.more, view.earlier, view.later, view.sort);
+  view.tools = make("div", "ns-tools", {}, view.hint, view.more, view.earlier, view.later, view.apartButton, view.sort);
   view.foot = make("div", "ns-foot", {}, view.detail, view.buttons, view.notes);
   view.root = make("div", "ns-panel", {},
     make("div", "ns-head", {}, view.status, view.turns, view.queue, view.undo, view.pause, view.finish, size),
@@ -100,9 +103,9 @@ function listen(view) {
 
 const idAt = (cell) => Number(cell?.dataset.id ?? -1);
 
-function show(view, search, { place = [1, 1], others = [0, 0], chosen = -1, held = -1, replaying = false, varying = false, before = "", waiting = null, failed = null, node = NODE }) {
+function show(view, search, { place = [1, 1], others = [0, 0], chosen = -1, held = -1, replaying = false, varying = false, before = "", waiting = null, failed = null, apart = false, opened = new Set(), node = NODE }) {
   const another = search?.search !== view.search?.search;
-  Object.assign(view, { search, chosen, before, node });
+  Object.assign(view, { search, chosen, heldId: held, before, apart, opened, node });
   if (another) Object.assign(view, { focused: -1, hovered: -1, order: [], previews: new Map() });
   if (another) view.scroller.scrollTop = 0;
   view.root.classList.toggle("ns-empty", !search);
@@ -185,16 +188,44 @@ function drawBand({ band, held, heldText, release, take }, said) {
 
 function arrange(view) {
   if (!view.search) return;
-  view.order = ordered(view.search, view.by);
+  Object.assign(view, arranged(view.search, { ...view, stay: staying(view) }));
   view.place = new Map(view.order.map((id, index) => [id, index]));
   view.layout = layout(view.scroller.clientWidth || 1, view.order.length, view.cell, GAP);
   view.above = drawMaking(view, GAP);
+  drawApart(view);
   view.space.style.height = `${view.layout.height}px`;
   drawCells(view);
   view.hovered = idAt(view.scroller.querySelector(".ns-cell:hover")); // another picture may have come under the pointer
   drawQuick(view, view.hovered);
   drawCompare(view);
   drawFoot(view);
+}
+
+// Puts all stacks apart, or together again.
+function drawApart(view) {
+  const { apartButton: apart, search, by } = view;
+  apart.hidden = view.sort.hidden || !hasStacks(search);
+  apart.disabled = by !== "best";
+  apart.ariaPressed = String(isStacked(search, view));
+  apart.ariaLabel = say("Stacks");
+  apart.title = apartText(view);
+}
+
+// Opens the stack that this picture is in, or closes it: then the best one is looked at.
+function turnStack(view, id) {
+  const stack = view.stacks.get(id);
+  if (!stack) return false;
+  const back = stack.open && view.stacks.get(view.focused) === stack;
+  if (back) view.focused = stack.top;
+  view.actions.stack(stack.lineage);
+  if (back) focus(view, stack.top);
+  reveal(view, stack.top);
+  return true;
+}
+
+function reveal(view, id) {
+  const index = view.place.get(id);
+  view.scroller.scrollTop = view.above + scrolledTo(view.layout, index, view.scroller.scrollTop - view.above, view.scroller.clientHeight);
 }
 
 function hover(view, id) {
@@ -226,12 +257,12 @@ function keyed(view, event) {
   if (event.target !== view.scroller || !view.order.length || event.ctrlKey || event.metaKey || event.altKey) return;
   const next = moved(event.key, view.place.get(view.focused) ?? -1, view.layout);
   if (next !== null) {
-    const index = Math.max(0, next);
-    view.scroller.scrollTop = view.above + scrolledTo(view.layout, index, view.scroller.scrollTop - view.above, view.scroller.clientHeight);
-    focus(view, view.order[index]);
+    const id = view.order[Math.max(0, next)];
+    reveal(view, id);
+    focus(view, id);
   } else if (event.key === "Enter" || event.key === " ") {
     if (view.focused >= 0) pick(view, view.focused);
-  } else if (!pressedQuick(view, view.focused, event.key)) return;
+  } else if (!(event.key === "s" && turnStack(view, view.focused)) && !pressedQuick(view, view.focused, event.key)) return;
   event.preventDefault();
   event.stopPropagation(); // in the page arrows move the node
 }

@@ -227,6 +227,15 @@ def look_up(page, seed: str) -> None:
     page.raw.get_by_text("1 noise found", exact=True).wait_for(timeout=WAIT)
 
 
+def hearts(page, count: int) -> None:
+    """Waits until so many pictures say that they are in the seed book."""
+    marked = """(count) => {
+        const marks = [...document.querySelectorAll(".ns-mark")];
+        return marks.filter((one) => one.textContent.includes("♥")).length === count;
+    }"""
+    page.raw.wait_for_function(marked, arg=count, timeout=WAIT / 4)
+
+
 @VUE
 def test_a_picture_is_kept_in_the_seed_book_found_again_and_used(page):
     show(page, drop_in(seed=670 + page.vue, pictures=4))
@@ -239,6 +248,7 @@ def test_a_picture_is_kept_in_the_seed_book_found_again_and_used(page):
         lambda answer: "/noise_search/book?" in answer.url and answer.request.method == "POST"
     ):
         choose_in_menu(page, "Save", "Keep in seed book")
+    hearts(page, 1)
     page.raw.evaluate(
         "() => { const node = LiteGraph.createNode('NoiseFromRecipe'); app.graph.add(node); node.widgets.find(({ type"
         " }) => type === 'button').callback(); }"
@@ -256,6 +266,7 @@ def test_a_picture_is_kept_in_the_seed_book_found_again_and_used(page):
     page.raw.get_by_role("button", name="Delete?", exact=True).click()
     page.raw.wait_for_function("() => document.querySelectorAll('.ns-book-card').length === 0", timeout=WAIT)
     page.raw.keyboard.press("Escape")
+    hearts(page, 0)
     assert complaints(page) == []
 
 

@@ -119,7 +119,8 @@ def test_five_hundred_pictures_are_scrolled_without_a_task_over_100_ms(bare):
     bare.raw.evaluate("""async () => {
         const { createView } = await import("/extensions/noise-search/panel/view.js");
         const candidates = Array.from({ length: 500 }, (_, id) => ({ id, how: id ? "random" : "own seed", parents: [],
-            cost: 1, values: [id % 97], score: id % 97, seed: String(id), finished: true, picture: true }));
+            cost: 1, values: [id % 97], score: id % 97, seed: String(id), began: null, lineage: id % 250,
+            finished: true, picture: true }));
         const square = "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' width='64' height='64'>"
             + "<rect width='64' height='64'/></svg>";
         window.view = createView({ picture: (id) => `${square}<!--${id}-->` });
@@ -127,7 +128,7 @@ def test_five_hundred_pictures_are_scrolled_without_a_task_over_100_ms(bare):
         document.body.replaceChildren(sheet, view.root);
         view.root.style.cssText = "width: 400px; height: 540px";
         window.search = { search: "s", status: "running", stopped: "", columns: ["CLIP"], notes: [], pictures: 600,
-            used: 500, making: 0, mine: true, seconds_left: 9, result: [], pinned: [], candidates };
+            used: 500, making: 0, mine: true, seconds_left: 9, result: [], pinned: [], kept: [], candidates };
         view.show(search, {});
     }""")
     cells(bare, 8)
@@ -145,6 +146,7 @@ def test_five_hundred_pictures_are_scrolled_without_a_task_over_100_ms(bare):
         }}""")
         busy.append(main_thread_seconds(session) - before)
     assert bare.raw.locator(".ns-cell").count() < 60, "only what is in sight exists"
+    assert bare.raw.locator(".ns-pile").count() > 8, "every picture has two versions"
     assert max(busy) < 0.1, busy
 
 

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { describe as describeNoise, isWalk } from "../../js/book/entries.js";
 import { ADDRESSES, EVENTS, FIELDS } from "../../js/messages.js";
 import { bestOf, describe, headline, isJudged, isRunning, merge, ordered, progressOf, resultOf, statusText } from "../../js/panel/search.js";
+import { arranged, placeText, staying } from "../../js/panel/stacks.js";
 
 const strict = (kind, values) => new Proxy(values, {
   get(target, name) {
@@ -13,9 +14,9 @@ const strict = (kind, values) => new Proxy(values, {
   },
 });
 const candidate = (id, score, more = {}) => strict("candidate", { id, how: id ? "random" : "own seed", parents: [], cost: 1, values: [score], score,
-  seed: String(id), finished: true, picture: true, ...more });
+  seed: String(id), began: null, lineage: id, finished: true, picture: true, ...more });
 const whole = (more = {}) => strict("search", { search: "s", node: "7", workflow: "w", version: 1, mine: true, prompt_id: "p", number: 1, columns: ["CLIP"],
-  notes: [], pictures: 8, used: 2, making: 0, minutes: 0, seconds_left: 65, status: "running", result: [], stopped: "", pinned: [1],
+  notes: [], pictures: 8, used: 2, making: 0, minutes: 0, seconds_left: 65, status: "running", result: [], stopped: "", pinned: [1], kept: [0],
   candidates: [candidate(0, 1), candidate(1, 2)], ...more });
 
 test("what is read of anything else is seen", () => {
@@ -31,7 +32,11 @@ test("a search is shown from its fields alone, whatever state it is in", () => {
       for (const look of [bestOf, headline, isJudged, isRunning, progressOf, resultOf, statusText]) look(shown);
       ordered(shown, "best");
       ordered(shown, "newest");
-      for (const { id } of shown.candidates) describe(shown, id);
+      const { stacks } = arranged(shown, { by: "best", apart: false, opened: new Set(), stay: staying({ search: shown, chosen: -1, heldId: -1, focused: -1 }) });
+      for (const { id } of shown.candidates) {
+        describe(shown, id);
+        placeText(shown, stacks.get(id), id);
+      }
     }
   }
 });

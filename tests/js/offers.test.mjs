@@ -75,7 +75,7 @@ test("noises are counted", () => {
 
 test("one click uses or varies a finished picture once the search is over, and pins it at any time", () => {
   const node = { converts: true, starts: true, judged: true, replays: false };
-  const search = { mine: true, status: "done", pictures: 8, pinned: [1], result: [0], candidates: [
+  const search = { mine: true, status: "done", pictures: 8, pinned: [1], kept: [], result: [0], candidates: [
     { id: 0, finished: true, seed: "5" }, { id: 1, finished: true, seed: "6" }, { id: 2, finished: false, seed: "7" }] };
   const labels = (id, more = {}) => quick({ ...search, ...more }, id, node).map(({ label }) => label);
   assert.deepEqual(labels(0), ["≈", "♡", "☆"], "it is the result already");
@@ -83,12 +83,26 @@ test("one click uses or varies a finished picture once the search is over, and p
   assert.deepEqual(labels(2), ["☆"], "a draft is no result");
   assert.deepEqual(labels(1, { status: "running" }), ["♡", "★"]);
   assert.deepEqual(labels(1, { mine: false }), []);
+  assert.deepEqual(labels(1, { kept: [1] }), ["Use", "≈", "♥", "★"], "it is in the seed book");
 });
 
 test("where something else is on the canvas now, a noise and a picture are two things to take", () => {
   const node = { converts: true, starts: true, judged: true, replays: false, changed: true };
-  const search = { mine: true, status: "done", pictures: 8, pinned: [], result: [0], candidates: [{ id: 0, finished: true, seed: "5" }, { id: 1, finished: false, seed: "6" }] };
+  const search = { mine: true, status: "done", pictures: 8, pinned: [], kept: [], result: [0], candidates: [{ id: 0, finished: true, seed: "5" }, { id: 1, finished: false, seed: "6" }] };
   const found = quick(search, 0, node);
   assert.deepEqual(found.map(({ key, label, act }) => [key, label, act[0]]).slice(0, 2), [["u", "Use noise", "use"], ["t", "This picture", "again"]], "also of what is the result");
   assert.deepEqual(quick(search, 1, node).map(({ label }) => label), ["☆"]);
+});
+
+test("a draft is made in full with one click, unless its picture is there already", () => {
+  const draft = (id, began) => ({ id, how: "draft", finished: false, seed: null, began });
+  const search = { mine: true, status: "done", pictures: 8, pinned: [], kept: [], result: [0], candidates: [
+    { id: 0, how: "own seed", finished: true, seed: "5", began: null }, draft(1, "5"), draft(2, "6"), draft(3, null), { ...draft(4, "7"), how: "preview" }] };
+  const acts = (id, more = {}, changed = false) => quick({ ...search, ...more }, id, { ...node, changed }).map(({ act }) => act[0]);
+  assert.deepEqual([1, 2, 3, 4].map((id) => acts(id)), [["pin"], ["full", "pin"], ["full", "pin"], ["pin"]]);
+  assert.deepEqual(acts(1, {}, true), ["full", "pin"], "other settings make another picture of it");
+  assert.deepEqual([acts(2, { status: "running" }), acts(2, { mine: false })], [["pin"], []]);
+  const { full } = offers(search, 2, node);
+  assert.deepEqual([full.key, full.label], ["m", "Make in full"]);
+  assert.equal(offers(search, 0, node).full, null);
 });

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bestOf, describe, headline, isRunning, isWorse, merge, ordered, progressOf, resultOf, score, spoken, statusText } from "../../js/panel/search.js";
 
-const candidate = (id, score, more = {}) => ({ id, how: id ? "random" : "own seed", parents: [], cost: 1, values: [score], score, seed: String(1000 + id),
+const candidate = (id, score, more = {}) => ({ id, how: id ? "random" : "own seed", parents: [], cost: 1, values: [score], score, seed: String(1000 + id), began: null, lineage: id,
                                                finished: true, picture: true, ...more });
 const search = (scores, more = {}) => ({ search: "s", node: "7", workflow: "w", version: 1, status: "running", stopped: "", columns: ["CLIP"], notes: [],
-                                         pictures: 8, used: scores.length, making: 0, minutes: 0, seconds_left: 65, result: [], pinned: [],
+                                         pictures: 8, used: scores.length, making: 0, minutes: 0, seconds_left: 65, result: [], pinned: [], kept: [],
                                          candidates: scores.map((score, id) => candidate(id, score)), ...more });
 
 test("new candidates are added, and what is told of the old ones is taken over", () => {
@@ -101,6 +101,16 @@ test("a candidate tells how it was made, from what, and every verifier's value",
   found.candidates[1] = candidate(1, 2, { how: "neighbor", parents: [0], seed: null, values: [24.126, 5.5] });
   assert.deepEqual(describe(found, 1), { title: "#1 neighbor of #0", seed: "mixed noise", score: "2", values: [["CLIP", "24.13"], ["aesthetic", "5.5"]] });
   assert.equal(describe(search([7]), 0).seed, "seed 1000");
+});
+
+test("how a candidate began is said of drafts and refined pictures, and mixed noise only of what is mixed", () => {
+  const found = search([1, 2, 3, 4]);
+  Object.assign(found.candidates[1], { how: "draft", seed: null, began: "77", lineage: 1 });
+  Object.assign(found.candidates[2], { how: "neighbor", seed: null, lineage: 0 });
+  assert.deepEqual([0, 1, 2].map((id) => describe(found, id).seed), ["seed 1000", "began with seed 77", "mixed noise"]);
+  Object.assign(found.candidates[0], { how: "own picture", seed: null });
+  Object.assign(found.candidates[3], { how: "refined", seed: null, lineage: 0 });
+  assert.deepEqual([0, 3].map((id) => describe(found, id).seed), ["began with your picture", "began with your picture"]);
 });
 
 test("seeds above 2^53 stay what they are: text", () => {

@@ -6,6 +6,7 @@ import json
 import shutil
 import sqlite3
 import threading
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
@@ -110,6 +111,62 @@ def test_a_picture_of_before_the_restart_becomes_the_result_of_its_gallery(host,
         (state,) = shown(live)
         assert (state["result"], state["stopped"], state["pictures"]) == ([other], "choice", 6)
         restart()
+
+
+def test_which_pictures_are_versions_of_one_is_known_after_a_restart_and_of_a_gallery_of_an_earlier_version(
+    host, live, restart, file
+):
+    search(host, seed=7, search="auto", pictures=10, steps=12)
+    (found,) = live.everywhere()
+    lineages, began = ([row[name] for row in found.rows] for name in ("lineage", "began"))
+    for row in found.rows:
+        for parent in row["parents"]:
+            assert row["lineage"] == lineages[parent] <= parent, "versions of one picture"
+    assert any(row["parents"] for row in found.rows) and len(set(lineages)) > 2
+    drafts = [number for number, row in enumerate(found.rows) if row["how"] == "draft"]
+    assert drafts and not {began[number] for number in drafts} & {None}
+    assert f'[["fresh",{began[drafts[-1]]}]]' in found.recipe(found.proposed[drafts[-1]].noise)
+    del found
+    restart()
+    ((content,),) = altered(file, "SELECT content FROM galleries")
+    former = json.loads(zlib.decompress(content))
+    for row in former["state"]["candidates"]:
+        del row["lineage"], row["began"]
+    packed = zlib.compress(json.dumps(former).encode())
+    for _ in range(2):
+        (state,) = shown(live)
+        assert [[row[name] for row in state["candidates"]] for name in ("lineage", "began")] == [lineages, began]
+        altered(
+            file,
+            "UPDATE galleries SET content = ?, content_mark = ?",
+            packed,
+            host.part("nodes.host.store.records").mark(packed),
+        )
+        restart()
+
+
+def test_what_is_in_the_seed_book_is_marked_after_a_restart_and_in_the_next_run_until_it_is_forgotten(
+    host, live, restart
+):
+    routes, book = host.part("nodes.host.page.book_routes"), host.part("nodes.host.store.seed_book")
+    search(host, seed=8)
+    (found,), entry = live.everywhere(), 0
+    for candidate in (1, 3):
+        found_in, ((entry, _),) = entry, book.keep([routes.entry_of(found, candidate)])
+        found.book(candidate, entry)
+    del found
+    restart()
+    assert [state["kept"] for state in shown(live)] == [[1, 3]]
+    live.out_of_book(entry, "")
+    live.out_of_book(found_in, "another user")
+    restart()
+    assert [state["kept"] for state in shown(live)] == [[1]]
+    search(host, seed=8)
+    assert [state["kept"] for state in shown(live)] == [[1], [1]], "it goes through the same candidates"
+    for noise in book.listed()[0]:
+        book.forget(noise["id"])
+    search(host, seed=8)
+    assert shown(live)[-1]["kept"] == [], "it is not in the book any more"
 
 
 def test_a_search_that_was_cancelled_is_kept_as_one(host, live, restart):

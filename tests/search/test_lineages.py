@@ -1,7 +1,7 @@
 """Pictures that go back to the same noise, and the best of each."""
 
 import pytest
-from noise_search.search.lineages import Lineages, best_of_lineages, founder_of
+from noise_search.search.lineages import Firsts, Lineages, best_of_lineages, founder_of
 from noise_search.search.noise import fresh, leaf, mix, span
 from noise_search.search.path import Path, draft, renoise
 from noise_search.search.trace import Accepted, Measured, Trace
@@ -36,6 +36,20 @@ def traced(*rounds):
 )
 def test_a_lineage_is_all_that_goes_back_to_one_noise(proposed, founder):
     assert founder_of(proposed) == founder
+
+
+def test_the_first_candidate_of_a_lineage_stands_for_all_that_go_back_to_its_noise():
+    firsts, unmeasured = Firsts(), fresh(3)
+    asked = [
+        ONE,
+        draft(OTHER, LEVELS),
+        mix(mix(ONE, 5, 0.9), 6, 0.9),
+        OTHER,
+        REFINED,
+        mix(unmeasured, 7, 0.9),
+        unmeasured,
+    ]
+    assert [firsts.of(one, number) for number, one in enumerate(asked)] == [0, 1, 0, 1, 0, 5, 5]
 
 
 def test_the_best_of_different_lineages_are_one_picture_each():

@@ -15,7 +15,7 @@ from ..graph.prompt_text import trace_prompt, trace_prompt_of_pictures
 from ..graph.upstream import ancestry, inputs_of
 from ..store import database, seed_book
 from ..store.seed_book import BookError, Entry
-from .live import Live
+from .live import Live, out_of_book
 from .messages import BOOK
 from .search_routes import (
     Refused,
@@ -63,6 +63,7 @@ async def keep(request: web.Request) -> web.StreamResponse:
     live = await checked(await asked_for(request, body["search"]), request)
     number = checked_candidate(live, body["candidate"])
     ((noise, new),) = await booked(request, lambda user: seed_book.keep([entry_of(live, number)], user))
+    await asyncio.to_thread(live.book, number, noise)
     return web.json_response({"noise": noise, "new": new})
 
 
@@ -96,6 +97,7 @@ async def picture(request: web.Request) -> web.StreamResponse:
 async def forget(request: web.Request) -> web.StreamResponse:
     if not await booked(request, seed_book.forget, asked(request)):
         raise Refused(404, f"noise must be one of the seed book, got {short(request.match_info['noise'])}")
+    await asyncio.to_thread(out_of_book, asked(request), user_of(request))
     return web.json_response({})
 
 

@@ -3,12 +3,13 @@
 import os
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 import comfy.model_management as memory
 from torch import Tensor
 
+from ....search.lineages import Firsts
 from ....search.run import Budget
 from ....search.trace import Trace, Trial
 from ..background import Background
@@ -19,16 +20,18 @@ from ..files.pictures import moves
 from ..files.resave import SEARCH as AGAIN
 from ..files.resave import plain
 from ..graph.upstream import is_same
+from ..store import seed_book
 from ..store.identity import Identity
 from ..store.memo import Memo
 from .messages import TILES, UPDATE, AcceptedState, Candidate, InTheMaking, SearchChanges, SearchState, Status
 from .origin import Known, Origin, made_from
 from .pages import Watch, user_of_page
-from .shelf import Shelved, shelf_of
+from .shelf import Shelved, began_with, shelf_of
 from .thumbnails import Thumbnails, too_many
 from .tiles import Tiles
 
 PINNED = "pinned"  # what the memo notes of a search whose candidates the artist pinned
+BOOKED = "booked"  # and of one whose noises are in the seed book
 # of which searches are in memory, per server; a list or a loop in one prompt is one run of its node, with as many
 # searches as it takes; what is over is on the shelf as well
 RUNS = 16
@@ -85,7 +88,10 @@ class Live(Known):
         self.memo, self.thumbnails = memo or Memo(), Thumbnails(self.id, background, self._lose)
         self.tiles = Tiles(background, self._send_tiles, self.audience.is_attended, self.control.clock)
         self.pinned: list[int] = []
+        self.kept: dict[int, int] = {}  # candidates that are in the seed book, and the numbers of their entries
         self._pinned_before: frozenset[str] = frozenset()
+        self._kept_before: Mapping[str, int] = {}
+        self._firsts = Firsts()
         self.result: list[int] = []
         self.accepted: AcceptedState | None = None
         self._lock, self._pinning = threading.RLock(), threading.Lock()
@@ -100,7 +106,8 @@ class Live(Known):
             replayed: The candidates of recipes, where nothing is searched. If an earlier search of the node, made from
                 the same, has found them, that one stays and learns that these are its result now.
         """
-        self.budget, self.notes, self._pinned_before = budget, list(notes), pinned_before(self.memo)
+        self.budget, self.notes = budget, list(notes)
+        self._pinned_before, self._kept_before = pinned_before(self.memo), kept_before(self.memo, self.origin.user)
         self._earlier = self._before(replayed) if replayed else None
         if self._earlier is None:
             add_search(self)
@@ -126,6 +133,9 @@ class Live(Known):
                 changed["scores"] = self._rescored(trace)
             if again := [trial.id for trial in trials if trial.candidate.key in self._pinned_before]:
                 changed["pinned"] = self.pinned = self.pinned + again
+            if again := self._kept_again(trials):
+                self.kept |= again
+                changed["kept"] = list(self.kept)
             if gone := self._forget_the_worst():
                 changed["gone"] = gone
         for row, trial in zip(new, trials):
@@ -209,6 +219,17 @@ class Live(Known):
         self.send(SearchChanges(pinned=self.pinned))
         self.keep_change()
 
+    def book(self, candidate: int, entry: int | None) -> None:
+        """The candidate is this entry of the seed book now; with None it is in it no more."""
+        with self._pinning:
+            with self._lock:
+                others = {number: one for number, one in self.kept.items() if number != candidate}
+                self.kept = others if entry is None else {**others, candidate: entry}
+                entries = {self.proposed[number].key: one for number, one in self.kept.items()}
+            self.memo.note(BOOKED, {"entries": entries})
+        self.send(SearchChanges(kept=list(self.kept)))
+        self.keep_change()
+
     def choose(self, candidates: Sequence[Any]) -> None:
         """The node's result is these candidates now."""
         self.result, self.stopped = [self.proposed.index(candidate) for candidate in candidates], "choice"
@@ -250,6 +271,7 @@ class Live(Known):
                 accepted=self.accepted,
                 stopped=self.stopped,
                 pinned=self.pinned,
+                kept=list(self.kept),
                 tiles=self.tiles.state(),
                 error=self.error,
                 **self.name(),
@@ -276,6 +298,7 @@ class Live(Known):
         return {
             **self.origin.to_dict(),
             **{name: getattr(self, name) for name in names},
+            "kept": [*self.kept.items()],
             "setup": identity.sampling,
             "drafting": identity.drafting,
         }
@@ -323,10 +346,16 @@ class Live(Known):
             values=trial.values,
             score=self._score(trace, trial.id),
             seed=None if seed is None else str(seed),
+            began=began_with(trial.candidate),
+            lineage=self._firsts.of(trial.candidate, trial.id),
             finished=trial.finished,
             picture=image is not None,
             moving=image is not None and moves(image),
         )
+
+    def _kept_again(self, trials: Sequence[Trial]) -> dict[int, int]:
+        keys = {trial.id: trial.candidate.key for trial in trials}
+        return {number: self._kept_before[key] for number, key in keys.items() if key in self._kept_before}
 
     def _score(self, trace: Trace, number: int) -> float | None:
         return trace.scores[number] if self.columns else None
@@ -363,6 +392,14 @@ def pinned_before(memo: Memo) -> frozenset[str]:
     return frozenset(key for key in keys if isinstance(key, str)) if isinstance(keys, list) else frozenset()
 
 
+def kept_before(memo: Memo, user: str) -> dict[str, int]:
+    """Keys of what was in the seed book when this search ran before, and still is, and the numbers of the entries."""
+    noted = memo.noted(BOOKED).get("entries")
+    found = noted if isinstance(noted, dict) else {}
+    there = seed_book.those_of([one for one in found.values() if type(one) is int], user) if found else ()
+    return {key: one for key, one in found.items() if one in there}
+
+
 def search_again(shelved: Shelved) -> Live | None:
     """A search of before as it was when it ended; None where it is gone, or of another version. It reads the disk."""
     if (content := shelved.content()) is None:
@@ -380,7 +417,7 @@ def _live_of(shelved: Shelved, content: Any) -> Live:
     live = Live(shelved.origin, (*content["queued"],), state["columns"], recipe, memo)
     live.budget = Budget(pictures=state["pictures"], minutes=state["minutes"])
     live.ended, live.version, live.shelved = shelved.status, shelved.version, True
-    live.accepted = state["accepted"]
+    live.accepted, live.kept = state["accepted"], dict(shelved.kept)
     live.notes, live.rows, live.used, live.proposed = state["notes"], state["candidates"], state["used"], proposed
     live.result, live.stopped, live.pinned, live.error = (
         header[name] for name in ("result", "stopped", "pinned", "error")
@@ -480,6 +517,14 @@ def take_over(live: Live, page: str, workflow: str) -> None:
     for found in all_of(live.origin.user):
         if found.audience is live.audience:
             found.keep_change()
+
+
+def out_of_book(entry: int, user: str) -> None:
+    """An entry of the user's seed book is gone, and no candidate is in it any more. It reads and writes the disk."""
+    for found in all_of(user):
+        if found.origin.user == user and entry in found.kept.values() and (live := whole(found)) is not None:
+            for candidate in [number for number, one in live.kept.items() if one == entry]:
+                live.book(candidate, None)
 
 
 def made_otherwise(page: str, workflow: str, prompt: Any) -> list[str]:

@@ -34,6 +34,10 @@ class Candidate(TypedDict):
         values: Raw values, one per column.
         score: Rank among all; None without a verifier.
         seed: A plain seed as text, since a browser rounds large numbers; None where it has none.
+        began: Of a draft and of any other walk, the plain seed of the noise that it began with; None where that has
+            none, and of a noise in full.
+        lineage: Id of the first candidate that goes back to the same first noise, or to the same picture that came in:
+            all of these are versions of one picture.
         finished: False for drafts and previews.
         picture: Whether its picture can still be fetched.
         moving: Whether there is one that moves, of a video.
@@ -46,6 +50,8 @@ class Candidate(TypedDict):
     values: Sequence[float]
     score: float | None
     seed: str | None
+    began: str | None
+    lineage: int
     finished: bool
     picture: bool
     moving: bool
@@ -128,6 +134,7 @@ class SearchState(SearchName):
         result: Ids of the winners, best first.
         accepted: What a second judge said of the best pictures of different noises; None before, and without one.
         pinned: Ids that the artist keeps in front.
+        kept: Ids that are in the seed book.
         tiles: The round in the making; None between two.
         error: What ended it, where it failed.
     """
@@ -144,6 +151,7 @@ class SearchState(SearchName):
     accepted: AcceptedState | None
     stopped: str
     pinned: Sequence[int]
+    kept: Sequence[int]
     tiles: InTheMaking | None
     error: str
     candidates: Sequence[Candidate]
@@ -164,6 +172,7 @@ class SearchChanges(TypedDict, total=False):
     result: Sequence[int]
     accepted: AcceptedState | None
     pinned: Sequence[int]
+    kept: Sequence[int]
     error: str
 
 

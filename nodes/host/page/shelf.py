@@ -14,6 +14,10 @@ from typing import Any, cast
 
 from comfy.cli_args import args
 
+from ....search.lineages import Firsts
+from ....search.path import Path as Walk
+from ....search.path import Proposal
+from ..engine.request import read_recipes
 from ..store import database
 from ..store.galleries import NAME, Galleries
 from ..store.memo import limit_of_galleries
@@ -37,6 +41,7 @@ class Shelved(Known):
     def __init__(self, shelf: "Shelf", header: Mapping[str, Any]):
         super().__init__(origin_again(header, shelf.user, shelf.user if args.multi_user else pages.ONLY))
         self.shelf, self.header, self.version, self.count = shelf, header, header["version"], header["count"]
+        self.kept: dict[int, int] = dict(header.get("kept", ()))
         self.status: Status = cast("Status", header["status"] if header["status"] in OVER else "interrupted")
 
     def content(self) -> dict[str, Any] | None:
@@ -48,6 +53,7 @@ class Shelved(Known):
         if (found := self.content()) is None:
             return None
         changing = {name: self.header[name] for name in ("pinned", "result", "stopped", "error")}
+        changing["kept"] = list(self.kept)
         nothing: Any = {"making": 0.0, "seconds_left": 0.0, "tiles": None, "status": self.status}
         return SearchState(**{**found["state"], **changing, **nothing, **self.name()})
 
@@ -137,7 +143,7 @@ class Shelf:
     def _content(self, search: str) -> dict[str, Any] | None:
         def read(galleries: Galleries) -> dict[str, Any] | None:
             found = galleries.content(search)
-            return found and with_what_is_left(found, galleries.pictured(search))
+            return found and with_lineages(with_what_is_left(found, galleries.pictured(search)))
 
         return self._opened(read) if self.path.is_file() else None
 
@@ -204,3 +210,25 @@ def with_what_is_left(content: dict[str, Any], pictured: set[int]) -> dict[str, 
     if gone:
         state["notes"] = [*state["notes"], GONE.format(gone)]
     return content
+
+
+def with_lineages(content: dict[str, Any]) -> dict[str, Any]:
+    """Says which pictures are versions of one, and what drafts began with, also where an earlier version of the pack,
+    which did not, kept the gallery.
+    """
+    rows = content["state"]["candidates"]
+    if all("lineage" in row for row in rows):
+        return content
+    with suppress(KeyError, TypeError, ValueError, IndexError):
+        proposed, firsts = read_recipes(content["recipes"])[1], Firsts()
+        for row, one in zip(rows, proposed, strict=True):
+            row |= {"began": began_with(one), "lineage": firsts.of(one, row["id"])}
+    for row in rows:  # what cannot be read is a picture of its own
+        row |= {"began": None, "lineage": row["id"], **row}
+    return content
+
+
+def began_with(proposed: Proposal) -> str | None:
+    """Of a walk, the plain seed of the noise that it began with."""
+    noise = proposed.noise if isinstance(proposed, Walk) else None
+    return None if noise is None or noise.plain_seed is None else str(noise.plain_seed)

@@ -225,6 +225,19 @@ def forget(number: int, user: str = "") -> bool:
         return book.execute("DELETE FROM noises WHERE id = ?", [number]).rowcount > 0
 
 
+def those_of(numbers: Sequence[int], user: str = "") -> set[int]:
+    """Those of the numbers that are entries; none where the book cannot be read."""
+    try:
+        with opened(user) as book:
+            rows = book.execute(
+                "SELECT id FROM noises WHERE id IN (SELECT value FROM json_each(?))", [json.dumps(numbers)]
+            )
+            return {row["id"] for row in rows}
+    except (OSError, sqlite3.Error) as error:
+        log.warning("The seed book could not be read: %s", str(error))
+        return set()
+
+
 def exported(user: str = "") -> bytes:
     """The whole book as JSON, oldest first, at most `MAX_EXPORT` bytes."""
     names = [field.name for field in fields(Entry)]
