@@ -183,7 +183,7 @@ def test_sixty_four_tiles_sharpen_without_a_task_over_50_ms(bare):
         document.body.replaceChildren(sheet, view.root);
         view.root.style.cssText = "width: 400px; height: 540px";
         window.search = { search: "s", status: "running", stopped: "", columns: ["CLIP"], notes: [], pictures: 600,
-            used: 0, making: 0, mine: true, seconds_left: 9, result: [], pinned: [], candidates: [],
+            used: 0, making: 0, mine: true, seconds_left: 9, result: [], pinned: [], kept: [], candidates: [],
             tiles: null, error: "" };
         const canvas = Object.assign(document.createElement("canvas"), { width: 192, height: 192 });
         const picture = (id, step) => {
