@@ -48,7 +48,7 @@ class Shelved(Known):
         if (found := self.content()) is None:
             return None
         changing = {name: self.header[name] for name in ("pinned", "result", "stopped", "error")}
-        nothing: Any = {"making": 0.0, "seconds_left": 0.0, "tiles": None, "status": self.status}
+        nothing: Any = {"making": 0.0, "seconds_left": 0.0, "tiles": None, "asked": None, "status": self.status}
         return SearchState(**{**found["state"], **changing, **nothing, **self.name()})
 
     def keep_change(self) -> None:
