@@ -8,7 +8,7 @@ const called = new Set(); // ids of what has waited: nothing calls twice
 let audio;
 
 export function addSettings() {
-  const add = (id, name, tooltip) => app.ui?.settings?.addSetting?.({ id, name, tooltip, type: "boolean", defaultValue: true, category: ["Noise Search", say("When a run waits for your pick"), name] });
+  const add = (id, name, tooltip) => app.ui?.settings?.addSetting?.({ id, name, tooltip, type: "boolean", defaultValue: true, category: [say("Noise Search"), say("When a run waits for your pick"), name] });
   add(NOTICE, say("Notification"), say("Only where you allowed ComfyUI's page to notify you, and while it is not in front."));
   add(SOUND, say("Sound"), "");
 }

@@ -81,7 +81,9 @@ def test_judged(page):
     status(page, "Waiting for your pick")
     look_down(page)
     page.screenshot("/tmp/shots/waiting_judged.png")
-    ids = page.raw.evaluate("() => [...document.querySelectorAll('.ns-cell')].slice(0, 3).map((one) => +one.dataset.id)")
+    ids = page.raw.evaluate(
+        "() => [...document.querySelectorAll('.ns-cell')].slice(0, 3).map((one) => +one.dataset.id)"
+    )
     cell(page, ids[1]).click()
     cell(page, ids[2]).click()
     cell(page, ids[0]).click()
