@@ -1,6 +1,5 @@
 """wait for me in the real page: the pictures emerge, one is clicked, and what follows runs with it alone."""
 
-import numpy as np
 from noise_search.tests.browser.panel import (
     BOTH,
     SEARCH,
@@ -9,7 +8,6 @@ from noise_search.tests.browser.panel import (
     complaints,
     drop_in,
     look_down,
-    pixels,
     press,
     search_on_server,
     set_widget,
@@ -51,49 +49,48 @@ def test_without_a_judge_one_click_sends_a_picture_and_nothing_runs_on_before(pa
     cells(page, 4)
     look_down(page)
     assert "Pick one: what follows waits." in band(page) and "The run waits." in band(page)
-    page.screenshot("/tmp/shots/waiting_plain_%s.png" % ("vue" if page.vue else "canvas"))
     assert search_on_server(page)["asked"]["fallback"] == [0]
     assert page.raw.evaluate("() => [window.tones, window.notices]") == [
         2,
         ["ComfyUI waits for you: A search is over: pick what goes on."],
     ]
     cell(page, 2).hover()
-    page.screenshot("/tmp/shots/waiting_hover_%s.png" % ("vue" if page.vue else "canvas"))
+    page.raw.wait_for_function("() => document.querySelector('.ns-right-name').textContent === 'selected #2'")
     cell(page, 2).click()
     result = page.wait(prompt)
     assert result.ok, result.error
     status(page, "Done")
+    assert page.raw.locator(".ns-large").first.inner_text() == "You picked #2"
     found = search_on_server(page)
     assert (found["result"], found["stopped"], found["status"]) == ([2], "choice", "done")
-    seed = found["candidates"][2]["seed"]
-    page.screenshot("/tmp/shots/waiting_done_%s.png" % ("vue" if page.vue else "canvas"))
     assert not complaints(page)
 
 
 @VUE
-def test_judged(page):
-    workflow = drop_in(seed=711, pictures=12)
-    show(page, workflow)
-    set_widget(page, "NoiseSearch", "wait_for_me", True)
-    set_widget(page, "NoiseSearch", "keep", 3)
-    set_widget(page, "NoiseSearch", "timeout", 5)
+def test_with_a_judge_several_are_marked_and_sent_and_the_best_is_one_click_away(page):
+    show(page, drop_in(seed=715, pictures=8))
+    for name, value in (("wait_for_me", True), ("keep", 2), ("timeout", 5)):
+        set_widget(page, "NoiseSearch", name, value)
     prompt = page.queue()
     status(page, "Waiting for your pick")
     look_down(page)
-    page.screenshot("/tmp/shots/waiting_judged.png")
-    ids = page.raw.evaluate(
-        "() => [...document.querySelectorAll('.ns-cell')].slice(0, 3).map((one) => +one.dataset.id)"
+    assert "Pick up to 2: what follows waits." in band(page) and "the best 2 go on." in band(page)
+    first, second, third = page.raw.evaluate(
+        "() => [...document.querySelectorAll('.ns-cell:not(.ns-draft)')].slice(0, 3).map((one) => +one.dataset.id)"
     )
-    cell(page, ids[1]).click()
-    cell(page, ids[2]).click()
-    cell(page, ids[0]).click()
-    cell(page, ids[2]).click()
-    page.screenshot("/tmp/shots/waiting_marks.png")
-    page.raw.locator(".ns-head button", has_text="⤢").first.click()
-    page.raw.wait_for_timeout(700)
-    page.screenshot("/tmp/shots/waiting_large.png")
-    page.raw.keyboard.press("Escape")
-    press(page, f"Use #{ids[1]}, #{ids[0]}")
-    result = page.wait(prompt)
-    page.screenshot("/tmp/shots/waiting_judged_done.png")
-    assert search_on_server(page)["result"] == [ids[1], ids[0]]
+    for number in (second, first, second, third):
+        cell(page, number).click()
+    press(page, f"Use #{first}, #{third}")
+    assert page.wait(prompt).ok
+    found = search_on_server(page)
+    assert (found["result"], found["stopped"]) == ([first, third], "choice")
+
+    set_widget(page, "NoiseSearch", "keep", 1)
+    prompt = page.queue()
+    status(page, "Waiting for your pick")
+    press(page, "Use the best")
+    assert page.wait(prompt).ok
+    found = search_on_server(page)
+    best = max((one for one in found["candidates"] if one["finished"]), key=lambda one: one["score"])
+    assert found["result"] == [best["id"]] and found["stopped"] != "choice"
+    assert not complaints(page)

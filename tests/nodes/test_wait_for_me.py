@@ -192,6 +192,34 @@ def test_every_search_waits_and_what_is_no_picture_yet_is_not_asked_for(host, ar
     assert float(result.kept["image"][0].mean()) == pytest.approx(trace.scores[finished[-1]], abs=1e-5)
 
 
+def test_in_a_roll_of_human_pick_the_search_behind_it_waits_again_in_its_node(host, artist):
+    asking, rolls = host.part("nodes.host.page.human_pick"), [True, False]
+
+    def answered(name, data):
+        someone.hear(name, data)
+        if name == "noise_search.pick" and data["status"] == "waiting":
+            roll = rolls.pop(0)
+            assert asking.find_pick(data["pick"]).give(asking.Answer(() if roll else (0,), roll=roll))
+
+    someone = artist([1], [0])
+    picked = {"pick": {"class_type": "HumanPick", "inputs": {"images": ["2", 1], "timeout": 0.0, "prompt": ""}}}
+    prompt = {**drop_in(**{**PLAIN, "pictures": 2}), **picked, **kept("pick", "latent")}
+    result = host.run(prompt, workflow={"id": "w"}, on_event=answered)
+    assert result.ok, result.error
+    assert [asked["node"] for asked in someone.asked] == ["2", "2"] and rolls == []
+    seed = host.part("nodes.host.graph.rerolls").rerolled_seed(5, 1, 2**64 - 1)
+    plain = host.run({**drop_in(seed=seed, pictures=1), **kept("2", "image")})
+    images = (result.kept["latent"][0], plain.kept["image"][0])  # the first output of Human Pick
+    assert torch.allclose(*images, atol=1e-5)
+
+
+def test_inside_a_subgraph_it_waits_in_its_node(host, artist):
+    someone = artist([1])
+    prompt = drop_in(**{**PLAIN, "pictures": 2})
+    result = someone.run({"1": prompt["1"], "10:2": prompt["2"]}, kept("10:2", "trace"))
+    assert result.kept["trace"][0].result == (1,) and someone.asked[0]["node"] == "10:2"
+
+
 def test_a_search_of_each_item_of_a_list_waits_for_its_own_pick(host, artist):
     someone = artist([1], [0])
     host.toys.VALUES["seeds"] = [5, 6]

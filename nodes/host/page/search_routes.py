@@ -28,14 +28,14 @@ from .shelf import Shelved, shelf_of
 from .thumbnails import KINDS, MOVING
 
 BODY = 1000  # bytes
-PICKED = 2000  # bytes of an answer: as many candidates as may leave a node
 GRAPH = 16_000_000  # bytes of a prompt
 OPEN = 1000  # workflows that a page has open
 NAME = 100  # characters of the id of a workflow or a page
 OTHERS = "The search must be one that this page queued or was shown, got another page's"
 CACHED = {"Cache-Control": "private, max-age=86400, immutable"}
 ACTIONS = ("finish", "pause", "continue", "pin", "unpin", "forget", "pick", "leave")
-BESIDE = {"pin": {"candidate"}, "unpin": {"candidate"}, "pick": {"picked"}}  # what an action comes with
+BESIDE = {"pin": "candidate", "unpin": "candidate", "pick": "picked"}  # the field that an action comes with
+SAID = {"candidate": "a candidate", "picked": "what is picked", "": "nothing else"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -195,13 +195,13 @@ async def control(request: web.Request) -> web.StreamResponse:
     of any; `{"action": "pick", "picked": [4]}`, best first, or `{"action": "leave"}` to its own winners, of one that
     waits for the artist.
     """
-    live, body = await steered(request), await body_of(request, PICKED)
+    live, body = await steered(request), await body_of(request)
     action, pinning = body.get("action"), body.get("action") in ("pin", "unpin")
     if action not in ACTIONS:
         raise Refused(400, f"action must be one of {', '.join(ACTIONS)}, got {short(action)}")
-    beside = BESIDE.get(action, set())
-    if set(body) != {"action", *beside}:
-        raise Refused(400, f"{action} must come with {', '.join(beside) or 'nothing else'}, got {short(sorted(body))}")
+    beside = BESIDE.get(action, "")
+    if set(body) != {"action", beside} - {""}:
+        raise Refused(400, f"{action} must come with {SAID[beside]}, got {short(sorted(body))}")
     if pinning:
         await asyncio.to_thread(
             live.pin, checked_candidate(live, body["candidate"]), action == "pin"
