@@ -324,7 +324,7 @@ class EachTurn:
     @classmethod
     def INPUT_TYPES(cls):
         return {
-            "required": {"picked": ("IMAGE", {"rawLink": True}), "seeds": ("STRING", {})},
+            "required": {"picked": ("IMAGE", {"rawLink": True, "lazy": True}), "seeds": ("STRING", {})},
             "hidden": {"dynprompt": "DYNPROMPT"},
         }
 
@@ -347,18 +347,23 @@ def test_in_every_turn_of_a_loop_the_pictures_of_that_turn_are_rolled(host, arti
 
     monkeypatch.setitem(nodes.NODE_CLASS_MAPPINGS, "EachTurn", EachTurn)
     inputs = {"search": "random", "pictures": 2, "keep": 2}
-    looped = drop_in(**inputs) | pick(images=["2", 1], timeout=0.1)
+    looped = drop_in(**inputs) | pick(images=["2", 1], timeout=0.5)
     looped["loop"] = {"class_type": "EachTurn", "inputs": {"picked": ["pick", 0], "seeds": "5 6"}}
     looped["after"] = {"class_type": "ToyKeep", "inputs": {"value": ["loop", 0], "name": "after"}}
-    someone = artist("roll", [1], "roll", "roll", [0])
-    result = someone.run(looped)
+    someone, rolls = artist(), []
+
+    def hear(name, data):  # both turns wait at the same time, in any order
+        if name == EVENT and data["status"] == "waiting":
+            rolls.append((data["node"], data["roll"]))
+            someone.answers = ["roll" if data["roll"] == 0 else [1]]
+            someone.hear(name, data)
+
+    result = host.run(looped, workflow={"id": "w"}, on_event=hear)
     assert result.ok, result.error
-    assert {gallery["node"] for gallery in someone.seen} == {"pick"}
-    assert [gallery["roll"] for gallery in someone.seen] == [0, 1, 0, 1, 2]
+    assert sorted(rolls) == [("pick", 0)] * 2 + [("pick", 1)] * 2
     rerolled = host.part("nodes.host.graph.rerolls").rerolled_seed
-    for seed, roll, place in ((5, 1, 1), (6, 2, 0)):
-        plain = drop_in(**inputs, seed=rerolled(seed, roll, 2**64 - 1)) | pick("images", images=["2", 1])
-        plain["pick"]["inputs"]["choice"] = str(place + 1)
+    for seed in (5, 6):
+        plain = drop_in(**inputs, seed=rerolled(seed, 1, 2**64 - 1)) | pick("images", images=["2", 1], choice="2")
         (expected,) = host.run(plain).kept["images"]
         assert torch.equal(result.kept[f"turn {seed}"][0], expected)
 
