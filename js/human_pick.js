@@ -209,7 +209,7 @@ async function answer(gallery, body) {
   const state = await ask(`${ROOT}/${gallery.pick.pick}/answer`, body);
   gallery.busy = false;
   if (state) receive(state);
-  else catchUp();
+  catchUp(); // another turn of a loop may wait in the same node
   draw(gallery);
 }
 
