@@ -2,10 +2,12 @@
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
 import { ADDRESSES, EVENTS } from "./messages.js";
-import { button, make, set } from "./panel/dom.js";
+import { make } from "./panel/dom.js";
 import { takeOver, watchElsewhere } from "./panel/elsewhere.js";
 import { asPage, giveId, nodeOf, pageId, rootGraph, withPanels, workflowId } from "./panel/page.js";
 import { setValue, widgetOf } from "./panel/wiring.js";
+import { addSettings, call } from "./pick/call.js";
+import { drawNote, watchOutOfSight } from "./pick/note.js";
 import { SAY, ask, isInSight, tell } from "./pick/page.js";
 import { choiceOf, choiceText, isWaiting, newer, readChoice, toggled } from "./pick/state.js";
 import { createView } from "./pick/view.js";
@@ -18,20 +20,19 @@ const galleries = new Map(); // workflow and node -> { pick, marks, busy, views,
 const panels = new WeakMap(); // node -> { view, gallery }
 const own = new Set(); // prompts that this page queued
 const elsewhere = watchElsewhere({ root: ROOT, list: "picks", concerns: (node) => panels.has(node), show: showOthers });
-const note = { root: null, text: null, dialog: null };
+const large = { gallery: null, dialog: null, announced: "" };
 
 app.registerExtension({
   name: "noise_search.human_pick",
   setup() {
     document.head.append(Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("./pick/pick.css", import.meta.url).href }));
-    note.text = make("span");
-    note.root = make("div", "np-note", { role: "status", hidden: true }, make("i", "np-lamp"), note.text, button(say("Pick now"), "", () => open(waitingOutOfSight()), "np-go"));
-    document.body.append(note.root);
-    api.addEventListener(EVENTS.pick, ({ detail }) => receive(detail));
+    addSettings();
+    watchOutOfSight(() => (large.dialog ? null : noteOf(waitingOutOfSight())));
+    api.addEventListener(EVENTS.pick, ({ detail }) => { receive(detail); callFor(detail); });
     api.addEventListener("execution_start", ({ detail }) => own.add(detail.prompt_id));
     for (const end of ["execution_success", "execution_interrupted", "execution_error"]) api.addEventListener(end, ({ detail }) => ended(detail.prompt_id));
     api.addEventListener("reconnected", catchUp);
-    api.addEventListener("status", () => { if (api.clientId !== note.announced) catchUp(); }); // the page has its name, or another one
+    api.addEventListener("status", () => { if (api.clientId !== large.announced) catchUp(); }); // the page has its name, or another one
     setInterval(tick, 500);
   },
   nodeCreated(node) {
@@ -71,7 +72,7 @@ function actionsOf(galleryOf, node) {
     ask: () => askAgain(galleryOf(), node),
     zoom: (place) => zoom(galleryOf(), place, actions, node),
     enlarge: () => open(galleryOf()),
-    close: () => note.dialog?.close(),
+    close: () => large.dialog?.close(),
   };
   return actions;
 }
@@ -88,11 +89,19 @@ function receive(update) {
   }
   pick.ends = pick.seconds_left === null ? null : Date.now() + 1000 * pick.seconds_left;
   gallery.pick = pick;
-  if (!isWaiting(pick) && pick.status !== "rolled" && note.gallery === gallery) note.dialog?.close();
+  if (!isWaiting(pick) && pick.status !== "rolled" && large.gallery === gallery) large.dialog?.close();
   attach(gallery);
   draw(gallery);
   tick();
 }
+
+// What begins to wait for this page calls the artist.
+function callFor(pick) {
+  if (isWaiting(pick) && pick.mine) call(pick.pick, waitingText(pick), () => open(galleries.get(`${pick.workflow} ${pick.node}`)));
+}
+
+const waitingText = ({ count }) => sayCount(count, "A picture waits for your word", "{count} pictures wait for your pick");
+const noteOf = (gallery) => gallery && { text: waitingText(gallery.pick), open: () => open(gallery) };
 
 // Shows it in its node, where this page has that one.
 function attach(gallery) {
@@ -157,7 +166,7 @@ const cancel = (pick) => receive({ ...pick, status: "cancelled", version: pick.v
 // Tells the server that this page can be asked: it asks nobody else.
 async function announce() {
   if (!api.clientId) return;
-  note.announced = api.clientId;
+  large.announced = api.clientId;
   await ask(ROOT, { page: api.clientId });
 }
 
@@ -200,7 +209,7 @@ async function answer(gallery, body) {
   const state = await ask(`${ROOT}/${gallery.pick.pick}/answer`, body);
   gallery.busy = false;
   if (state) receive(state);
-  else catchUp();
+  catchUp(); // another turn of a loop may wait in the same node
   draw(gallery);
 }
 
@@ -211,14 +220,14 @@ function zoom(gallery, place, actions, node) {
 }
 
 function open(gallery) {
-  if (!gallery || note.dialog) return;
+  if (!gallery || large.dialog) return;
   const dialog = make("dialog", "np-dialog", { ariaLabel: say("Pick pictures") });
   const view = createView(actionsOf(() => gallery), { dialog: true });
   dialog.append(view.root);
   dialog.addEventListener("keydown", (event) => event.stopPropagation());
-  dialog.addEventListener("close", () => { gallery.views.delete(view); dialog.remove(); note.dialog = null; tick(); });
+  dialog.addEventListener("close", () => { gallery.views.delete(view); dialog.remove(); large.dialog = null; tick(); });
   document.body.append(dialog);
-  Object.assign(note, { dialog, gallery });
+  Object.assign(large, { dialog, gallery });
   gallery.views.add(view);
   dialog.showModal();
   draw(gallery);
@@ -229,9 +238,7 @@ function open(gallery) {
 // Time left, and the note while the artist cannot see the gallery.
 function tick() {
   for (const { views } of galleries.values()) for (const view of views) view.tick();
-  const gallery = note.dialog ? null : waitingOutOfSight();
-  note.root.hidden = !gallery;
-  if (gallery) set(note.text, sayCount(gallery.pick.count, "A picture waits for your word", "{count} pictures wait for your pick"));
+  drawNote();
 }
 
 function waitingOutOfSight() {

@@ -9,9 +9,9 @@ export const ADDRESSES = {
 export const FIELDS = {
   "candidate": ["id", "how", "parents", "cost", "values", "score", "seed", "began", "lineage", "finished", "picture", "moving"],
   "search": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "columns", "notes", "pictures", "used",
-    "making", "minutes", "seconds_left", "status", "result", "accepted", "stopped", "pinned", "kept", "tiles", "error", "candidates"],
+    "making", "minutes", "seconds_left", "status", "result", "accepted", "asked", "stopped", "pinned", "kept", "tiles", "error", "candidates"],
   "update": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "candidates", "scores", "gone", "notes",
-    "used", "making", "seconds_left", "status", "stopped", "result", "accepted", "pinned", "kept", "error"],
+    "used", "making", "seconds_left", "status", "stopped", "result", "accepted", "asked", "pinned", "kept", "error"],
   "tiles": ["search", "node", "workflow", "version", "mine", "prompt_id", "number", "what", "first", "count", "judged", "rows", "step", "steps", "pictures"],
   "tile": ["id", "picture"],
   "pick": ["columns", "values", "scores", "notes", "roll", "rollable", "seeds", "count", "sizes", "frames", "pick", "number", "version",

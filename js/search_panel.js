@@ -21,12 +21,17 @@ import { HEIGHT, IDLE_HEIGHT, PROBLEM_HEIGHT, WIDTH } from "./panel/sizes.js";
 import { canStart, isVarying, stopVarying } from "./panel/start.js";
 import { tilesOf, withTiles } from "./panel/tiles.js";
 import { createView } from "./panel/view.js";
+import { clicked, isWaiting } from "./panel/waits.js";
 import { isLinked, labelOf, setValue, typedInto, widgetOf } from "./panel/wiring.js";
+import { call } from "./pick/call.js";
+import { drawNote, watchOutOfSight } from "./pick/note.js";
+import { isInSight } from "./pick/page.js";
 import { say } from "./words.js";
 
 const TRACE = "NOISE_SEARCH_TRACE"; // nodes/sockets.py
 const ROOT = ADDRESSES.searches;
-const panels = new WeakMap(); // node -> { runs, search, chosen, held, before, compared, views, opened, waiting, failed, coming, passed }
+const panels = new WeakMap(); // node -> { runs, search, chosen, held, marks, before, compared, views, opened, waiting, failed, coming, passed }
+const away = new Map(); // ids of this page's searches that wait in another workflow -> its id
 let asked = ""; // the page's name when it asked last
 let queue, change, sidebar;
 let apart = isApart(); // whether versions are tiles of their own
@@ -38,12 +43,14 @@ app.registerExtension({
   setup() {
     const style = Object.assign(document.createElement("link"), { rel: "stylesheet", href: new URL("./panel/panel.css", import.meta.url).href });
     document.head.append(style);
-    api.addEventListener(EVENTS.update, ({ detail }) => receive(detail));
+    api.addEventListener(EVENTS.update, ({ detail }) => { receive(detail); callFor(detail); });
     api.addEventListener("reconnected", catchUp);
     api.addEventListener("status", () => { if (pageId() !== asked) catchUp(); }); // the page has its name, or another one
     api.addEventListener(EVENTS.tiles, ({ detail }) => receiveTiles(detail));
     queue = watchQueue(panels, drawAndGrow);
     change = watchChanged({ root: ROOT, wanted: () => ours().some(([, { search }]) => search?.mine), tell: showChanged });
+    watchOutOfSight(waitingOutOfSight);
+    setInterval(tick, 500);
     listenForSaved();
     sidebar = createSidebar({ searches: listed, openBook: () => openBook({ use: (recipe) => copy(recipe, say("Recipe copied: put it into the recipe of a search")), walks: true }) });
     app.extensionManager?.registerSidebarTab?.(sidebar.tab);
@@ -60,7 +67,7 @@ app.registerExtension({
 });
 
 function addPanel(node) {
-  const panel = { runs: EMPTY, get search() { return shownOf(this.runs); }, chosen: -1, held: -1, before: "", compared: "", views: new Set(), opened: new Map(), waiting: null, failed: null, coming: false, passed: "" };
+  const panel = { runs: EMPTY, get search() { return shownOf(this.runs); }, chosen: -1, held: -1, marks: [], before: "", compared: "", views: new Set(), opened: new Map(), waiting: null, failed: null, coming: false, passed: "" };
   panels.set(node, panel);
   const view = createView(actionsOf(node));
   panel.views.add(view);
@@ -103,6 +110,9 @@ function actionsOf(node) {
     choose: (id) => fillIn(node, id, { chosen: id }),
     use: async (id) => { if (await fillIn(node, id, { chosen: id })) app.queuePrompt(0, 1); },
     unchoose: () => unchoose(node),
+    answer: (id) => answer(node, id),
+    sendMarks: () => control(node, { action: "pick", picked: panel.marks }),
+    leave: () => control(node, { action: "leave" }),
     hold: (id) => fillIn(node, id, { held: id }),
     release: () => release(node),
     queue: () => app.queuePrompt(0, 1),
@@ -133,6 +143,7 @@ function receiveTiles(update) {
 function accept(node, search) {
   const panel = panels.get(node), before = panel.search;
   const runs = withSearch(panel.runs, search);
+  if (search.asked && search.asked.ends === undefined) search.asked.ends = search.asked.seconds_left === null ? null : Date.now() + 1000 * search.asked.seconds_left;
   if (before && shownOf(runs).prompt_id !== before.prompt_id) panel.compared = pictureOf(node);
   panel.runs = runs;
   settle(panel, before);
@@ -152,7 +163,38 @@ function drawAndGrow(node) {
 function settle(panel, before) {
   const { search } = panel;
   if (before?.search !== search.search) panel.held = -1;
+  if (before?.search !== search.search || !isWaiting(search)) panel.marks = [];
   if (before?.search !== search.search || search.result[0] === panel.chosen) panel.chosen = -1;
+}
+
+// While it waits: a click is the answer, or one of several marks.
+function answer(node, id) {
+  const panel = panels.get(node), { marks, sent } = clicked(panel.search, panel.marks, id);
+  panel.marks = marks;
+  draw(node);
+  if (sent) control(node, { action: "pick", picked: sent });
+}
+
+// A search of this page that begins to wait calls the artist, whatever workflow is on screen.
+function callFor({ search, workflow, status, mine }) {
+  if (status && (status !== "waiting" || workflow === workflowId())) away.delete(search);
+  if (status !== "waiting" || !mine) return;
+  if (workflow !== workflowId()) away.set(search, workflow);
+  const node = () => ours().find(([, panel]) => panel.search?.search === search)?.[0];
+  call(search, say("A search is over: pick what goes on."), () => node() && enlarge(node()));
+  tick();
+}
+
+// Time left, and the note while the artist cannot see the pictures.
+function tick() {
+  for (const [, { views }] of ours()) for (const view of views) view.tick();
+  drawNote();
+}
+
+function waitingOutOfSight() {
+  const found = ours().find(([, { search, views }]) => isWaiting(search) && search.mine && ![...views].some(({ root }) => isInSight(root)));
+  if (found) return { text: say("A search waits for your pick"), open: () => enlarge(found[0]) };
+  return [...away.values()].some((workflow) => workflow !== workflowId()) ? { text: say("A search in another workflow waits for your pick"), open: null } : null;
 }
 
 // Shows another search: of the same run, or of another one.
@@ -263,10 +305,10 @@ async function recognize(node, searches) {
 }
 
 function draw(node) {
-  const { runs, search, chosen, held, views, compared, opened, waiting, failed } = panels.get(node);
+  const { runs, search, chosen, held, marks, views, compared, opened, waiting, failed } = panels.get(node);
   const replaying = Boolean(recipeWidget(node)?.value);
   const about = { converts: node.comfyClass === "NoiseSearch", starts: canStart(node), judged: isLinked(node, "verifier"), replays: search?.pictures === 1 && replaying, changed: changed.has(search?.search) };
-  const shown = { ...placeOf(runs), chosen, held, replaying, varying: isVarying(node), before: compared, apart, opened: opened.get(search?.search), waiting, failed, node: about };
+  const shown = { ...placeOf(runs), chosen, held, marks, replaying, varying: isVarying(node), before: compared, apart, opened: opened.get(search?.search), waiting, failed, node: about };
   for (const view of views) view.show(search, shown);
   drawSidebar();
 }

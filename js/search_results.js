@@ -1,6 +1,7 @@
-// Shows the pictures of a finished search: the frontend keeps a node's last live preview in front of what it returned.
+// Shows the pictures of a finished search: the frontend keeps a node's last live preview in front of what it returned, and below the panel that waits for a pick.
 import { app } from "../../scripts/app.js";
 import { api } from "../../scripts/api.js";
+import { EVENTS } from "./messages.js";
 
 app.registerExtension({
   name: "noise_search.results",
@@ -9,6 +10,7 @@ app.registerExtension({
       if (!detail.output?.noise_search) return; // only search nodes send it: nodes/host/engine/outputs.py
       dropLivePreview(locator(String(detail.display_node ?? detail.node)));
     });
+    api.addEventListener(EVENTS.update, ({ detail }) => { if (detail.status === "waiting") dropLivePreview(locator(detail.node)); });
   },
 });
 

@@ -90,7 +90,7 @@ def optional_sockets() -> list:
 
 
 def accept_socket() -> io.Input:
-    """The last input of every search: it was added after a release."""
+    """The last socket of every search: it was added after a release."""
     return Verifier.Input(
         "accept",
         optional=True,
@@ -99,6 +99,36 @@ def accept_socket() -> io.Input:
             " over, and takes one. Best a judge of another kind than the verifier."
         ),
     )
+
+
+def waiting_inputs() -> list:
+    """The last widgets of every search: they were added after a release."""
+    return [
+        io.Boolean.Input(
+            "wait_for_me",
+            default=False,
+            optional=True,
+            advanced=True,
+            display_name="wait for me",
+            tooltip=(
+                "When the search is over, the run waits until you click a picture in the node: that one goes on. Up to"
+                " `keep` of them. With nobody there to ask, the search's own winner goes on."
+            ),
+        ),
+        io.Float.Input(
+            "timeout",
+            default=0.0,
+            min=0.0,
+            max=10000.0,
+            step=0.5,
+            optional=True,
+            advanced=True,
+            tooltip=(
+                "Minutes to wait for your pick, with wait for me; then the search's own winner goes on. 0 = as long as"
+                " a page that shows it is open."
+            ),
+        ),
+    ]
 
 
 def optional_widgets() -> list:

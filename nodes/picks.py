@@ -14,9 +14,10 @@ from .host.judges.host_verifier import check_readable
 from .host.judges.judging import judged
 from .host.judges.sorting import clip_lengths, clips_in, sort_images, sort_latents, sort_noises, sort_values
 from .host.page.choice import Choice, checked_picks, read_choice
-from .host.page.human_pick import WHY, Answer, Pick, changed
+from .host.page.human_pick import Pick, changed
 from .host.page.messages import PickFacts
 from .host.page.pages import asked_anew
+from .host.page.question import WHY, Answer
 from .inputs import frames_per_video_input, missing, only, sorted_outputs, unconnected
 from .sockets import CATEGORY, Verifier
 

@@ -20,13 +20,22 @@ from .host.graph.upstream import graph_around
 from .host.judges.host_verifier import check_readable
 from .host.page.live import Live
 from .host.page.origin import origin_of
-from .host.page.pages import user_now
+from .host.page.pages import asked_anew, user_now
 from .host.page.progress import ProgressBar
+from .host.page.waiting import AskArtist
 from .host.setup.noise import host_seed
 from .host.setup.sampling import as_shown
 from .host.store.identity import Identity, identity_of
 from .host.store.memo import Memo, limit_in_bytes
-from .inputs import HIDDEN, accept_socket, budget_inputs, optional_sockets, optional_widgets, seed_input
+from .inputs import (
+    HIDDEN,
+    accept_socket,
+    budget_inputs,
+    optional_sockets,
+    optional_widgets,
+    seed_input,
+    waiting_inputs,
+)
 from .sockets import CATEGORY, Sampling, Trace
 
 SLOW_JUDGE = 0.5  # seconds of judging per second of sampling, where a verifier takes seconds per picture
@@ -47,6 +56,13 @@ class SearchNode(io.ComfyNode):
         check_readable((verifier, held_out, accept), prompt, cls.traced())
         check_target(verifier, rest.get("target") or 0.0, rest.get("recipe") or "")
         return [name for name, value in rest.items() if value is None]
+
+    @classmethod
+    def fingerprint_inputs(cls, wait_for_me=False, **inputs) -> list:
+        """Nothing of its own where it does not wait for the artist; else as of Human Pick: the host's cache answers
+        until somebody else, or nobody, was asked. A link is known only when the workflow runs: None.
+        """
+        return [] if wait_for_me is False else list(asked_anew(str(cls.hidden.unique_id)))
 
 
 SEED = 2  # place of the winner's seed among the outputs
@@ -102,6 +118,7 @@ def search_schema(
             *optional_widgets(),
             *later,
             accept_socket(),
+            *waiting_inputs(),
         ],
         outputs=search_outputs(),
         hidden=HIDDEN,
@@ -125,6 +142,8 @@ def run_search(
     patience: int = 0,
     target: float = 0.0,
     judged: bool = False,
+    wait_for_me: bool = False,
+    timeout: float = 0.0,
     **special: Any,
 ) -> io.NodeOutput:
     """Runs a search, or replays a recipe, for a node.
@@ -143,7 +162,16 @@ def run_search(
     sampling = as_shown(sampling, shown_by(graph_around(cls.hidden), str(cls.hidden.unique_id)))
     budget = Budget(pictures=pictures, minutes=minutes, target=target or None, patience=patience)
     request = Request(
-        sampling, verifier, prompt, noise, host_seed(seed), budget, keep, save_found=save_found, **special
+        sampling,
+        verifier,
+        prompt,
+        noise,
+        host_seed(seed),
+        budget,
+        keep,
+        save_found=save_found,
+        waits=wait_for_me,
+        **special,
     )
     identity = identity_of(cls.hidden, request) if limit_in_bytes() else Identity()
     # a judge that sees more than the picture has no use for a latent alone
@@ -153,7 +181,8 @@ def run_search(
     queued = (cls.hidden.prompt, cls.hidden.extra_pnginfo)
     live = Live(origin_of(cls.hidden), queued, request.columns, request.recipe_writer(), memo, background)
     bar = ProgressBar(str(cls.hidden.unique_id or ""))
-    job = SearchJob(request, cls.hidden, memo, live.control, (live, bar), background=background)
+    chooser = AskArtist(cls.hidden, live, timeout, keep) if wait_for_me else None
+    job = SearchJob(request, cls.hidden, memo, live.control, (live, bar), background=background, chooser=chooser)
     with live, background, memo:
         return outputs(job, job.replay(recipe) if recipe.strip() else job.search(make))
 

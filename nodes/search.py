@@ -24,6 +24,7 @@ from .inputs import (
     optional_widgets,
     seed_input,
     showing_inputs,
+    waiting_inputs,
 )
 from .runner import SEED, SearchNode, automatic, run_search, search_outputs, search_schema
 from .sockets import CATEGORY
@@ -67,6 +68,7 @@ class NoiseSearchNode(SearchNode):
                 engine_input(),
                 *showing_inputs(),
                 accept_socket(),
+                *waiting_inputs(),
             ],
             outputs=search_outputs(),
             hidden=HIDDEN,

@@ -153,7 +153,8 @@ class Trace:
             it. They are kept and paid for, and cannot win.
         accepted: What a second judge chose between the best of different lineages; None without one.
         result: Ids of the pictures that were kept, in their order; empty while it runs. They are the best ones, unless
-            a final, a second judge or the wish for different ones had a say.
+            a final, a second judge, the wish for different ones or the artist had a say.
+        by_hand: Whether the artist picked the result, whatever a judge thinks of it.
     """
 
     columns: tuple[str, ...] = ()
@@ -164,6 +165,7 @@ class Trace:
     behind: int = 0
     accepted: Accepted | None = None
     result: tuple[int, ...] = ()
+    by_hand: bool = False
     version: int = VERSION
     _ids: dict[Proposal, int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _paid: tuple[float, float] = field(default=(0.0, 0.0), init=False, repr=False, compare=False)  # and its rounding
@@ -199,12 +201,14 @@ class Trace:
 
     @property
     def winner(self) -> Trial:
-        """The picture that was taken: the best, unless a final or a second judge took another one."""
+        """The picture that was taken: the best, unless a final, a second judge or the artist took another one."""
         return self.first(1)[0]
 
     @property
     def taken_as(self) -> str:
-        """How the winner came to be that, in a word: the best, or what a second judge, a final or a recipe took."""
+        """How the winner came to be that: the best, or what the artist, a second judge, a final or a recipe took."""
+        if self.by_hand:
+            return "picked by you"
         return "best" if self.winner is self.best(1)[0] else "accepted" if self.accepted else "taken"
 
     def first(self, k: int) -> list[Trial]:
@@ -263,6 +267,7 @@ class Trace:
         body |= {"behind": self.behind} if self.behind else {}
         body |= {"accepted": asdict(self.accepted)} if self.accepted else {}
         body |= {"result": self.result} if self.result else {}
+        body |= {"by_hand": True} if self.by_hand else {}
         return json.dumps(body, separators=(",", ":"), allow_nan=False)
 
     def to_csv(self) -> str:
@@ -292,7 +297,8 @@ class Trace:
         trials = [_trial(index, noise, row) for index, row in enumerate(body["trials"])]
         ledger, behind = Ledger(**body["ledger"]), body.get("behind", 0)
         accepted, result = _accepted(body.get("accepted")), tuple(body.get("result", ()))
-        return cls(tuple(body["columns"]), trials, body["scores"], ledger, body["stopped"], behind, accepted, result)
+        ended = (body["stopped"], behind, accepted, result, body.get("by_hand", False))
+        return cls(tuple(body["columns"]), trials, body["scores"], ledger, *ended)
 
 
 def _accepted(read: Mapping[str, Any] | None) -> Accepted | None:

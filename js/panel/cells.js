@@ -33,13 +33,15 @@ function drawCell(view, id, index) {
   const style = `transform:translate(${x}px,${y}px);width:${view.layout.side}px;height:${view.layout.side}px`;
   if (cell.style.cssText !== style) cell.style.cssText = style;
   set(cell.children[1], candidate.score === null ? nameOf(candidate) : score(candidate.score));
-  set(cell.children[2], markOf(search, candidate));
+  const rank = view.marks.indexOf(id) + 1;
+  set(cell.children[2], rank ? String(rank) : markOf(search, candidate));
   drawStack(view, cell, id);
   cell.classList.toggle("ns-best", id === resultOf(search) && (isJudged(search) || search.status === "done"));
   cell.classList.toggle("ns-chosen", id === view.chosen);
+  cell.classList.toggle("ns-marked", rank > 0);
   cell.classList.toggle("ns-focused", id === view.focused);
   cell.classList.toggle("ns-draft", !candidate.finished);
-  cell.setAttribute("aria-selected", String(id === view.chosen));
+  cell.setAttribute("aria-selected", String(id === view.chosen || rank > 0));
   const about = describe(search, id);
   const label = [about.title, about.seed, about.score && say("score {score}", about), placeText(search, view.stacks.get(id), id)].filter(Boolean).join(", ");
   if (cell.ariaLabel !== label) cell.ariaLabel = label;

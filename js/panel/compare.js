@@ -1,6 +1,7 @@
 // Two pictures over each other, with a line to drag between them.
 import { make, set } from "./dom.js";
 import { isRunning, nameOf, resultOf } from "./search.js";
+import { isWaiting } from "./waits.js";
 import { say } from "../words.js";
 
 export function buildCompare(view) {
@@ -18,7 +19,8 @@ export function drawCompare(view) {
   const { search } = view;
   if (!search.candidates.length) return;
   if (search.pictures === 1 && view.before) return drawHeld(view);
-  const right = [view.chosen, view.focused, resultOf(search), 0].find((id) => id >= 0);
+  const looked = isWaiting(search) ? view.hovered : -1; // a click sends it: it is seen before
+  const right = [looked, view.chosen, view.focused, resultOf(search), 0].find((id) => id >= 0);
   const left = [search.pinned.at(-1) ?? 0, 0].find((id) => id !== right && search.candidates[id]) ?? 0;
   view.compare.classList.toggle("ns-single", right === left);
   source(view, view.left, left);
@@ -30,6 +32,7 @@ export function drawCompare(view) {
 function whatIs({ search, chosen }, id) {
   if (id === chosen) return say("chosen #{id}", { id });
   if (id !== resultOf(search)) return say("selected #{id}", { id });
+  if (isWaiting(search)) return say("best #{id}", { id });
   return isRunning(search) ? say("best so far #{id}", { id }) : say("result #{id}", { id });
 }
 

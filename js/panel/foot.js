@@ -4,11 +4,12 @@ import { isOpen, menu } from "./menu.js";
 import { offers } from "./offers.js";
 import { describe, isRunning, resultOf } from "./search.js";
 import { placeText } from "./stacks.js";
+import { isWaiting } from "./waits.js";
 import { say } from "../words.js";
 
 export function drawFoot(view) {
   const { search } = view;
-  set(view.hint, isRunning(search) ? say("{count} tried", { count: search.candidates.length }) : search.mine && search.pictures > 1 ? say("Click a picture to choose it") : "");
+  set(view.hint, isWaiting(search) ? say("Click what goes on") : isRunning(search) ? say("{count} tried", { count: search.candidates.length }) : search.mine && search.pictures > 1 ? say("Click a picture to choose it") : "");
   const looked = [view.focused, view.chosen, resultOf(search)].find((one) => one >= 0) ?? -1;
   drawDetail(view, view.hovered >= 0 ? view.hovered : looked);
   drawButtons(view, looked);

@@ -1,7 +1,7 @@
 // What a page knows about one search: plain data, as nodes/host/page/live.py sends it. Imports only what imports nothing, so Node can test it.
 import { say, sayCount } from "../words.js";
 
-const RUNNING = new Set(["running", "paused", "finishing"]);
+const RUNNING = new Set(["running", "paused", "finishing", "waiting"]); // waiting: for the artist to pick
 
 const endingOf = (stopped) => ({ // nodes/host/engine/report.py
   pictures: say("budget used"), minutes: say("time is up"), target: say("target reached"), patience: say("no more gain"),
@@ -57,6 +57,7 @@ export function statusText(search) {
   const soFar = { used: number(used), pictures };
   if (status === "paused") return say("Paused at {used} of {pictures}", soFar);
   if (status === "finishing") return used ? say("Finishing with the best so far") : say("Finishing as soon as there is a picture");
+  if (status === "waiting") return say("Waiting for your pick");
   if (status === "interrupted") return say("Cancelled after {used} of {pictures}", soFar);
   if (status === "failed") return say("Stopped by an error after {used} of {pictures}", soFar);
   if (status === "done" && (pictures === 1 || Number(soFar.used) >= pictures)) return sayCount(pictures, "Done: 1 picture", "Done: {count} pictures"); // a recipe's may cost less than one
@@ -71,14 +72,16 @@ export function statusText(search) {
 export function headline(search) {
   const best = resultOf(search);
   if (best < 0) return ["", ""];
-  if (!isJudged(search)) return [isRunning(search) ? say("No judge") : say("Click the one you like"), say("Nothing is connected to verifier: you choose.")];
+  if (!isJudged(search) && byHand(search)) return [say("You picked {pictures}", { pictures: search.result.map((id) => `#${id}`).join(", ") }), ""];
+  if (!isJudged(search)) return [isRunning(search) && search.status !== "waiting" ? say("No judge") : say("Click the one you like"), say("Nothing is connected to verifier: you choose.")];
   const first = search.candidates[0];
   if (search.pictures === 1) return [say("Score {score}", { score: score(first.score) }), ""];
   const taken = search.candidates[best].score < search.candidates[bestOf(search)].score; // not the best one
   const own = { score: score(search.candidates[best].score) }, judge = acceptedBy(search);
   const large = taken ? say("Result {score}", own) : say("Best {score}", own);
-  if (best === 0) return [large, firstLeads(first, isRunning(search), taken, judge)];
+  if (best === 0) return [large, byHand(search) ? say("{name} was picked by you", { name: nameOf(first) }) : firstLeads(first, isRunning(search), taken, judge)];
   const small = apart(search.candidates[best].score - first.score, first);
+  if (byHand(search)) return [large, say("{gain}, picked by you", { gain: small })];
   return [large, judge ? say("{gain}, accepted by {judge}", { gain: small, judge }) : small];
 }
 
@@ -93,6 +96,8 @@ function apart(gain, first) {
   const from = { name: nameOf(first), score: score(first.score) };
   return gain < 0 ? say("{gain} below {name} ({score})", { gain: score(-gain), ...from }) : say("{gain} over {name} ({score})", { gain: signed(gain), ...from });
 }
+
+const byHand = ({ status, stopped }) => status === "done" && stopped === "choice";
 
 // The second judge whose choice the result is; "" without one, and where the artist has chosen since.
 export const acceptedBy = (search) => (search.accepted && search.stopped !== "choice" ? search.accepted.judge : "");

@@ -13,8 +13,8 @@ export function hasStacks(search) {
 // In the order of time every picture has its own place.
 export const isStacked = (search, { by, apart }) => by === "best" && !apart && hasStacks(search);
 
-// What stays in sight where its stack is closed: what is chosen, held, looked at, the result, and what is in the seed book.
-export const staying = ({ search, chosen, heldId, focused }) => new Set([chosen, heldId, focused, resultOf(search), ...search.kept]);
+// What stays in sight where its stack is closed: what is chosen, held, marked, looked at, the result, and what is in the seed book.
+export const staying = ({ search, chosen, heldId, marks, focused }) => new Set([chosen, heldId, ...marks, focused, resultOf(search), ...search.kept]);
 
 // { order: the ids of the tiles, stacks: of each tile that belongs to a stack, { lineage, top, count, open } }. A stack lies where its best version would.
 // What is pinned lies in front of everything, in no stack. opened: the lineages whose stacks are open; stay: ids that no closed stack hides.

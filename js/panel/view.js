@@ -1,4 +1,5 @@
 // The panel of one search as elements of the page. Knows nothing of the host: what it does goes through `actions`.
+import { buildAsks, drawAsks, tickAsks } from "./asks.js";
 import { drawCells, play } from "./cells.js";
 import { createChart } from "./chart.js";
 import { buildCompare, drawCompare } from "./compare.js";
@@ -14,17 +15,18 @@ import { bestOf, headline, isJudged, isRunning, isWorse, progressOf, statusText 
 import { apartText, arranged, hasStacks, isStacked, staying } from "./stacks.js";
 import { idleText, waitingText } from "./states.js";
 import { tilesOf } from "./tiles.js";
+import { isWaiting } from "./waits.js";
 import { say } from "../words.js";
 
 const GAP = 4;
 const NODE = { converts: false, starts: false, judged: false, replays: false, changed: false };
 
-// actions: picture(id, size), stack(lineage), apart(), turn(by), leaf(by), more(act), take(), steer(action), pin(id, on), choose(id), unchoose(), hold(id), release(), queue(), enlarge() or close(), openBook(),
-// copyText(text), and what offers.js names.
+// actions: picture(id, size), stack(lineage), apart(), turn(by), leaf(by), more(act), take(), steer(action), pin(id, on), choose(id), unchoose(), hold(id), release(), answer(id), sendMarks(), leave(), queue(),
+// enlarge() or close(), openBook(), copyText(text), and what offers.js names.
 export function createView(actions, { cell = 72, dialog = false } = {}) {
-  const view = { actions, cell, node: NODE, search: null, chosen: -1, heldId: -1, focused: -1, hovered: -1, by: "best", apart: false, opened: new Set(), order: [], stacks: new Map(), cells: new Map(), previews: new Map(), above: 0 };
+  const view = { actions, cell, node: NODE, search: null, chosen: -1, heldId: -1, marks: [], focused: -1, hovered: -1, by: "best", apart: false, opened: new Set(), order: [], stacks: new Map(), cells: new Map(), previews: new Map(), above: 0 };
   build(view, dialog);
-  return { root: view.root, show: (search, more) => show(view, search, more), grid: view.scroller };
+  return { root: view.root, show: (search, more) => show(view, search, more), tick: () => tickAsks(view), grid: view.scroller };
 }
 
 function build(view, dialog) {
@@ -50,6 +52,7 @@ function build(view, dialog) {
   const size = dialog ? button("✕", say("Close (Esc)"), actions.close) : button("⤢", say("Open large"), actions.enlarge);
   view.bar = make("i");
   view.doing = make("div", "ns-doing");
+  buildAsks(view);
   buildProblem(view);
   buildCompare(view);
   view.large = make("div", "ns-large");
@@ -72,8 +75,8 @@ function build(view, dialog) {
   view.tools = make("div", "ns-tools", {}, view.hint, view.more, view.earlier, view.later, view.apartButton, view.sort);
   view.foot = make("div", "ns-foot", {}, view.detail, view.buttons, view.notes);
   view.root = make("div", "ns-panel", {},
-    make("div", "ns-head", {}, view.status, view.turns, view.queue, view.undo, view.pause, view.finish, size),
-    make("div", "ns-bar", {}, view.bar), view.doing, view.problem, view.band, view.top,
+    make("div", "ns-head", {}, view.status, view.turns, view.queue, view.undo, view.pause, view.finish, view.notify, size),
+    make("div", "ns-bar", {}, view.bar), view.doing, view.problem, view.band, view.asks, view.top,
     view.tools, view.scroller, view.foot);
   view.idleText = make("span");
   view.book = button(say("Seed book…"), say("Noises that you kept: use one here"), () => actions.openBook());
@@ -103,15 +106,16 @@ function listen(view) {
 
 const idAt = (cell) => Number(cell?.dataset.id ?? -1);
 
-function show(view, search, { place = [1, 1], others = [0, 0], chosen = -1, held = -1, replaying = false, varying = false, before = "", waiting = null, failed = null, apart = false, opened = new Set(), node = NODE }) {
+function show(view, search, { place = [1, 1], others = [0, 0], chosen = -1, held = -1, marks = [], replaying = false, varying = false, before = "", waiting = null, failed = null, apart = false, opened = new Set(), node = NODE }) {
   const another = search?.search !== view.search?.search;
-  Object.assign(view, { search, chosen, heldId: held, before, apart, opened, node });
+  Object.assign(view, { search, chosen, heldId: held, marks, before, apart, opened, node });
   if (another) Object.assign(view, { focused: -1, hovered: -1, order: [], previews: new Map() });
   if (another) view.scroller.scrollTop = 0;
   view.root.classList.toggle("ns-empty", !search);
   const changed = node.changed && search?.mine && !isRunning(search);
   view.root.classList.toggle("ns-changed", Boolean(changed));
   drawBand(view, search && !search.mine ? OTHERS : holding({ begun: Boolean(search), replaying, varying, chosen, held }) ?? (changed ? CHANGED : null));
+  drawAsks(view);
   drawProblem(view, search, failed);
   drawIdle(view, waiting);
   if (!search) return;
@@ -132,7 +136,7 @@ function show(view, search, { place = [1, 1], others = [0, 0], chosen = -1, held
   view.bar.style.width = `${100 * progressOf(search)}%`;
   drawTurns(view, place, others);
   drawMore(view, others[1] ? [] : offersOfMore(search, node));
-  for (const one of [view.finish, view.pause]) one.hidden = !isRunning(search) || !search.mine;
+  for (const one of [view.finish, view.pause]) one.hidden = !isRunning(search) || isWaiting(search) || !search.mine;
   view.finish.disabled = search.status === "finishing" || bestOf(search) < 0;
   view.pause.disabled = search.status === "finishing";
   set(view.pause, search.status === "paused" ? say("Continue") : say("Pause"));
@@ -233,14 +237,18 @@ function hover(view, id) {
   play(view, view.hovered, false);
   play(view, id, true);
   view.hovered = id;
+  if (isWaiting(view.search)) drawCompare(view);
   drawQuick(view, id);
   drawFoot(view);
 }
 
-// A click or Enter: looks at it, and once the search is over makes it the node's result.
+// A click or Enter: looks at it, lets it go on where the run waits for that, and once the search is over makes it the node's result.
 function pick(view, id) {
+  const { search, actions } = view;
   focus(view, id);
-  if (view.search.mine && !isRunning(view.search) && view.search.candidates[id].finished) view.actions.choose(id);
+  if (!search.mine || !search.candidates[id].finished) return;
+  if (isWaiting(search)) actions.answer(id);
+  else if (!isRunning(search)) actions.choose(id);
 }
 
 function focus(view, id) {

@@ -2,9 +2,12 @@
 import { typedInto } from "../panel/wiring.js";
 import { say, sayCount } from "../words.js";
 
-// Of two states of one node's galleries, the one to show: events may arrive late or twice.
+// Of two states of one node's galleries, the one to show: events may arrive late or twice. In a loop several of one run may wait at the same time:
+// one that waits goes before one that was answered.
 export function newer(present, update) {
   if (!present) return update;
+  const ofLoop = update.number !== present.number && update.prompt_id === present.prompt_id && update.prompt_id;
+  if (ofLoop && isWaiting(update) !== isWaiting(present)) return isWaiting(update) ? update : present;
   if (update.number !== present.number) return update.number > present.number ? update : present;
   return update.version > present.version ? update : present;
 }

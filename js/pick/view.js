@@ -1,6 +1,7 @@
 // The gallery of one pick as elements of the page. Knows nothing of the host: what it does goes through `actions`.
 import { moved } from "../panel/grid.js";
 import { button, make, set } from "../panel/dom.js";
+import { drawPermission, permissionButton } from "./permission.js";
 import { about, bestOf, headline, hint, isWaiting, kindOf, layout, leaving, meaning, rankOf, several, short, shownMarks } from "./state.js";
 import { say } from "../words.js";
 
@@ -28,8 +29,9 @@ function build(view) {
   view.leave = button("", "", actions.leave);
   view.take = button(say("Take over"), say("Pick here, instead of in the page that is closed"), actions.take, "np-go");
   view.ask = button(say("Ask me again"), say("Empties the choice"), actions.ask);
+  view.notify = permissionButton();
   view.detail = make("div", "np-detail");
-  view.foot = make("div", "np-foot", {}, view.take, view.use, view.roll, view.leave, view.ask);
+  view.foot = make("div", "np-foot", {}, view.take, view.use, view.roll, view.leave, view.ask, view.notify);
   view.root = make("div", "np-root", {},
     make("div", "np-head", {}, make("i", "np-lamp"), make("div", "np-say", {}, view.title, view.hint), view.size),
     view.grid, view.detail, view.foot);
@@ -79,6 +81,7 @@ function show(view, shown) {
   view.leave.disabled = busy;
   if (waiting) set(view.leave, leaving(pick));
   view.ask.hidden = !fixed || waiting;
+  drawPermission(view.notify, waiting && !others);
   detail(view, view.focused);
 }
 

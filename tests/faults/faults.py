@@ -111,6 +111,40 @@ def cancelled_while(action: str, point: str, after: int = 1) -> Callable[[Lab], 
 # Surroundings
 
 
+@contextmanager
+def somebody_there(lab: Lab, patch, folder: Path) -> Iterator[None]:
+    """A page queued the search, and nobody clicks in it."""
+    pages = lab.host.part("nodes.host.page.pages")
+    lab.host.server.sockets["tests"] = None
+    pages.announce("tests")
+    try:
+        yield
+    finally:
+        del lab.host.server.sockets["tests"]
+        pages._pages.clear()
+        pages._unanswered.clear()
+
+
+@contextmanager
+def cancelled_while_it_waits(lab: Lab, patch, folder: Path) -> Iterator[None]:
+    over = threading.Event()
+
+    def cancel() -> None:
+        while not over.wait(0.02):
+            if (panel := lab.panel()) is not None and panel.status == "waiting":
+                lab.host.interrupt()
+                return
+
+    with somebody_there(lab, patch, folder):
+        artist = threading.Thread(target=cancel)
+        artist.start()
+        try:
+            yield
+        finally:
+            over.set()
+            artist.join()
+
+
 def unwritable(*, below: str) -> Callable:
     """The disk is full for pictures whose path holds this text."""
 

@@ -32,7 +32,7 @@ test("a search is shown from its fields alone, whatever state it is in", () => {
       for (const look of [bestOf, headline, isJudged, isRunning, progressOf, resultOf, statusText]) look(shown);
       ordered(shown, "best");
       ordered(shown, "newest");
-      const { stacks } = arranged(shown, { by: "best", apart: false, opened: new Set(), stay: staying({ search: shown, chosen: -1, heldId: -1, focused: -1 }) });
+      const { stacks } = arranged(shown, { by: "best", apart: false, opened: new Set(), stay: staying({ search: shown, chosen: -1, heldId: -1, marks: [], focused: -1 }) });
       for (const { id } of shown.candidates) {
         describe(shown, id);
         placeText(shown, stacks.get(id), id);

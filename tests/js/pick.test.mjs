@@ -24,6 +24,14 @@ test("a late or repeated event never replaces what is newer", () => {
   assert.equal(newer(null, next), next);
 });
 
+test("of two turns of a loop that wait in one node, the other one is shown once one was answered", () => {
+  const first = pick({ number: 1, prompt_id: "p" }), second = pick({ number: 2, prompt_id: "p" }), answered = { ...second, version: 2, status: "picked" };
+  assert.equal(newer(first, second), second);
+  assert.equal(newer(answered, first), first);
+  assert.equal(newer(first, answered), first);
+  assert.equal(newer(answered, { ...first, prompt_id: "before" }), answered);
+});
+
 test("a page that stays open over a restart of the server shows the galleries of the new one", () => {
   const [before, after] = [1_790_000_000_000, 1_790_000_060_000]; // servers count from the time of their start
   const old = pick({ pick: "old", number: before + 40, version: 9 });

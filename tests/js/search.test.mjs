@@ -91,7 +91,7 @@ test("a picture that a second judge took is shown as that, until the artist choo
   const done = search([20, 23.5, 22], { status: "done", result: [2], accepted });
   assert.deepEqual(headline(done), ["Result 22", "+2 over your seed (20), accepted by ImageReward"]);
   assert.deepEqual(headline({ ...done, result: [0] }), ["Result 20", "your seed was accepted by ImageReward"]);
-  assert.deepEqual(headline({ ...done, stopped: "choice", result: [1] }), ["Best 23.5", "+3.5 over your seed (20)"]);
+  assert.deepEqual(headline({ ...done, stopped: "choice", result: [1] }), ["Best 23.5", "+3.5 over your seed (20), picked by you"]);
   assert.deepEqual(describe(done, 2).values, [["CLIP", "22"], ["accept: ImageReward", "0.9"]]);
   assert.deepEqual(describe(done, 0).values, []);
 });

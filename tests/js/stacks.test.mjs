@@ -40,9 +40,9 @@ test("previews of one picture are versions of it as long as nothing in full is t
 });
 
 test("what is chosen, held, looked at, used or kept stays in sight beside the best", () => {
-  const found = refined({ result: [4], kept: [3] }), stay = staying({ search: found, chosen: 1, heldId: -1, focused: -1 });
+  const found = refined({ result: [4], kept: [3] }), stay = staying({ search: found, chosen: 1, heldId: -1, marks: [], focused: -1 });
   assert.deepEqual(shown(found, { stay }).order, [2, 3, 1, 5, 4, 0]);
-  assert.deepEqual([...staying({ search: refined(), chosen: -1, heldId: 3, focused: 4 })].filter((id) => id >= 0), [3, 4, 2], "without a result the best so far");
+  assert.deepEqual([...staying({ search: refined(), chosen: -1, heldId: 3, marks: [0], focused: 4 })].filter((id) => id >= 0), [3, 0, 4, 2], "without a result the best so far");
 });
 
 test("a pinned picture lies in front of everything, out of its stack", () => {

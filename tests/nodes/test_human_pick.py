@@ -10,6 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from noise_search.tests.nodes.graphs import Brightness, drop_in
+from noise_search.tests.nodes.test_path_nodes import KNOBS, searched
 from noise_search.tests.nodes.test_routes import refusal
 from PIL import Image
 
@@ -297,6 +299,73 @@ def test_a_search_is_rolled_again_from_another_seed_even_where_a_recipe_is_fille
     search |= {"recipe": "", "seed": host.part("nodes.host.graph.rerolls").rerolled_seed(4, 1, 2**64 - 1)}
     plain = host.run(prompt | pick("images", images=["2", 1], choice="1"))
     assert torch.equal(result.kept["images"][0], plain.kept["images"][0])
+
+
+@pytest.mark.parametrize("kind", ["NoiseSearch", *KNOBS])
+def test_behind_every_judged_search_a_roll_gives_what_that_search_finds_from_the_rolled_seed(host, artist, judge, kind):
+    def prompt(**inputs):
+        inputs = {"pictures": 4, "verifier": ["v", 0], **inputs}
+        return judge(Brightness()) | (drop_in(**inputs) if kind == "NoiseSearch" else searched(kind, steps=4, **inputs))
+
+    someone = artist("roll", [0])
+    result = someone.run(prompt() | pick("images", images=["2", 1]))
+    assert result.ok, result.error
+    seed = host.part("nodes.host.graph.rerolls").rerolled_seed(5, 1, 2**64 - 1)
+    plain = host.run(prompt(seed=seed) | pick("images", images=["2", 1], choice="1"))
+    assert torch.equal(result.kept["images"][0], plain.kept["images"][0])
+    assert [gallery["rollable"] for gallery in someone.seen] == [True, True]
+
+
+class EachTurn:
+    """A loop of another pack: runs the search and the pick once for every seed, by copies that show on them."""
+
+    RETURN_TYPES, FUNCTION, CATEGORY = ("*",), "run", "tests"
+
+    @classmethod
+    def INPUT_TYPES(cls):
+        return {
+            "required": {"picked": ("IMAGE", {"rawLink": True, "lazy": True}), "seeds": ("STRING", {})},
+            "hidden": {"dynprompt": "DYNPROMPT"},
+        }
+
+    def run(self, picked, seeds, dynprompt):
+        from comfy_execution.graph_utils import GraphBuilder
+
+        graph, turn = GraphBuilder(), None
+        for seed in seeds.split():
+            search, turn = (dict(dynprompt.get_node(name)["inputs"]) for name in ("2", picked[0]))
+            made = graph.node("NoiseSearch", **{**search, "seed": int(seed)})
+            made.set_override_display_id("2")
+            turn = graph.node("HumanPick", **{**turn, "images": made.out(1)})
+            turn.set_override_display_id(picked[0])
+            graph.node("ToyKeep", value=turn.out(0), name=f"turn {seed}")
+        return {"result": (turn.out(0),), "expand": graph.finalize()}
+
+
+def test_in_every_turn_of_a_loop_the_pictures_of_that_turn_are_rolled(host, artist, monkeypatch):
+    import nodes
+
+    monkeypatch.setitem(nodes.NODE_CLASS_MAPPINGS, "EachTurn", EachTurn)
+    inputs = {"search": "random", "pictures": 2, "keep": 2}
+    looped = drop_in(**inputs) | pick(images=["2", 1], timeout=0.5)
+    looped["loop"] = {"class_type": "EachTurn", "inputs": {"picked": ["pick", 0], "seeds": "5 6"}}
+    looped["after"] = {"class_type": "ToyKeep", "inputs": {"value": ["loop", 0], "name": "after"}}
+    someone, rolls = artist(), []
+
+    def hear(name, data):  # both turns wait at the same time, in any order
+        if name == EVENT and data["status"] == "waiting":
+            rolls.append((data["node"], data["roll"]))
+            someone.answers = ["roll" if data["roll"] == 0 else [1]]
+            someone.hear(name, data)
+
+    result = host.run(looped, workflow={"id": "w"}, on_event=hear)
+    assert result.ok, result.error
+    assert sorted(rolls) == [("pick", 0)] * 2 + [("pick", 1)] * 2
+    rerolled = host.part("nodes.host.graph.rerolls").rerolled_seed
+    for seed in (5, 6):
+        plain = drop_in(**inputs, seed=rerolled(seed, 1, 2**64 - 1)) | pick("images", images=["2", 1], choice="2")
+        (expected,) = host.run(plain).kept["images"]
+        assert torch.equal(result.kept[f"turn {seed}"][0], expected)
 
 
 def test_a_seed_from_a_node_of_its_own_is_rolled_and_other_numbers_are_not(host, artist):

@@ -16,6 +16,7 @@ from noise_search.tests.nodes.test_routes import prompt as plain
 LISTENING = 2.0  # seconds, at most, to a search that runs
 UPDATE, PICK, ELSEWHERE = "noise_search.update", "noise_search.pick", "noise_search.elsewhere"
 STEERING = [("control", {"action": action}) for action in ("pause", "continue", "finish", "forget")]
+STEERING += [("control", {"action": "leave"}), ("control", {"action": "pick", "picked": [0]})]
 STEERING += [("control", {"action": "pin", "candidate": 0}), ("0/saving", None), ("0/again", None)]
 SEEING = [("", None), ("/0/recipe", None), ("/0/small", None), ("/find", {"recipe": ""})]
 
@@ -286,6 +287,27 @@ def test_a_gallery_whose_page_was_closed_is_taken_over_by_one_with_the_same_grap
     assert other.ask(f"{PICKS}/{gallery['pick']}/take", {"workflow": other.workflow, "prompt": graph})["mine"] is True
     assert other.ask(f"{PICKS}/{gallery['pick']}/answer", {"action": "pick", "picked": [1]})["picked"] == [1]
     assert other.client.history(prompt_id)["outputs"]["pick"]["noise_search_pick"][0]["picked"] == [1]
+
+
+def test_a_search_that_waits_is_answered_by_its_page_or_by_one_that_took_it_over_once_that_is_closed(pages):
+    page, other = pages("mine"), pages("copy")
+    graph = prompt(seed=7050, pictures=2, wait_for_me=True)
+    prompt_id = page.queue(graph)
+    search = until(lambda: next((one for one in page.searches() if one["status"] == "waiting"), None))["search"]
+    assert other.control(search, "pick", picked=[1])[0] == 403
+    for asked, why in (([0, 1], "a list of one candidate"), ([7], "below 2, got 7")):
+        assert why in page.control(search, "pick", picked=asked)[1]
+    assert page.control(search, "finish")[0] == page.control(search, "forget")[0] == 409
+    other.heard(ELSEWHERE)
+    page.client.close()
+    assert (ELSEWHERE, {"node": "2"}) in other.heard(ELSEWHERE, quiet=2)
+    (shown,) = other.others(graph)
+    assert (shown["status"], shown["mine"]) == ("waiting", False)
+    assert other.take(search, graph)["asked"]["fallback"] == [0]
+    assert other.control(search, "pick", picked=[1])["status"] in ("waiting", "done")
+    until(lambda: other.client.history(prompt_id))
+    assert next(one["result"] for one in other.searches() if one["search"] == search) == [1]
+    assert other.control(search, "pick", picked=[0])[0] == 409
 
 
 # Several users

@@ -9,7 +9,7 @@ import comfy.model_management as memory
 
 from ....search.trace import Trace
 
-RUNNING = ("running", "paused", "finishing")
+RUNNING = ("running", "paused", "finishing", "waiting")  # waiting: for the artist to pick
 STATUS = {"finish": "finishing", "pause": "paused", "continue": "running"}  # by what is asked for
 LOOK = 0.1  # seconds between two looks at whether somebody could still end a pause
 

@@ -23,6 +23,7 @@ from ..judges.host_verifier import order_note, same_family_note, still_note, war
 from ..judges.judging import held_out, ranked
 from ..setup.noise import Leaves, domain_of
 from ..store.memo import Memo
+from .choosing import Chooser
 from .control import Control
 from .evaluation import Evaluation
 from .evaluator import Evaluator, LocalEvaluator
@@ -74,6 +75,7 @@ class SearchJob:
         watchers: Who is told how it goes.
         evaluator: Makes what makes and judges candidates.
         background: Where pictures for the node are written.
+        chooser: Asks the artist which pictures leave, when the search is over; None where its winners do.
     """
 
     def __init__(
@@ -85,7 +87,9 @@ class SearchJob:
         watchers: Sequence[Watcher] = (),
         evaluator: MakeEvaluator = LocalEvaluator,
         background: Background | None = None,
+        chooser: Chooser | None = None,
     ):
+        self.chooser = chooser
         self.request, self.hidden, self.memo, self.control, self.watchers = request, hidden, memo, control, watchers
         self.background = background or Background()
         self.start = request.start()
@@ -196,12 +200,23 @@ class SearchJob:
         return ranked(self.request.verifier, pool) if self.request.verifier else torch.zeros(len(pool))
 
     def finish(self, trace: Trace) -> list[Trial]:
-        """The winners, best first."""
+        """The winners, best first, or what the artist picked."""
         winners = self.winners.of(trace, self.replayed)
+        if self.chooser is not None and not self.replayed:
+            winners = self.asked(self.chooser, trace, winners)
         trace.result = tuple(trial.id for trial in winners)
         for watcher in self.watchers:
             watcher.done(trace, winners)
         return winners
+
+    def asked(self, chooser: Chooser, trace: Trace, winners: list[Trial]) -> list[Trial]:
+        """What the artist picked, or the winners where nobody did. The time that this takes is none of the search's."""
+        began = self.control.clock()
+        chosen = chooser(trace, winners)
+        self.began += self.control.clock() - began
+        self.notes += [chosen.note] * bool(chosen.note)
+        trace.by_hand = bool(chosen.ids)
+        return [trace.trials[number] for number in chosen.ids] or winners
 
     def show_winners(self, trace: Trace, winners: Sequence[Trial], images: Sequence[Tensor]) -> None:
         """In the node, where not every picture is shown there anyway."""

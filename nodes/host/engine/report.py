@@ -38,9 +38,10 @@ def summary(trace: Trace, seconds: float) -> str:
         seeds = ", ".join(
             str(trial.candidate.plain_seed) for trial in trace.trials if trial.candidate.plain_seed is not None
         )
-        return (
-            f"{counted(trace)} in {spoken(seconds)}, no verifier: choose one by its seed: {seeds}.{remembered(trace)}"
+        say = (
+            f"you picked {picked(trace)} of the seeds {seeds}" if trace.by_hand else f"choose one by its seed: {seeds}"
         )
+        return f"{counted(trace)} in {spoken(seconds)}, no verifier: {say}.{remembered(trace)}"
     best = trace.winner
     seed = best.candidate.plain_seed
     made = f"seed {seed}" if seed is not None else MADE.get(best.how, f"a mixed noise ({best.how})")
@@ -50,12 +51,17 @@ def summary(trace: Trace, seconds: float) -> str:
     )
 
 
+def picked(trace: Trace) -> str:
+    """What the artist picked, by its numbers in the panel."""
+    return ", ".join(f"#{number}" for number in trace.result)
+
+
 def accepted_note(trace: Trace) -> list[str]:
     """What the second judge did, in a sentence; nothing without one."""
     accepted = trace.accepted
     if accepted is None:
         return []
-    best, taken = trace.trials[accepted.ids[0]], trace.winner
+    best, taken = trace.trials[accepted.ids[0]], trace.trials[accepted.taken]
     saw = f"accept: {accepted.judge} saw the best pictures of {len(accepted.ids)} different noises"
     values = dict(zip(accepted.ids, accepted.scores, strict=True))
     if taken is best:
@@ -84,6 +90,7 @@ def facts(trace: Trace, best: Trial, recipe: str) -> dict[str, Any]:
         "nfe": trace.ledger.nfe,
         "stopped": trace.stopped,
         "accepted": asdict(trace.accepted) if trace.accepted else None,
+        "by_hand": trace.by_hand,
         "recipe": recipe,
     }
 

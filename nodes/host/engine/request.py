@@ -69,6 +69,7 @@ class Request:
         held_out: A verifier that looks at the winners only.
         accept: A verifier that takes one of the best pictures of different noises when the search is over.
         keep_different: Keeps winners that differ, instead of the best alone.
+        waits: Whether the artist is asked at the end which pictures leave.
         masks: By digest, the masks that the search moves in.
     """
 
@@ -88,6 +89,7 @@ class Request:
     held_out: Any = None
     accept: Any = None
     keep_different: bool = False
+    waits: bool = False
     masks: Leaves = field(default_factory=dict)
 
     def __post_init__(self) -> None:

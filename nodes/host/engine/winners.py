@@ -26,6 +26,7 @@ from .evaluator import Evaluator
 from .request import Request
 
 POOL = 4  # pictures that different ones are chosen from, per one that is kept
+AT_HAND = 16  # pictures whose latents stay where the artist picks one; others come from the store, or are made again
 
 
 @dataclass(eq=False)
@@ -81,7 +82,7 @@ class Winners:
                 self.kept.add(one.proposed, one.ended, one.image)
 
     def only_best(self, over: Round) -> None:
-        """Drops what can no longer win. Of what only a second judge may take, the latents stay."""
+        """Drops what can no longer win. Of what only a second judge, or the artist, may take, the latents stay."""
         best = [over.best] if self.pooled == 1 else over.trace.best(self.pooled)
         if self.lineages is not None:
             if over.rescored:
@@ -89,6 +90,8 @@ class Winners:
             else:
                 self.lineages.add(over.trials, over.trace)
             best += [one for one in self.lineages.best(ACCEPTED_FROM, over.trace) if one not in best]
+        if self.request.waits:
+            best += [one for one in over.trace.best(AT_HAND) if one not in best]
         self.kept.only(best, self.whole)
 
     def of(self, trace: Trace, replayed: Sequence[Proposal] = ()) -> list[Trial]:

@@ -5,6 +5,8 @@ import json
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+# Of a search node, whether and how long it waits for the artist: no part of the search.
+WAITING = ("wait_for_me", "timeout")
 # Inputs of a search node that decide what is tried and what is passed on, not what a noise looks like or how it is
 # judged.
 CHOOSING = (
@@ -18,6 +20,7 @@ CHOOSING = (
     "patience",
     "target",
     "search",
+    *WAITING,
 )
 NO_ID = "00000000-0000-0000-0000-000000000000"  # of every graph that came without an id: js/panel/page.js
 

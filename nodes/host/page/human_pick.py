@@ -1,4 +1,4 @@
-"""Pictures that wait for somebody to pick: who can be asked, for how long, and what was answered."""
+"""Pictures that wait for somebody to pick, and those that were picked."""
 
 import asyncio
 import os
@@ -7,11 +7,9 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-import comfy.model_management as memory
 import folder_paths
 from comfy_execution.utils import get_executing_context
 from PIL import Image
@@ -22,44 +20,20 @@ from ..compat import running_entries
 from ..files.pictures import moving_of, to_pil
 from ..graph.upstream import is_same, lineage_digest, shown_node, workflow_of
 from .audience import audience_of
-from .messages import PICK, PickFacts, PickState, PickStatus
-from .pages import Watch, note_unanswered, queued_by_page
+from .messages import PICK, PickFacts, PickState
+from .question import POLL, Answer, Question
 from .thumbnails import MOVING, save_moving
 
 SIZES = {"small": 384, "large": 2048}  # longer side of a shown picture, in pixels
 KINDS = (*SIZES, MOVING)  # a video has a small picture that moves, beside the frame in its middle
-POLL = 0.1  # seconds between two looks at the host's interrupt
 KEPT = 32  # answered picks that pages can still show, per server
-
-WHY = {
-    "alone": "no page of ComfyUI queued this, so nobody could be asked",
-    "closed": "the page was closed",
-    "timeout": "nobody answered in time",
-    "left": "you left it to the node",
-    "typed": "choice says so",
-}
 
 _picks: dict[str, "Pick"] = {}  # in the order of asking
 _lock = threading.Lock()
 _numbers = count(time.time_ns() // 10**6)  # above those of a server before, which pages that stayed open still show
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What was picked: places, best first; `roll` where other pictures are wanted.
-
-    Args:
-        by: "artist", "verifier", "scores" (that came in from elsewhere) or "first" (nothing to go by).
-        why: A key of `WHY`, or "".
-    """
-
-    picked: tuple[int, ...] = ()
-    by: str = "artist"
-    why: str = ""
-    roll: bool = False
-
-
-class Pick:
+class Pick(Question):
     """One gallery, asked by the thread that runs the prompt, answered by the routes.
 
     Args:
@@ -77,16 +51,20 @@ class Pick:
         context = get_executing_context()
         self.id, self.number, self.version = uuid.uuid4().hex, next(_numbers), 0
         self.prompt_id, self.workflow = context.prompt_id if context else "", workflow_of(hidden)
-        self.asking, self.node, self._offered = node, shown, False
-        self.audience = audience_of(hidden, self.prompt_id, shown)
+        loop, self._answered = asyncio.get_running_loop(), asyncio.Event()
+        super().__init__(
+            hidden,
+            node,
+            audience_of(hidden, self.prompt_id, shown),
+            fallback,
+            lambda: loop.call_soon_threadsafe(self._answered.set),
+            self.send,
+        )
+        self.node = shown
         self.made_from = made_from(hidden.prompt, shown)
-        self.images, self.facts, self.fallback = images, facts, fallback
+        self.images, self.facts = images, facts
         self.count, self.sizes = len(images), list[tuple[int, int]]()
         self.frames = [len(image) for image in images]
-        self._from_page = isinstance((hidden.extra_pnginfo or {}).get("workflow"), dict)
-        self.status: PickStatus = "waiting"
-        self.answer, self.deadline = fallback, 0.0
-        self._loop, self._answered = asyncio.get_running_loop(), asyncio.Event()
 
     async def ask(self, minutes: float) -> Answer:
         """The answer, or the fall-back with the reason. The host's interrupt ends it, and leaves nothing behind.
@@ -94,36 +72,21 @@ class Pick:
         Args:
             minutes: How long to wait, 0 = as long as a page that shows it is open.
         """
-        if not self._from_page or not queued_by_page():
-            return Answer(self.fallback.picked, self.fallback.by, "alone")
-        self.deadline = time.monotonic() + minutes * 60 if minutes else 0.0
+        if not self.can_be_asked():
+            return self.unasked("alone")
+        self.begin(minutes)
         self.sizes = [self._write(place, image) for place, image in enumerate(self.images)]
         self.images = ()
         add_pick(self)
         try:
             self.send()
-            await self._wait()
+            while self.waits():
+                await asyncio.wait([waiting := asyncio.ensure_future(self._answered.wait())], timeout=POLL)
+                waiting.cancel()
         finally:
             if self.status == "waiting":
-                self._forget()
+                self.cancel()
         return self.answer
-
-    def give(self, answer: Answer) -> bool:
-        """Answers; False where it was answered already, or nothing waits for it any more."""
-        with _lock:
-            if self.status != "waiting":
-                return False
-            self.answer, self.status = answer, "rolled" if answer.roll else "picked"
-        try:
-            self._loop.call_soon_threadsafe(self._answered.set)
-        except RuntimeError:  # the prompt has ended, and its loop with it
-            self._forget()
-            return False
-        self.send()
-        return True
-
-    def leave(self) -> bool:
-        return self.give(Answer(self.fallback.picked, self.fallback.by, "left"))
 
     def change(self, answer: Answer) -> None:
         """Afterwards the artist had others go on."""
@@ -132,7 +95,6 @@ class Pick:
 
     def state(self) -> PickState:
         """All that a page needs to show it."""
-        left = max(0.0, self.deadline - time.monotonic()) if self.deadline else None
         given = self.answer if self.status == "picked" else Answer()
         return PickState(
             **self.facts,
@@ -151,7 +113,7 @@ class Pick:
             by=given.by,
             why=given.why,
             fallback=[self.fallback.by, *self.fallback.picked],
-            seconds_left=left,
+            seconds_left=self.seconds_left(),
         )
 
     def picture(self, place: int, size: str) -> str:
@@ -165,36 +127,8 @@ class Pick:
         self.version += 1
         self.audience.send(PICK, self.state())
 
-    def is_offered(self) -> bool:
-        """Whether another page may be shown it and take it over: it waits, and no page that could answer is open."""
-        return self.status == "waiting" and not self.audience.is_steered()
-
-    async def _wait(self) -> None:
-        pages = Watch(self.audience.is_attended)
-        while self.status == "waiting":
-            memory.throw_exception_if_processing_interrupted()
-            self._offer()
-            why = (
-                "timeout"
-                if self.deadline and time.monotonic() > self.deadline
-                else "closed"
-                if pages.all_gone()
-                else ""
-            )
-            if why and self.give(Answer(self.fallback.picked, self.fallback.by, why)):
-                note_unanswered(self.asking)
-            elif not why:
-                await asyncio.wait([waiting := asyncio.ensure_future(self._answered.wait())], timeout=POLL)
-                waiting.cancel()
-
-    def _offer(self) -> None:
-        """Other pages are told once when the last one that can answer is closed."""
-        before, self._offered = self._offered, self.is_offered()
-        if self._offered and not before:
-            self.audience.offer()
-
-    def _forget(self) -> None:
-        self.status = "cancelled"
+    def cancel(self) -> None:
+        super().cancel()
         with _lock:
             _picks.pop(self.id, None)
         shutil.rmtree(self.folder(), ignore_errors=True)

@@ -23,9 +23,20 @@ from ..graph.upstream import is_same
 from ..store import seed_book
 from ..store.identity import Identity
 from ..store.memo import Memo
-from .messages import TILES, UPDATE, AcceptedState, Candidate, InTheMaking, SearchChanges, SearchState, Status
+from .messages import (
+    TILES,
+    UPDATE,
+    AcceptedState,
+    AskedState,
+    Candidate,
+    InTheMaking,
+    SearchChanges,
+    SearchState,
+    Status,
+)
 from .origin import Known, Origin, made_from
 from .pages import Watch, user_of_page
+from .question import Answer, Question
 from .shelf import Shelved, began_with, shelf_of
 from .thumbnails import Thumbnails, too_many
 from .tiles import Tiles
@@ -94,6 +105,8 @@ class Live(Known):
         self._firsts = Firsts()
         self.result: list[int] = []
         self.accepted: AcceptedState | None = None
+        self.question: Question | None = None  # while it waits for the artist, and afterwards
+        self.most = 0  # pictures that may be picked
         self._lock, self._pinning = threading.RLock(), threading.Lock()
         self._began, self._told = self.control.clock(), 0.0
         self._earlier: Live | None = None
@@ -152,13 +165,22 @@ class Live(Known):
         if not self._earlier:
             self.tiles.doing(doing, len(self.rows))
 
+    def ask(self, question: Question, most: int) -> None:
+        """The search is over, and waits until the artist picks. A server that dies now has its pictures on the disk."""
+        with self._lock:
+            self.question, self.most, self.shelved = question, most, True
+        self.tiles.end()
+        self.shelf.keep(self._for_the_shelf)
+        self.send(SearchChanges(status=self.status, asked=self.asked, making=0.0, seconds_left=0.0))
+
     def done(self, trace: Trace, winners: Sequence[Trial]) -> None:
         """The search is over, and these, best first, are its result."""
         if self._earlier:
             self._earlier.choose([trial.candidate for trial in winners])
             return
         with self._lock:
-            self.ended, self.stopped, self.result = "done", trace.stopped, [trial.id for trial in winners]
+            self.ended, self.result = "done", [trial.id for trial in winners]
+            self.stopped = "choice" if trace.by_hand else trace.stopped
             if (said := trace.accepted) is not None:
                 self.accepted = AcceptedState(judge=said.judge, ids=said.ids, scores=said.scores)
         over = SearchChanges(
@@ -166,6 +188,7 @@ class Live(Known):
             stopped=self.stopped,
             result=self.result,
             accepted=self.accepted,
+            asked=None,
             making=0.0,
             seconds_left=0.0,
         )
@@ -198,12 +221,26 @@ class Live(Known):
 
     @property
     def status(self) -> Status:
-        return cast("Status", self.ended or self.control.status)
+        return cast("Status", self.ended or ("waiting" if self.question else self.control.status))
+
+    @property
+    def asked(self) -> AskedState | None:
+        """What it asks the artist now."""
+        if self.ended or self.question is None:
+            return None
+        left = self.question.seconds_left()
+        return AskedState(most=self.most, fallback=self.question.fallback.picked, seconds_left=left)
+
+    def pick(self, picked: Sequence[int]) -> bool:
+        """Lets these candidates go on, none of them for the search's own winners; False where nothing waits for it."""
+        if self.question is None:
+            return False
+        return self.question.give(Answer(tuple(picked))) if picked else self.question.leave()
 
     def steer(self, action: str) -> bool:
         """Finishes, pauses or continues; False where the search is over."""
         with self._lock:
-            if self.ended:
+            if self.ended or self.question:
                 return False
             self.control.steer(action)
         self.send(SearchChanges(status=self.status, seconds_left=self.seconds_left()))
@@ -269,6 +306,7 @@ class Live(Known):
                 status=self.status,
                 result=self.result,
                 accepted=self.accepted,
+                asked=self.asked,
                 stopped=self.stopped,
                 pinned=self.pinned,
                 kept=list(self.kept),

@@ -20,7 +20,7 @@ PICKS = "/noise_search/picks"
 BOOK = "/noise_search/book"
 ADDRESSES = {"searches": SEARCHES, "picks": PICKS, "book": BOOK}
 
-Status = Literal["running", "paused", "finishing", "done", "interrupted", "failed"]
+Status = Literal["running", "paused", "finishing", "waiting", "done", "interrupted", "failed"]
 PickStatus = Literal["waiting", "picked", "rolled", "cancelled"]
 
 
@@ -120,6 +120,20 @@ class AcceptedState(TypedDict):
     scores: Sequence[float]
 
 
+class AskedState(TypedDict):
+    """A search that is over and waits for the artist to pick.
+
+    Args:
+        most: How many pictures may go on.
+        fallback: Ids of the search's own winners, which go on where nobody picks.
+        seconds_left: Until that; None = no limit.
+    """
+
+    most: int
+    fallback: Sequence[int]
+    seconds_left: float | None
+
+
 class SearchState(SearchName):
     """All that a page needs which knows nothing yet.
 
@@ -133,6 +147,7 @@ class SearchState(SearchName):
         stopped: Why it ended, "" while it runs.
         result: Ids of the winners, best first.
         accepted: What a second judge said of the best pictures of different noises; None before, and without one.
+        asked: What it asks the artist while it waits for that; None else.
         pinned: Ids that the artist keeps in front.
         kept: Ids that are in the seed book.
         tiles: The round in the making; None between two.
@@ -149,6 +164,7 @@ class SearchState(SearchName):
     status: Status
     result: Sequence[int]
     accepted: AcceptedState | None
+    asked: AskedState | None
     stopped: str
     pinned: Sequence[int]
     kept: Sequence[int]
@@ -171,6 +187,7 @@ class SearchChanges(TypedDict, total=False):
     stopped: str
     result: Sequence[int]
     accepted: AcceptedState | None
+    asked: AskedState | None
     pinned: Sequence[int]
     kept: Sequence[int]
     error: str

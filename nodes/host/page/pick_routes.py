@@ -15,8 +15,9 @@ from ..errors import short
 from . import human_pick as asking
 from . import pages
 from .audience import Asker
-from .human_pick import KINDS, Answer, Pick
+from .human_pick import KINDS, Pick
 from .messages import PICKS
+from .question import Answer
 from .search_routes import Refused, answered, asker_of, body_of, compared, graph_of, is_of, named
 
 ACTIONS = ("pick", "roll", "leave")

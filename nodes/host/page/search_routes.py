@@ -33,7 +33,9 @@ OPEN = 1000  # workflows that a page has open
 NAME = 100  # characters of the id of a workflow or a page
 OTHERS = "The search must be one that this page queued or was shown, got another page's"
 CACHED = {"Cache-Control": "private, max-age=86400, immutable"}
-ACTIONS = ("finish", "pause", "continue", "pin", "unpin", "forget")
+ACTIONS = ("finish", "pause", "continue", "pin", "unpin", "forget", "pick", "leave")
+BESIDE = {"pin": "candidate", "unpin": "candidate", "pick": "picked"}  # the field that an action comes with
+SAID = {"candidate": "a candidate", "picked": "what is picked", "": "nothing else"}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -190,25 +192,42 @@ async def picture(request: web.Request) -> web.StreamResponse:
 
 async def control(request: web.Request) -> web.StreamResponse:
     """`{"action": "finish" | "pause" | "continue"}` of a running search, `{"action": "pin" | "unpin", "candidate": 3}`
-    of any.
+    of any; `{"action": "pick", "picked": [4]}`, best first, or `{"action": "leave"}` to its own winners, of one that
+    waits for the artist.
     """
     live, body = await steered(request), await body_of(request)
     action, pinning = body.get("action"), body.get("action") in ("pin", "unpin")
     if action not in ACTIONS:
         raise Refused(400, f"action must be one of {', '.join(ACTIONS)}, got {short(action)}")
-    if set(body) != ({"action", "candidate"} if pinning else {"action"}):
-        raise Refused(
-            400, f"{action} must come with {'a candidate' if pinning else 'nothing else'}, got {short(sorted(body))}"
-        )
+    beside = BESIDE.get(action, "")
+    if set(body) != {"action", beside} - {""}:
+        raise Refused(400, f"{action} must come with {SAID[beside]}, got {short(sorted(body))}")
     if pinning:
         await asyncio.to_thread(
             live.pin, checked_candidate(live, body["candidate"]), action == "pin"
         )  # it writes to the disk
     elif action == "forget":
         return web.json_response({"freed": await asyncio.to_thread(forgotten, live)})
+    elif action in ("pick", "leave"):
+        if not live.pick(picked_of(live, body["picked"]) if action == "pick" else ()):
+            raise Refused(409, f"the search must wait for the artist, got one that is {live.status}")
     elif not live.steer(action):
         raise Refused(409, f"the search must be running, got one that is {live.status}")
     return web.json_response({"status": live.status, "pinned": live.pinned})
+
+
+def picked_of(live: Live, picked: Any) -> list[int]:
+    """The finished candidates that a page picks, each once, no more than may leave the node."""
+    if not isinstance(picked, list) or not 1 <= len(picked) <= max(1, live.most):
+        most = "one candidate" if live.most < 2 else f"1 to {live.most} candidates"
+        raise Refused(400, f"picked must be a list of {most}, got {short(picked)}")
+    found = [checked_candidate(live, candidate) for candidate in picked]
+    if len(set(found)) < len(found):
+        raise Refused(400, f"picked must name each candidate once, got {short(picked)}")
+    for number in found:
+        if not live.rows[number]["finished"]:
+            raise Refused(400, f"picked must be finished pictures, got {number}, a draft")
+    return found
 
 
 def forgotten(live: Live) -> int:

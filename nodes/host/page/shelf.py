@@ -54,7 +54,7 @@ class Shelved(Known):
             return None
         changing = {name: self.header[name] for name in ("pinned", "result", "stopped", "error")}
         changing["kept"] = list(self.kept)
-        nothing: Any = {"making": 0.0, "seconds_left": 0.0, "tiles": None, "status": self.status}
+        nothing: Any = {"making": 0.0, "seconds_left": 0.0, "tiles": None, "asked": None, "status": self.status}
         return SearchState(**{**found["state"], **changing, **nothing, **self.name()})
 
     def keep_change(self) -> None:

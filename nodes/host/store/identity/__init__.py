@@ -13,6 +13,7 @@ from comfy_execution.utils import get_executing_context
 
 from .....verifiers.keys import key_of
 from ...compat import node_classes
+from ...graph.upstream import WAITING
 from .contents import Unknown, digest
 from .installed import OURS, of_files
 from .lineage import Lineage
@@ -64,7 +65,7 @@ def identity_of(hidden: Any, request: Any) -> Identity:
         whole = digest(
             here,
             graph.get_node(node)["class_type"],
-            {name: behind.of_input(node, name) for name in behind.inputs(node)},
+            {name: behind.of_input(node, name) for name in behind.inputs(node) if name not in WAITING},
         )
         eye = digest(here, looked, request.sampling.vae, request.preview_vae, request.sampling.showing)
     except Unknown as problem:
