@@ -14,6 +14,7 @@ from noise_search.tests.browser.panel import (
     status,
 )
 from noise_search.tests.browser.test_panel import main_thread_seconds
+from noise_search.tests.pages import FAILED
 
 PREVIEWS = "(method) => app.extensionManager.setting.set('Comfy.Execution.PreviewMethod', method)"
 HUGE = 5000  # pictures: no test waits for them
@@ -55,6 +56,12 @@ def widget(page, kind, name, value):
         }""",
         [kind, name, value],
     )
+
+
+@pytest.fixture(autouse=True)
+def no_page_twice(request):
+    """Every test here has a page of its own: what waits in the queue was not always said in a page of other tests."""
+    request.node.stash[FAILED] = True
 
 
 @pytest.fixture
