@@ -482,19 +482,26 @@ NAMES = {
 }
 
 
-def documented(figures: Mapping[str, Any]) -> list[str]:
+def documented(figures: Mapping[str, Any], later: Mapping[str, Any] | None = None) -> list[str]:
     """The rows of the documentation's table: by the unseen judge, by whether all claims hold, by the verifier. A gain
     that holds for all comparisons of its column together has a star. Rows of too few prompts to say anything are left
     out.
+
+    Args:
+        later: Figures of other prompts, whose rows take the place of those of the same searches and times.
     """
-    lines = []
-    for row in (row for row in figures["rows"] if row["captions"] >= ENOUGH):
+    lines, anew = [], {key_of(row): row for row in (later or {"rows": ()})["rows"]}
+    for row in (anew.get(key_of(row), row) for row in figures["rows"] if row["captions"] >= ENOUGH):
         judge, passed, verifier = row["judge"], row["passed"], row["verifier"]
         cells = [NAMES[row["search"]], str(row["worth"]), str(row["captions"])]
         cells += [f"{judge['search']:.1f} / {judge['best_of_n']:.1f}", gain(judge), gain(passed)]
         cells += [count(one["equivalent_n"]) for one in (judge, verifier)]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
+
+
+def key_of(row: Mapping[str, Any]) -> tuple[str, int]:
+    return row["search"], row["worth"]
 
 
 def gain(one: Mapping[str, Any]) -> str:
