@@ -42,8 +42,8 @@ CLOCK = "clock"  # and of one with a limit in minutes, so that it plans the same
 class Steps:
     """Called while candidates are made; no part of the job, which would hold itself."""
 
-    def __init__(self, control: Control, watchers: Sequence[Watcher], background: Background):
-        self.control, self.watchers, self.background = control, watchers, background
+    def __init__(self, control: Control, watchers: Sequence[Watcher], *backgrounds: Background):
+        self.control, self.watchers, self.backgrounds = control, watchers, backgrounds
         self.judged = 0  # pictures of the round in the making that are made, and being judged
 
     def __call__(self, count: int, step: int, total: int) -> None:
@@ -53,9 +53,10 @@ class Steps:
             watcher.making(self.judged + count * step / (total + 1))
 
     def doing(self, doing: Doing) -> None:
-        """Before pictures are decoded, those that wait to be written are: they hold the whole batch before."""
+        """Before pictures are decoded, those that wait to be written are, and the batch before is gone."""
         if doing.what == "decoding":
-            self.background.settle()
+            for background in self.backgrounds:
+                background.settle()
         self.judged = doing.judged
         for watcher in self.watchers:
             watcher.doing(doing)
@@ -91,11 +92,12 @@ class SearchJob:
     ):
         self.chooser = chooser
         self.request, self.hidden, self.memo, self.control, self.watchers = request, hidden, memo, control, watchers
-        self.background = background or Background()
+        self.background, self.aside = background or Background(), Background()
         self.start = request.start()
         # of the seeds: what follows a search draws no noise that it drew
         self.domain = domain_of(request.noise, self.start.candidates) if request.noise is not None else ""
-        self.evaluator = evaluator(request, self.start.leaves, Steps(control, watchers, self.background), memo)
+        steps = Steps(control, watchers, self.background, self.aside)
+        self.evaluator = evaluator(request, self.start.leaves, steps, memo)
         self.winners = Winners(request, self.evaluator, memo)
         self.recipe_of = request.recipe_writer()
         self.pictures = Pictures(hidden, self.recipe_of, self.background)
@@ -151,9 +153,10 @@ class SearchJob:
             clock=self.control.clock,
             before=Record.from_dict({} if self.replayed else self.memo.noted(CLOCK)),
         )
-        with self.control.searching(trace):
+        with self.control.searching(trace), self.aside:
             while (wanted := driver.next()) is not None:
-                self.round(driver, wanted)
+                made = [self.round(driver, wanted)]
+                self.aside.do(made.clear)  # giving back the memory of a clip takes as long as a step
                 if driver.allowance.timed and not self.replayed:
                     self.memo.note(CLOCK, driver.allowance.record().to_dict())
                 if not trace.stopped:
@@ -164,7 +167,7 @@ class SearchJob:
         self.said = explained(search)
         return trace
 
-    def round(self, driver: Driver, wanted: list[Proposal]) -> None:
+    def round(self, driver: Driver, wanted: list[Proposal]) -> Evaluation | None:
         """Makes and judges what the search wants to know, tells it, and shows what came of it."""
         ahead = driver.ahead() if wanted and self.evaluator.makes_ahead else ()
         evaluation = self.evaluator.evaluate(wanted, ahead) if wanted else None
@@ -183,6 +186,7 @@ class SearchJob:
             watcher.round(shown)
         if new is not None and self.request.save_found:
             self.pictures.keep_found(best.candidate, new)
+        return evaluation
 
     def keep(self, evaluation: Evaluation, driver: Driver) -> None:
         pictures = [one for one in evaluation.found if not stage(one.proposed)]
