@@ -23,7 +23,7 @@ export function drawAsks(view) {
   tickAsks(view);
   view.send.hidden = search.asked.most === 1;
   view.send.disabled = !marks.length;
-  set(view.send, marks.length ? say("Use {pictures}", { pictures: names(marks) }) : say("Use what you click"));
+  set(view.send, marks.length ? say("Use {pictures}", { pictures: names(marks) }) : say("Click pictures first"));
   set(view.leave, leaveText(search));
   view.leave.title = say("What the search itself passes on: {pictures}", { pictures: names(search.asked.fallback) });
 }

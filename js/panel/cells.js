@@ -3,6 +3,7 @@ import { button, make, set } from "./dom.js";
 import { inSight, placeOf } from "./grid.js";
 import { describe, howOf, isJudged, nameOf, resultOf, score } from "./search.js";
 import { countText, placeText, turnText } from "./stacks.js";
+import { isWaiting } from "./waits.js";
 import { say } from "../words.js";
 
 
@@ -36,7 +37,7 @@ function drawCell(view, id, index) {
   const rank = view.marks.indexOf(id) + 1;
   set(cell.children[2], rank ? String(rank) : markOf(search, candidate));
   drawStack(view, cell, id);
-  cell.classList.toggle("ns-best", id === resultOf(search) && (isJudged(search) || search.status === "done"));
+  cell.classList.toggle("ns-best", id === resultOf(search) && !isWaiting(search) && (isJudged(search) || search.status === "done"));
   cell.classList.toggle("ns-chosen", id === view.chosen);
   cell.classList.toggle("ns-marked", rank > 0);
   cell.classList.toggle("ns-focused", id === view.focused);

@@ -9,7 +9,7 @@ import { say } from "../words.js";
 
 export function drawFoot(view) {
   const { search } = view;
-  set(view.hint, isWaiting(search) ? say("Click what goes on") : isRunning(search) ? say("{count} tried", { count: search.candidates.length }) : search.mine && search.pictures > 1 ? say("Click a picture to choose it") : "");
+  set(view.hint, isWaiting(search) ? "" : isRunning(search) ? say("{count} tried", { count: search.candidates.length }) : search.mine && search.pictures > 1 ? say("Click a picture to choose it") : "");
   const looked = [view.focused, view.chosen, resultOf(search)].find((one) => one >= 0) ?? -1;
   drawDetail(view, view.hovered >= 0 ? view.hovered : looked);
   drawButtons(view, looked);

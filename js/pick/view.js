@@ -88,7 +88,7 @@ function show(view, shown) {
 function usingText(marks, waiting) {
   const pictures = several(marks);
   if (!waiting) return say("Use {pictures} instead", { pictures });
-  return marks.length ? say("Use {pictures}", { pictures }) : say("Use what you click");
+  return marks.length ? say("Use {pictures}", { pictures }) : say("Click pictures first");
 }
 
 function tick(view) {
