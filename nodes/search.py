@@ -117,8 +117,9 @@ class NoiseSearchNode(SearchNode):
         judged = search == "auto" and common.get("verifier") is not None and sampling.has_path
         if judged and is_read(graph_around(cls.hidden), str(cls.hidden.unique_id), SEED):
             judged, sampling = False, replace(sampling, notes=(*sampling.notes, PLAIN_SEEDS))
-        find = automatic(sampling, pictures, common.get("verifier"), draft, common.get("accept"))
-        make = find if judged else RandomSearch
+        make = RandomSearch
+        if judged:
+            make = automatic(sampling, pictures, common["verifier"], draft, common.get("accept"))
         return run_search(cls, make, sampling=sampling, pictures=pictures, draft=draft if judged else None, **common)
 
 
