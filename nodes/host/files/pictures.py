@@ -96,12 +96,13 @@ def pixels_of(image: Tensor) -> np.ndarray:
     """The picture as the host saves it, `(h, w, c)` in 0..255; of a video the frame in its middle. A quarter of what
     the picture itself takes, which it does not hold.
     """
-    picture = middle_of(image)
+    picture = middle_of(image).float().cpu().numpy()
     found = np.empty(picture.shape, np.uint8)
-    rows = max(1, STRIP // max(1, picture[0].numel()))
+    rows = max(1, STRIP // max(1, picture[0].size))
     for top in range(0, len(picture), rows):  # in the processor's cache, and not as large as the picture once more
-        strip = 255.0 * picture[top : top + rows].float()
-        found[top : top + rows] = strip.clamp_(0, 255).to(torch.uint8).cpu().numpy()
+        strip = picture[top : top + rows] * np.float32(255)
+        with np.errstate(invalid="ignore"):  # not a number is black, as in the host
+            found[top : top + rows] = np.nan_to_num(strip, copy=False).clip(0, 255, out=strip)
     return found
 
 
