@@ -93,15 +93,16 @@ class Ahead:
         """Now.
 
         Raises:
-            InterruptProcessingException, Finish: What the artist wants is heard at once.
+            InterruptProcessingException, Finish: What the artist wants is heard at once, and nothing is made then.
         """
-        self.proposed, self._made = tuple(proposed), Future[Made]()
+        made = Future[Made]()
         try:
-            self._made.set_result(make(proposed))
+            made.set_result(make(proposed))
         except memory.InterruptProcessingException:
             raise
         except Exception as error:  # of the model, of other packs
-            self._made.set_exception(error)
+            made.set_exception(error)
+        self.proposed, self._made = tuple(proposed), made
 
     def take(self, proposed: Sequence[Proposal]) -> Made | None:
         """Where it is these; it is forgotten in any case."""

@@ -143,7 +143,8 @@ class LocalEvaluator:
         return Made(tuple(proposed), batches, images, estimates, clock[1] - clock[0], clock[2] - clock[1])
 
     def judged(self, made: Made) -> Evaluation:
-        self.making.judging()
+        if self.request.verifier is not None:
+            self.making.judging()
         return self.judge(made)
 
     def judged_alongside(self, made: Made, ahead: Sequence[Proposal]) -> Evaluation:
