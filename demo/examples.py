@@ -27,7 +27,7 @@ NAMED = {
     "LoraLoaderModelOnly": LORA,
 }
 # widgets in pixels
-PIXELS = {"ImageCrop": (0, 1, 2, 3), "ImageScale": (1, 2), "ImageCompositeMasked": (0, 1), "RefineSearch": (-2,)}
+PIXELS = {"ImageCrop": (0, 1, 2, 3), "ImageScale": (1, 2), "ImageCompositeMasked": (0, 1), "RefineSearch": (-4,)}
 PUBLISHED_SIDE = 1024
 # -> output slot of CheckpointLoaderSimple
 LOADERS = {"UNETLoader": 0, "CLIPLoader": 1, "DualCLIPLoader": 1, "VAELoader": 2}

@@ -31,10 +31,6 @@ LOOK = """() => {
     const { workflow, setting, sidebarTab, bottomPanel, queueSettings } = app.extensionManager, { canvas } = app;
     const graph = app.rootGraph ?? app.graph, tracker = workflow.activeWorkflow.changeTracker;
     const drafts = ([name]) => !name.startsWith("Comfy.Workflow.Draft");
-    const source = (value) => Function.prototype.toString.call(value);
-    const isReplaced = ([, { value }]) => typeof value === "function" && !/native code/.test(source(value));
-    const all = (one) => Object.entries(Object.getOwnPropertyDescriptors(one));
-    const ownOf = (one) => all(one).filter(isReplaced).map(([name]) => name);
     const seen = document.querySelectorAll("dialog[open], [role=dialog], [role=menu], .litecontextmenu, .graphdialog,"
         + " .p-dialog, .p-toast-message, .p-contextmenu, .ns-panel, .ns-ask, .np-root, .lg-node");
     return {
@@ -43,7 +39,7 @@ LOOK = """() => {
         tabs: workflow.openWorkflows.map(({ isModified }) => isModified),
         steps: [tracker.undoQueue.length, tracker.redoQueue.length],
         types: Object.keys(LiteGraph.registered_node_types),
-        replaced: [ownOf(window), ownOf(document), ownOf(navigator)],
+        replaced: [Notification, OscillatorNode, document.hasFocus].map(String),
         globals: Object.keys(window).filter((name) => !/^\\d+$/.test(name)),
         stored: [localStorage, sessionStorage].map((store) => Object.fromEntries(Object.entries(store).filter(drafts))),
         view: [canvas.ds.scale, ...canvas.ds.offset, canvas.pause_rendering],
