@@ -107,17 +107,22 @@ NODES = {"nodes": [{"id": 1, "type": "EmptyImage", "pos": [40, 80]}], "links": [
 
 
 def test_a_page_that_a_test_left_in_a_mess_is_as_new_for_the_next_one(pages):
-    page = pages.lend(vue=False)
-    page.load(NODES)
-    page.raw.evaluate(MESS)
-    page.raw.set_viewport_size({"width": 800, "height": 600})
-    assert page.raw.evaluate(LEFT)[:5] == [1, 1, "1", "1", 1] and page.console
+    lent = []
+    for _ in range(4):
+        page = pages.lend(vue=False)
+        assert not page.console and page.raw.evaluate(LEFT) == [0, 0, None, None, None, 0, None, 0]
+        assert page.raw.evaluate("() => [innerWidth, app.canvas.ds.scale]") == [1280, pages.new[page]["view"][0]]
+        if page in lent:
+            break
+        lent.append(page)
+        page.load(NODES)
+        page.raw.evaluate(MESS)
+        page.raw.set_viewport_size({"width": 800, "height": 600})
+        assert page.raw.evaluate(LEFT)[:5] == [1, 1, "1", "1", 1] and page.console
+        pages.take_back(page)
+    else:
+        pytest.fail("on a busy machine a page may take too long to be as new, but not time after time")
     pages.take_back(page)
-    again = pages.lend(vue=False)
-    assert again is page and not page.console
-    assert page.raw.evaluate(LEFT) == [0, 0, None, None, None, 0, None, 0]
-    assert page.raw.evaluate("() => [innerWidth, app.canvas.ds.scale]") == [1280, pages.new[page]["view"][0]]
-    pages.take_back(again)
 
 
 def test_a_page_that_differs_from_a_new_one_is_found_and_that_of_a_failed_test_is_closed(pages):
