@@ -30,7 +30,7 @@ PATIENCE = 3  # seconds in which a page that was put back has to be as new: dial
 LOOK = """() => {
     const { workflow, setting, sidebarTab, bottomPanel, queueSettings } = app.extensionManager, { canvas } = app;
     const graph = app.rootGraph ?? app.graph, tracker = workflow.activeWorkflow.changeTracker;
-    const drafts = ([name]) => !name.startsWith("Comfy.Workflow.Draft");
+    const kept = ([name]) => !/^Comfy.(Workflow.Draft|MenuPosition)/.test(name); // others are written at any time
     const seen = document.querySelectorAll("dialog[open], [role=dialog], [role=menu], .litecontextmenu, .graphdialog,"
         + " .p-dialog, .p-toast-message, .p-contextmenu, .ns-panel, .ns-ask, .np-root, .lg-node");
     return {
@@ -41,7 +41,7 @@ LOOK = """() => {
         types: Object.keys(LiteGraph.registered_node_types),
         replaced: [Notification, OscillatorNode, document.hasFocus].map(String),
         globals: Object.keys(window).filter((name) => !/^\\d+$/.test(name)),
-        stored: [localStorage, sessionStorage].map((store) => Object.fromEntries(Object.entries(store).filter(drafts))),
+        stored: [localStorage, sessionStorage].map((store) => Object.fromEntries(Object.entries(store).filter(kept))),
         view: [canvas.ds.scale, ...canvas.ds.offset, canvas.pause_rendering],
         settings: SETTINGS.map((name) => setting.get(name)),
         errors: [app.extensionManager.lastNodeErrors, app.extensionManager.lastExecutionError],
