@@ -29,6 +29,7 @@ import numpy as np
 from demo.client import Client
 from demo.comparison import own_seed
 from demo.examples import VERIFIER
+from search.lineages import ACCEPTED_FROM
 
 from . import pool
 from .algorithms import Algorithm, Nodes
@@ -53,7 +54,6 @@ OWN = (*AUTO, Algorithm("refine", "RefineSearch", (8, 32, 96)))  # of a workflow
 OWN_PROMPTS = 30
 MANY = 100_000  # pictures: more than any of these times allow
 ENOUGH = 24  # prompts that a row of the documentation needs
-SEEN = 8  # pictures that the second judge sees, as in nodes/host/engine/winners.py
 LEVEL = 0.05
 # What is told of a winner: its value by the judge of the search in standard deviations of random pictures, the
 # checker's share of claims and whether all hold, of 100; and how near it is to its scene, in hundredths of an object.
@@ -313,7 +313,7 @@ def prompt_of(found: Mapping[str, Any]) -> Prompt:
 
 
 def accepted_curves(values: np.ndarray, opinion: np.ndarray, worth: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """As `best_of_curve` where a second judge takes one of the `SEEN` best: means over subsets, by log N."""
+    """As `best_of_curve` where a second judge takes one of the `ACCEPTED_FROM` best: means over subsets, by log N."""
     random, sizes = np.random.default_rng(0), sorted({1, 4, *WORTHS, len(values)})
     sizes = [size for size in sizes if size <= len(values)]
     lines: dict[str, list[float]] = {name: [] for name in worth}
@@ -321,7 +321,7 @@ def accepted_curves(values: np.ndarray, opinion: np.ndarray, worth: Mapping[str,
         taken = []
         for _ in range(200 if size < len(values) else 1):
             subset = random.permutation(len(values))[:size]
-            best = subset[np.argsort(-values[subset], kind="stable")[:SEEN]]
+            best = subset[np.argsort(-values[subset], kind="stable")[:ACCEPTED_FROM]]
             taken.append(best[int(np.argmax(opinion[best]))])
         for name, one in worth.items():
             lines[name].append(float(one[taken].mean()))

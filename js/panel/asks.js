@@ -1,7 +1,8 @@
 // The band of a search that waits for the artist: what is to be done, how long it waits, and the answers beside the pictures.
 import { button, make, set } from "./dom.js";
 import { drawPermission, permissionButton } from "../pick/permission.js";
-import { isWaiting, leaveText, names, pickText, pickTitle } from "./waits.js";
+import { names } from "./search.js";
+import { isWaiting, leaveText, pickText, pickTitle } from "./waits.js";
 import { say } from "../words.js";
 
 export function buildAsks(view) {

@@ -72,7 +72,7 @@ export function statusText(search) {
 export function headline(search) {
   const best = resultOf(search);
   if (best < 0) return ["", ""];
-  if (!isJudged(search) && byHand(search)) return [say("You picked {pictures}", { pictures: search.result.map((id) => `#${id}`).join(", ") }), ""];
+  if (!isJudged(search) && byHand(search)) return [say("You picked {pictures}", { pictures: names(search.result) }), ""];
   if (!isJudged(search)) return [isRunning(search) && search.status !== "waiting" ? say("No judge") : say("Click the one you like"), say("Nothing is connected to verifier: you choose.")];
   const first = search.candidates[0];
   if (search.pictures === 1) return [say("Score {score}", { score: score(first.score) }), ""];
@@ -109,6 +109,8 @@ export function isWorse(search) {
 }
 
 const ownName = (how) => ({ "own seed": say("your seed"), "own picture": say("your picture"), start: say("the start"), recipe: say("the held noise") })[how];
+
+export const names = (ids) => ids.map((id) => `#${id}`).join(", ");
 export const nameOf = ({ id, how }) => (id === 0 && ownName(how)) || `#${id}`;
 
 // How a candidate came about: search/run.py.

@@ -5,8 +5,6 @@ import { say, sayCount } from "../words.js";
 
 export const isWaiting = (search) => search?.status === "waiting" && Boolean(search.asked);
 
-export const names = (ids) => ids.map((id) => `#${id}`).join(", ");
-
 // The picks after a click: of one that may be picked it is sent, of several it is marked, or taken back.
 export function clicked({ asked: { most } }, marks, id) {
   if (most === 1) return { marks: [], sent: [id] };

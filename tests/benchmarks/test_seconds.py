@@ -137,7 +137,7 @@ def test_where_a_second_judge_takes_one_of_the_best_its_opinion_counts_among_tho
     values = np.arange(32.0)
     opinion = -values  # it likes the worst of what it is shown
     line = seconds.accepted_curves(values, opinion, {"judge": values})["judge"]
-    assert line[0] == pytest.approx(values.mean(), abs=2) and line[31] == 32 - seconds.SEEN
+    assert line[0] == pytest.approx(values.mean(), abs=2) and line[31] == 32 - seconds.ACCEPTED_FROM
 
 
 def test_the_bundled_workflow_has_both_judges():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from noise_search.tests.nodes.graphs import Brightness, kept, run, searched
 from noise_search.tests.nodes.test_path_nodes import searched as walking
-from noise_search.tests.nodes.test_tiles import TILES, looking, shown, slow  # noqa: F401 (fixtures)
+from noise_search.tests.nodes.test_tiles import TILES, looking, previews, slow  # noqa: F401 (fixtures)
 from noise_search.tests.nodes.test_vlm import by_brightness, vlm
 from noise_search.tests.nodes.test_whose_run import until
 from noise_search.tests.verifiers.fake_server import serving
@@ -47,9 +47,9 @@ class Distant(Brightness):
 
 
 @pytest.fixture
-def making(host, monkeypatch):
+def making(host, judge, monkeypatch):
     """`making(judge)`: it learns when pictures are made beside it. `making.made`: how many, round by round."""
-    evaluator = host.part("nodes.host.engine.evaluator").LocalEvaluator
+    evaluator, put = host.part("nodes.host.engine.evaluator").LocalEvaluator, judge
     before = evaluator.make
 
     def make(self, proposed):
@@ -63,17 +63,12 @@ def making(host, monkeypatch):
         made.clear()
         judges.append(judge)
         then[0] = also
-        return host_value(host, judge)
+        return put(judge)
 
     made, judges, then, worker = [], [], [lambda: None], [host.call(threading.current_thread)]
     monkeypatch.setattr(evaluator, "make", make)
     follow.made = made
     return follow
-
-
-def host_value(host, judge):
-    host.toys.VALUES["far"] = judge
-    return {"v": {"class_type": "ToyValue", "inputs": {"name": "far"}}}
 
 
 def found(trace):
@@ -90,21 +85,22 @@ GRAPHS = {
 
 @pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
 def test_the_next_pictures_are_sampled_while_a_distant_judge_judges_and_all_is_as_without(
-    host, store_off, making, graph
+    host, store_off, judge, making, graph
 ):
     graph["s"]["inputs"]["batch_size"] = 2
-    expected = run(host, graph, host_value(host, Brightness()), kept("2"))
-    judge = Distant(3 if graph is GRAPHS["seeds"] else 1)
-    again = run(host, graph, making(judge), kept("2"))
+    expected = run(host, graph, judge(Brightness()), kept("2"))
+    distant = Distant(3 if graph is GRAPHS["seeds"] else 1)
+    again = run(host, graph, making(distant), kept("2"))
     assert found(again.trace) == found(expected.trace)
     assert torch.equal(again.image, expected.image) and again.recipe == expected.recipe
-    assert judge.met == judge.rounds - 1, "it had to answer before anything else was made"
-    assert judge.threads - {host.call(threading.current_thread)}, "nothing was made beside it"
+    assert distant.met == distant.rounds - 1, "it had to answer before anything else was made"
+    assert distant.threads - {host.call(threading.current_thread)}, "nothing was made beside it"
     assert sum(making.made) == len(expected.trace.trials)
 
 
 def test_an_interrupt_that_the_judge_hears_ends_the_sampling_as_well_and_the_next_run_is_free(
     host,
+    judge,
     making,
     stored,
     slow,  # noqa: F811
@@ -118,7 +114,7 @@ def test_an_interrupt_that_the_judge_hears_ends_the_sampling_as_well_and_the_nex
     result = host.run(searched(seed=32, pictures=40) | making(Distant(9, heard)) | kept("2"))
     assert result.error == "interrupted" and making.made == [2, 2] and stored() == 2
     assert not memory.interrupt_processing
-    assert host.run(searched(seed=32) | host_value(host, Brightness()) | kept("2")).ok
+    assert host.run(searched(seed=32) | judge(Brightness()) | kept("2")).ok
 
 
 def test_an_interrupt_that_the_sampler_hears_ends_a_judge_that_waits_for_an_answer(host, making):
@@ -177,15 +173,15 @@ def test_sampling_that_fails_ahead_is_told_after_the_pictures_that_were_being_ju
     assert len(shown_search.rows) == 2, "what was judged is in the panel"
 
 
-def test_a_target_ends_it_where_it_would_and_what_was_made_ahead_is_not_judged(host, making):
-    plain = run(host, searched(seed=36, pictures=12), host_value(host, Brightness()), kept("2", "trace")).trace
+def test_a_target_ends_it_where_it_would_and_what_was_made_ahead_is_not_judged(host, judge, making):
+    plain = run(host, searched(seed=36, pictures=12), judge(Brightness()), kept("2", "trace")).trace
     target = sorted(plain.scores)[-3]
     ends = {"target": str(target)}
-    expected = run(host, searched(seed=36, pictures=12, **ends), host_value(host, Brightness()), kept("2"))
-    judge = Distant(99)
-    again = run(host, searched(seed=36, pictures=12, **ends), making(judge), kept("2"))
+    expected = run(host, searched(seed=36, pictures=12, **ends), judge(Brightness()), kept("2"))
+    distant = Distant(99)
+    again = run(host, searched(seed=36, pictures=12, **ends), making(distant), kept("2"))
     assert expected.trace.stopped == "target" and found(again.trace) == found(expected.trace)
-    assert judge.number == len(expected.trace.trials) / 2
+    assert distant.number == len(expected.trace.trials) / 2
 
 
 def test_who_finishes_while_something_is_made_ahead_keeps_what_was_being_judged(host, making):
@@ -219,18 +215,13 @@ def test_a_page_is_told_what_is_sampled_and_what_is_judged_beside_it(host, makin
     assert ("judging", 4, 2, 0, (4, 5)) in both
 
 
-def test_previews_of_what_was_made_ahead_are_there_when_its_round_begins(host, making, looking, slow, monkeypatch):  # noqa: F811
-    import latent_preview
-    from comfy.cli_args import LatentPreviewMethod, args
-
-    for place, name in ((latent_preview, "default_preview_method"), (args, "preview_method")):
-        monkeypatch.setattr(place, name, LatentPreviewMethod.Latent2RGB)
+def test_previews_of_what_was_made_ahead_are_there_when_its_round_begins(host, making, looking, slow, previews):  # noqa: F811
     graph = searched(seed=40, pictures=4) | making(Distant(2)) | kept("2", "trace")
     graph["s"]["inputs"]["steps"] = 30
     result = host.run(graph, workflow={"id": "carried"})
     sent = [data for name, data in result.events if name == TILES]
     begins = next(data for data in sent if data["first"] == 2)
-    assert {tile["id"] for tile in begins["pictures"]} & {2, 3} and shown(sent)
+    assert {tile["id"] for tile in begins["pictures"]} & {2, 3}
 
 
 def test_a_vlm_behind_a_server_is_asked_while_the_next_pictures_are_sampled(host, making):
