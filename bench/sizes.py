@@ -33,7 +33,7 @@ SIZES = {  # width, height, frames
 CLIP = "CLIP"  # one whose network sees the 224 x 224 pixels that real ones see
 QUALITY, CHEAP = "technical quality", "clipping"
 SAMPLING = {"steps": 2, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
-LARGE = str(1 << 20)  # bytes from which on memory is the system's own, and goes back when it is free
+LARGE = str(1 << 16)  # bytes, less than any latent has, from which on memory is the system's own, and goes back when it is free
 LINES = 8  # that are told of each case
 SPARE = 2  # clips beyond stock's peak, where memory is limited
 
@@ -114,7 +114,7 @@ def cases() -> list[Case]:
         found += [Case(size, 2, "stock", quick=size == "480p"), Case(size, 4)]
         found += [Case(size, 8, QUALITY, quick=size == "480p"), Case(size, 8, CLIP, keep=2)]
         found += [Case(size, 8, CLIP, keep=2, different=True)]
-        timed = Case(size, 4, runs=2)
+        timed = Case(size, 8, runs=3)
         found += [
             replace(timed, verifier="stock"),
             timed,

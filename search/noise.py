@@ -208,6 +208,8 @@ def materialize(
     """
     for candidate in candidates:
         check_independent(candidate)
+    if len(candidates) == 1 and candidates[0].operation == "fresh":
+        return draw(candidates[0].seed, shapes)  # that of a clip is large: not copied
     rows: dict[str, list[int]] = defaultdict(list)
     for row, candidate in enumerate(candidates):
         rows[candidate.key].append(row)

@@ -8,6 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from noise_search.search import noise
+from noise_search.search.noise import draw
 from noise_search.tests.nodes.graphs import Brightness, drop_in, kept, run, searched
 from noise_search.tests.nodes.test_routes import prompt
 from noise_search.verifiers.clips import Frames
@@ -63,6 +65,38 @@ def test_pictures_of_a_round_are_let_go_beside_the_sampler_and_before_the_next_a
     run(host, judge(Brightness()), searched(seed=83, pictures=8), kept("2", "trace"))
     assert len(made) == len(gone) == 8 and not any(there), "all of a round is gone when the next is decoded"
     assert worker not in gone
+
+
+def test_a_clip_that_is_no_longer_the_best_is_let_go_beside_the_sampler(host, judge, monkeypatch):
+    """It is no row of a batch, and was given back where it was replaced."""
+    winners, worker = host.part("nodes.host.engine.winners"), host.call(threading.current_thread)
+    gone, add = [], winners.Kept.add
+
+    def added(self, candidate, ended, image):
+        weakref.finalize(image, lambda: gone.append(threading.current_thread()))
+        add(self, candidate, ended, image)
+
+    monkeypatch.setattr(winners.Kept, "add", added)
+    graph = searched(seed=83, model={"class_type": "ToyModel", "inputs": {"family": "wan", "batch": 1}}, batch=1)
+    found = run(host, judge(Brightness()), graph, kept("2", "trace")).trace
+    best = [max(found.scores[: place + 1]) for place in range(6)]
+    assert len(set(best)) > 1, "one is replaced"
+    assert len(gone) >= 5 and worker not in gone[:5], "the sixth leaves the search"
+
+
+def test_one_noise_is_not_copied():
+    """That of a clip of 720p takes 19 MB."""
+    made = []
+
+    def drawn(seed, shapes):
+        made.append(draw(seed, shapes))
+        return made[-1]
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(noise, "draw", drawn)
+        (alone,) = noise.materialize([noise.fresh(5)], [(4, 8, 8)])
+        (both,) = noise.materialize([noise.fresh(5), noise.fresh(6)], [(4, 8, 8)])
+    assert alone is made[0][0] and torch.equal(both[:1], alone)
 
 
 def test_the_first_picture_is_kept_for_a_second_judge_only(host, monkeypatch):
@@ -133,7 +167,7 @@ def test_different_pictures_are_chosen_by_their_looks_and_only_the_chosen_are_de
         found = run(host, verifier, graph, kept("2", "image", "trace"))
     assert held[-1] == (3, 9, 12)
     only = winners.Kept.only
-    monkeypatch.setattr(winners.Kept, "only", lambda self, trials, whole: only(self, trials, len(trials)))
+    monkeypatch.setattr(winners.Kept, "only", lambda self, trials, whole, aside: only(self, trials, len(trials), aside))
     whole = run(host, verifier, drop_in(verifier=["v", 0], pictures=16, keep=3, keep_different=True, minutes=999.0),
                 kept("2", "image", "trace"))  # fmt: skip
     assert torch.allclose(found.image, whole.image, atol=1e-5) and found.image.shape[0] == 3
@@ -163,6 +197,7 @@ def test_what_loses_is_gone_before_what_wins_is_copied(host, monkeypatch):
     del loser, image
     own = winners.owned
     monkeypatch.setattr(winners, "owned", lambda found: (copied.append(gone() is None), own(found))[1])
-    kept.only(trials[:1], whole=1)
+    with host.part("nodes.host.background").Background() as aside:
+        kept.only(trials[:1], whole=1, aside=aside)
     assert copied[-1] and list(kept.images) == ["won"] and torch.equal(kept.images["won"], batch[0])
     assert kept.images["won"].untyped_storage().nbytes() == batch[0].nbytes

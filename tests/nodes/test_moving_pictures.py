@@ -51,7 +51,7 @@ def test_a_picture_and_a_video_of_one_frame_do_not_move(thumbnails, host):
 
 
 @pytest.mark.parametrize(("frames", "found"), [(2, 2), (5, 5), (16, 16), (17, 16), (81, 16)])
-def test_what_waits_to_be_written_is_small_and_holds_no_video(host, frames, found):
+def test_the_frames_that_move_are_small_and_do_not_hold_the_video(host, frames, found):
     moving = host.part("nodes.host.files.pictures").moving_of(brighter_and_brighter(frames, 720, 1280))
     assert moving.shape == (found, 240, 427, 3) and moving.untyped_storage().nbytes() == moving.nbytes
     assert float(moving[0].max()) == 0 and float(moving[-1].min()) == 1, "from its first frame to its last"

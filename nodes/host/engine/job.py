@@ -98,7 +98,7 @@ class SearchJob:
         self.domain = domain_of(request.noise, self.start.candidates) if request.noise is not None else ""
         steps = Steps(control, watchers, self.background, self.aside)
         self.evaluator = evaluator(request, self.start.leaves, steps, memo)
-        self.winners = Winners(request, self.evaluator, memo)
+        self.winners = Winners(request, self.evaluator, memo, self.aside)
         self.recipe_of = request.recipe_writer()
         self.pictures = Pictures(hidden, self.recipe_of, self.background)
         self.notes = [*request.sampling.notes, *judged_by(request)]

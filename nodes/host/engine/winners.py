@@ -15,10 +15,11 @@ from ....search.run import Round
 from ....search.selection import keep_different
 from ....search.trace import Accepted, Trace, Trial
 from ....verifiers.abilities import finalists_of
+from ..background import Background
 from ..errors import ACCEPTING, JUDGING, failing
 from ..files.pictures import distances, look_of
 from ..judges.judging import looked_at, ranked
-from ..setup.noise import Latent, joined, owned, streams
+from ..setup.noise import Latent, is_owned, joined, owned, streams
 from ..setup.particles import Ended
 from ..store.memo import Memo
 from .evaluation import Evaluation
@@ -42,16 +43,23 @@ class Kept:
     def add(self, candidate: Proposal, ended: Ended, image: Tensor) -> None:
         self.ends[candidate.key], self.images[candidate.key] = ended, image
 
-    def only(self, trials: Sequence[Trial], whole: int) -> None:
+    def only(self, trials: Sequence[Trial], whole: int, aside: Background) -> None:
         """Drops all others, and all pictures but the first; what stays no longer keeps the batch alive that it was a
-        row of. What goes is gone before anything is copied.
+        row of.
+
+        Args:
+            aside: Where what goes is let go, which takes its time. It is gone before anything is copied.
         """
         keys = [trial.candidate.key for trial in trials if trial.candidate.key in self.ends]
         first = {trial.candidate.key for trial in trials[:whole]}
         self.ends = {key: owned_end(self.ends[key]) for key in keys}
         self.looks = {key: self.look(key) for key in keys if key not in first}
+        gone = [image for key, image in self.images.items() if key not in first]
         self.images = {key: image for key, image in self.images.items() if key in first}
-        for key in self.images:
+        aside.do(gone.clear)
+        if shared := [key for key, image in self.images.items() if not is_owned(image)]:
+            aside.settle()
+        for key in shared:
             self.images[key] = owned(self.images[key])
 
     def look(self, key: str) -> Tensor:
@@ -65,10 +73,11 @@ class Winners:
         request: What was asked for.
         evaluator: Makes a picture again that was not kept.
         memo: Remembers the outcomes of knockouts.
+        aside: Where pictures are let go that can no longer win.
     """
 
-    def __init__(self, request: Request, evaluator: Evaluator, memo: Memo):
-        self.request, self.evaluator, self.memo = request, evaluator, memo
+    def __init__(self, request: Request, evaluator: Evaluator, memo: Memo, aside: Background):
+        self.request, self.evaluator, self.memo, self.aside = request, evaluator, memo, aside
         self.kept = Kept()
         self.finalists = finalists_of(request.verifier)
         self.whole = max(request.keep, self.finalists)
@@ -92,7 +101,7 @@ class Winners:
             best += [one for one in self.lineages.best(ACCEPTED_FROM, over.trace) if one not in best]
         if self.request.waits:
             best += [one for one in over.trace.best(AT_HAND) if one not in best]
-        self.kept.only(best, self.whole)
+        self.kept.only(best, self.whole, self.aside)
 
     def of(self, trace: Trace, replayed: Sequence[Proposal] = ()) -> list[Trial]:
         """The winners, best first; those of recipes as they are."""

@@ -18,7 +18,7 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from ....verifiers.images import STRIP
 from .metadata import carried
 
-PREVIEW_SIZE = 512
+PREVIEW_SIZE = 512  # pixels of the longer side
 CAPTION_WIDTH = 256  # pixels that a caption needs
 SMALL = 192  # pixels of the longer side of a small picture
 MOVING = 16  # frames of a small picture that moves
@@ -101,9 +101,32 @@ def pixels_of(image: Tensor) -> np.ndarray:
     rows = max(1, STRIP // max(1, picture[0].size))
     for top in range(0, len(picture), rows):  # in the processor's cache, and not as large as the picture once more
         strip = picture[top : top + rows] * np.float32(255)
-        with np.errstate(invalid="ignore"):  # not a number is black, as in the host
-            found[top : top + rows] = np.nan_to_num(strip, copy=False).clip(0, 255, out=strip)
+        np.fmax(strip, np.float32(0), out=strip)  # not a number is black, as in the host
+        found[top : top + rows] = np.minimum(strip, np.float32(255), out=strip)
     return found
+
+
+class Waiting:
+    """A picture that is written later, on another thread: until then, its eight bits. Of a video, whose eight bits and
+    frames that move take as long as a step of the model, it holds the video itself: only what is let go before the next
+    one is decoded may wait so.
+
+    Args:
+        image: The picture or video.
+    """
+
+    def __init__(self, image: Tensor):
+        self.clip = image if moves(image) else None
+        self._pixels = pixels_of(image) if self.clip is None else np.empty(0, np.uint8)
+        self.size = self._pixels.nbytes  # bytes that it takes beside the pictures of its round
+
+    def pixels(self) -> np.ndarray:
+        """As `pixels_of`."""
+        return self._pixels if self.clip is None else pixels_of(self.clip)
+
+    def moving(self) -> Tensor | None:
+        """As `moving_of`."""
+        return None if self.clip is None else moving_of(self.clip)
 
 
 def to_pil(image: Tensor) -> Image.Image:
@@ -119,7 +142,7 @@ def from_pil(picture: Image.Image) -> Tensor:
 def preview(image: Tensor) -> tuple[str, Image.Image, int]:
     """What the host's progress bar takes as a preview, not much larger than it shows it: the search waits for it."""
     still = image if image.ndim == 3 else image[0]
-    if (times := min(still.shape[:2]) // PREVIEW_SIZE) > 1:
+    if (times := max(still.shape[:2]) // PREVIEW_SIZE) > 1:
         still = torch.nn.functional.avg_pool2d(still.movedim(-1, 0).float(), times).movedim(0, -1)
     return "JPEG", to_pil(still), PREVIEW_SIZE
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ....search.path import Proposal
 from ..background import Background
-from .pictures import captioned, pixels_of, save
+from .pictures import Waiting, captioned, save
 
 log = logging.getLogger("noise_search")
 
@@ -34,20 +34,20 @@ class Pictures:
     def show(self, candidate: Proposal, image: Tensor, caption: str) -> None:
         """Shows a picture in the node, by way of the temporary folder."""
         name = f"noise_search_{self.hidden.unique_id}".replace(":", "_")
-        pixels = pixels_of(image)
+        picture = Waiting(image)
         self.background.do(
             lambda: self.shown.extend(
-                self._written(captioned(Image.fromarray(pixels), caption), name, "temp", candidate)
+                self._written(captioned(Image.fromarray(picture.pixels()), caption), name, "temp", candidate)
             ),
-            size=pixels.nbytes,
+            size=picture.size,
         )
 
     def keep_found(self, candidate: Proposal, image: Tensor) -> None:
         """Keeps a winner in the output folder at once."""
-        pixels = pixels_of(image)
+        picture = Waiting(image)
         self.background.do(
-            lambda: self._written(Image.fromarray(pixels), "noise_search/found", "output", candidate),
-            size=pixels.nbytes,
+            lambda: self._written(Image.fromarray(picture.pixels()), "noise_search/found", "output", candidate),
+            size=picture.size,
         )
 
     def _written(self, picture: Any, prefix: str, folder: str, candidate: Proposal) -> list[dict[str, str]]:

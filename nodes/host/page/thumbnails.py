@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..background import Background
-from ..files.pictures import SMALL, moving_of, pixels_of, to_pil
+from ..files.pictures import SMALL, Waiting, to_pil
 
 log = logging.getLogger("noise_search")
 
@@ -56,9 +56,8 @@ class Thumbnails:
 
     def keep(self, candidate: int, image: Tensor) -> None:
         """Soon; `coming` tells when."""
-        pixels, moving = pixels_of(image), moving_of(image)
-        size = pixels.nbytes + (moving.nbytes if moving is not None else 0)
-        self._coming[candidate] = written = self.background.do(self._write, candidate, pixels, moving, size=size)
+        picture = Waiting(image)
+        self._coming[candidate] = written = self.background.do(self._write, candidate, picture, size=picture.size)
         written.add_done_callback(lambda _: self._coming.pop(candidate, None))
 
     def coming(self, candidate: int) -> Future | None:
@@ -69,7 +68,8 @@ class Thumbnails:
         """Soon, too."""
         self.background.do(self._remove, candidates)
 
-    def _write(self, candidate: int, pixels: np.ndarray, moving: Tensor | None) -> None:
+    def _write(self, candidate: int, picture: Waiting) -> None:
+        pixels, moving = picture.pixels(), picture.moving()
         try:
             os.makedirs(self.folder, exist_ok=True)
             for size, side in SIZES.items():

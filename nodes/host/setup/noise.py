@@ -31,7 +31,12 @@ def joined(parts: Sequence[Tensor]) -> Latent:
 
 def owned(tensor: Tensor) -> Tensor:
     """The tensor, or a copy where it is a view of a larger one."""
-    return tensor if tensor.untyped_storage().nbytes() == tensor.nbytes else tensor.clone()
+    return tensor if is_owned(tensor) else tensor.clone()
+
+
+def is_owned(tensor: Tensor) -> bool:
+    """Whether it is no view of a larger one, which it would keep alive."""
+    return tensor.untyped_storage().nbytes() == tensor.nbytes
 
 
 def shapes_of(latent: Latent) -> tuple[Shape, ...]:
