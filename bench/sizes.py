@@ -33,7 +33,8 @@ SIZES = {  # width, height, frames
 CLIP = "CLIP"  # one whose network sees the 224 x 224 pixels that real ones see
 QUALITY, CHEAP = "technical quality", "clipping"
 SAMPLING = {"steps": 2, "cfg": 1.0, "sampler_name": "euler", "scheduler": "simple", "denoise": 1.0}
-LARGE = str(1 << 16)  # bytes, less than any latent has, from which on memory is the system's own, and goes back when it is free
+# bytes, less than any latent has, from which on memory is the system's own, and goes back when it is free
+LARGE = str(1 << 16)
 LINES = 8  # that are told of each case
 SPARE = 2  # clips beyond stock's peak, where memory is limited
 

@@ -28,11 +28,16 @@ class Work:
         worth: Full pictures' worth of denoising, at least 0.
         kind: "picture", "draft" or "preview".
         count: How many of it, at least 0; a share where it is one of a mean.
+        begins: Whether it begins a lineage, which a second judge may look at when the search is over.
     """
 
     worth: float
     kind: str = PICTURE
     count: float = 1.0
+    begins: bool = False
+
+
+WHOLE = Work(1.0, begins=True)  # a noise in full
 
 
 def kind_of(proposed: Proposal) -> str:
@@ -135,6 +140,7 @@ class Record:
         count: How many times the clock was read.
         bounds: What it said where that was less than the pictures allow, by the number of the reading, from 1.
         pace: Seconds of denoising and of a look by kind, None where not measured.
+        paced: Whether the pace was known before the first picture.
     """
 
     count: int = 0
@@ -142,18 +148,20 @@ class Record:
     pace: dict[str, tuple[float | None, float | None]] = field(
         default_factory=dict[str, tuple[float | None, float | None]]
     )
+    paced: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """As it is written down."""
         bounds = {str(number): value for number, value in self.bounds.items()}
-        return {"count": self.count, "bounds": bounds, "pace": {kind: list(rate) for kind, rate in self.pace.items()}}
+        pace = {kind: list(rate) for kind, rate in self.pace.items()}
+        return {"count": self.count, "bounds": bounds, "pace": pace, "paced": self.paced}
 
     @classmethod
     def from_dict(cls, written: Mapping[str, Any]) -> Record:
         """As it was written down; an empty one of nothing."""
         bounds = {int(number): float(value) for number, value in written.get("bounds", {}).items()}
         pace = {kind: (denoising, look) for kind, (denoising, look) in written.get("pace", {}).items()}
-        return cls(int(written.get("count", 0)), bounds, pace)
+        return cls(int(written.get("count", 0)), bounds, pace, bool(written.get("paced", False)))
 
 
 class Allowance:
@@ -165,7 +173,7 @@ class Allowance:
         seconds: Limit by the clock from now on, 0 for none.
         clock: Seconds.
         before: Of an earlier run of the same search. Where that read the clock, this one gets the same answers, and
-            then new ones.
+            then new ones. Of another run of the same setup, only its pace.
     """
 
     def __init__(
@@ -176,11 +184,14 @@ class Allowance:
         clock: Callable[[], float] = time.monotonic,
         before: Record | None = None,
     ):
-        self.cost, self._before, self._read = cost, before or Record(), Record()
+        self.cost, self._before = cost, before or Record()
+        self._read = Record(paced=self._before.paced)
         self.pace = Pace(self._before.pace)
         self.bound = False  # whether the clock allowed less than the pictures when it was read last
         self._pictures, self.spent = pictures, 0.0  # pictures' worth
-        self.reserved = 0.0  # seconds that what comes after the search will take
+        self.second, self.seen = 0.0, 0  # seconds of a second judge's look, when it is over, and lineages that it sees
+        self.lineages = 0  # those that are there
+        self.first: tuple[Work, ...] = ()  # what is measured before all else, and is not there yet
         self._limit, self._clock, self._start = seconds, clock, clock() if seconds else 0.0
 
     @property
@@ -196,28 +207,37 @@ class Allowance:
     @property
     def seconds(self) -> float:
         """Seconds that are left, below 0 where the time is over; infinite without a limit."""
-        return self._limit - self.reserved - (self._clock() - self._start) if self._limit else math.inf
+        if not self._limit:
+            return math.inf
+        return self._limit - self.second * min(self.lineages, self.seen) - (self._clock() - self._start)
+
+    @property
+    def paced(self) -> bool:
+        """Whether the pace was known before the first picture."""
+        return self._read.paced
 
     def work(self, proposed: Proposal) -> Work:
         """What a candidate takes."""
-        return Work(self.cost(proposed), kind_of(proposed))
+        return Work(self.cost(proposed), kind_of(proposed), begins=not proposed.parents)
+
+    def second_looks(self, begun: float) -> float:
+        """Seconds of a second judge's looks at so many lineages more."""
+        return self.second * min(begun, max(0, self.seen - self.lineages))
 
     def times(self, *works: Work) -> int:
         """How many times all of this work can be done in what is left: of the pictures, and of the time. By the time
         alone where the work takes no denoising.
         """
-        worth, seconds = math.fsum(work.count * work.worth for work in works), self.pace.seconds(*works)
+        worth, by_time = math.fsum(work.count * work.worth for work in works), self._by_time(works)
         by_worth = math.inf if worth <= 0 else (self.pictures + ROUNDING) / worth
-        by_time = math.inf if seconds <= 0 else (self.seconds + ROUNDING) / seconds
         if not by_worth < math.inf and not by_time < math.inf:
             raise ValueError("works must take denoising or time, got none of it")
         return math.floor(self._least(max(0.0, by_worth), by_time))
 
     def worth(self, *works: Work) -> float:
         """Pictures' worth that is left where all of it is spent on such work in these shares, at least 0."""
-        worth, seconds = math.fsum(work.count * work.worth for work in works), self.pace.seconds(*works)
-        by_time = math.inf if seconds <= 0 else self.seconds * worth / seconds
-        return self._least(self.pictures, by_time)
+        worth, by_time = math.fsum(work.count * work.worth for work in works), self._by_time(works)
+        return self._least(self.pictures, by_time * worth if by_time < math.inf else math.inf)
 
     def steps(self, share: float, most: int, before: Sequence[Work] = ()) -> int:
         """How many steps of one more picture the time pays for, together with the look at it; from 0 to `most`.
@@ -229,7 +249,7 @@ class Allowance:
         """
         look = self.pace.seconds(Work(0.0))
         step = self.pace.seconds(Work(share)) - look
-        left = self.seconds - self.pace.seconds(*before) - look + ROUNDING
+        left = self.seconds - self.pace.seconds(*self.first, *before) - look + ROUNDING
         return math.floor(self._least(most, left / step if step > 0 else math.copysign(math.inf, left)))
 
     def look(self) -> float:
@@ -245,6 +265,19 @@ class Allowance:
         """What the clock said so far."""
         self._read.pace = self.pace.rates
         return self._read
+
+    def _by_time(self, works: Sequence[Work]) -> float:
+        """How many times the time that is left pays for all of this work, and for a second judge's looks at what it
+        begins, as long as that does not see enough.
+        """
+        seconds = self.pace.seconds(*works)
+        if seconds <= 0:
+            return math.inf
+        begun, first = math.fsum(work.count for work in works if work.begins), len(self.first)
+        room = max(0, self.seen - self.lineages - first)
+        left = self.seconds - self.pace.seconds(*self.first) - self.second_looks(first) + ROUNDING
+        few = left / (seconds + self.second * begun)
+        return few if few * begun <= room else (left - self.second * room) / seconds
 
     def _least(self, free: float, by_the_clock: float) -> float:
         """What is allowed, at least 0: without the clock, and by what it says now, or said in the earlier run."""

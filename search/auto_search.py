@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator, Sequence
 
-from .allowance import DRAFT, ROUNDING, Work
+from .allowance import DRAFT, ROUNDING, WHOLE, Work
 from .correlation import spearman
 from .draft_search import correlation, draft_levels, foretold
 from .noise import Candidate, fresh
@@ -99,7 +99,8 @@ class AutoSearch(RefineSearch):
         """
         before = self._chosen
         self._price(max(self._judging, self._allowance.look()))
-        if isinstance(self.best, Candidate) and self._chosen != before and self._times(Work(1.0)):
+        changed = self._chosen != before and not self._allowance.paced
+        if changed and isinstance(self.best, Candidate) and self._times(WHOLE):
             yield from self._fresh(1)
             self._price(max(self._judging, self._allowance.look()))
         self._least = min(max(self._least, self._worth), self._schedule.steps)
@@ -118,6 +119,10 @@ class AutoSearch(RefineSearch):
     def _chosen(self) -> tuple[tuple[float, ...], int, float]:
         """What the price of a look decides about."""
         return self.levels, self._finishing, self.depth
+
+    @property
+    def _apart(self) -> bool:
+        return len(self._came_in) > 1 or self._timed and not self._allowance.paced
 
     @property
     def drafts(self) -> int:
@@ -150,7 +155,7 @@ class AutoSearch(RefineSearch):
         else:
             yield from self._fresh(self._undrafted(self._pictures))
         while not self.stopped:
-            if self._times(Work(1.0)) and self._fresh_pays():
+            if self._times(WHOLE) and self._fresh_pays():
                 scores = yield from self._fresh(1)
             elif children := self._children():
                 scores = yield Stage(tuple(children), (self.best,))
@@ -227,15 +232,15 @@ class AutoSearch(RefineSearch):
         else:
             if self.made:
                 return
-        whole = self._whole(Work(1.0))
-        while (count := self._undrafted(whole) + 1 - self.fulls - len(self.made)) > 0 and self._times(Work(1.0)):
+        whole = self._whole(WHOLE)
+        while (count := self._undrafted(whole) + 1 - self.fulls - len(self.made)) > 0 and self._times(WHOLE):
             yield from self._fresh(max(1, min(count, math.floor(self._grown()))))
 
     def _next_wave(self) -> tuple[int, int] | None:
         """How many drafts, and how many to finish, so that the shares of the whole are kept and the wave can be ended;
         None where there were enough, or nothing is left to choose from.
         """
-        cheap, made = self._draft(), self._work(self._finishing)
+        cheap, made = self._draft(), self._work(self._finishing, begins=True)
         drafts, finished = EXPLORED / cheap.worth, FINISHED / made.worth  # per picture's worth of the whole
         refined = self._work(self._finishing, (1 - EXPLORED) / made.worth)
         whole = self._whole(self._draft(drafts), refined)
@@ -246,7 +251,8 @@ class AutoSearch(RefineSearch):
         count = min(round(drafts * whole) - self.drafts, max(round(drafts * grown), FEWEST_DRAFTS))
         for number in range(min(wanted, max(round(finished * grown), 1)), 0, -1):
             count = min(count, math.ceil(number * drafts / finished) + 1)
-            if count >= FEWEST_DRAFTS and self._times(self._draft(count), self._work(self._finishing, number)):
+            made = self._work(self._finishing, number, begins=True)
+            if count >= FEWEST_DRAFTS and self._times(self._draft(count), made):
                 return count, number
         return None
 
@@ -260,7 +266,7 @@ class AutoSearch(RefineSearch):
         finished_before = set(self.made.values())
         waiting = [proposed for proposed in drafts if proposed not in finished_before]
         if self._timed:  # the time may have gone faster
-            finished = min(finished, self._times(self._work(self._finishing)))
+            finished = min(finished, self._times(self._work(self._finishing, begins=True)))
         pictures = self._finished(sorted(waiting, key=promised.__getitem__, reverse=True)[:finished])
         if not pictures:
             return
@@ -280,7 +286,7 @@ class AutoSearch(RefineSearch):
         return tuple(made)
 
     def _fresh(self, count: int) -> Generator[Stage, Scores, Scores]:
-        noises = [fresh(next(self._seeds)) for _ in range(min(count, self._times(Work(1.0))))]
+        noises = [fresh(next(self._seeds)) for _ in range(min(count, self._times(WHOLE)))]
         self.fulls += len(noises)
         self._spend(len(noises))
         scores = yield Stage((self.best, *noises))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 
-from .allowance import DRAFT, ROUNDING, Work
+from .allowance import DRAFT, ROUNDING, WHOLE, Work
 from .correlation import Correlation, spearman
 from .noise import Candidate, fresh
 from .path import Path, Proposal, Schedule, draft
@@ -118,7 +118,7 @@ class DraftSearch(Planned):
         while True:
             wave = self._next_wave()
             # without drafts a few at a time: the first pictures also load models, and drafts may pay later on
-            count, kept = wave or (0, min(self._times(Work(1.0)), max(1, math.floor(self._grown()))))
+            count, kept = wave or (0, min(self._times(WHOLE), max(1, math.floor(self._grown()))))
             if not kept:
                 break
             if not count:
@@ -147,7 +147,7 @@ class DraftSearch(Planned):
             return None
         share, cheap = self._share, self._draft()
         ratio = (1 - share) / share / cheap.worth  # drafts per noise in full
-        whole = self._whole(self._draft(ratio * share), Work(1.0, count=share))
+        whole = self._whole(self._draft(ratio * share), Work(1.0, begins=True, count=share))
         wanted, drafts = round(share * whole) - self.kept + len(self._came_in) - 1, round(ratio * share * whole)
         drafts -= self.count
         if wanted > 0:  # more of them, where the first pictures had none
@@ -156,7 +156,7 @@ class DraftSearch(Planned):
         count = min(drafts, max(round(ratio * grown), FEWEST_DRAFTS))
         for kept in range(min(wanted, max(round(grown), 1)), 0, -1):
             count = min(count, math.ceil(kept * ratio))
-            if count >= FEWEST_DRAFTS and self._times(self._draft(count), Work(1.0, count=kept)):
+            if count >= FEWEST_DRAFTS and self._times(self._draft(count), Work(1.0, begins=True, count=kept)):
                 return count, kept
         return None
 
@@ -164,7 +164,7 @@ class DraftSearch(Planned):
         self, made: list[Proposal], waiting: list[Proposal], count: int
     ) -> Generator[Stage, Scores, list[Proposal]]:
         """Sample the first noises of those that wait in full, as many as the time pays for; returns the others."""
-        chosen = waiting[: min(count, self._times(Work(1.0)))]
+        chosen = waiting[: min(count, self._times(WHOLE))]
         if not chosen:
             return waiting
         self._spend(len(chosen))

@@ -64,6 +64,10 @@ class Lineages:
         self._best.clear()
         self.add(trace.trials, trace)
 
+    def __len__(self) -> int:
+        """How many have a finished picture."""
+        return len(self._best)
+
     def best(self, count: int, trace: Trace) -> list[Trial]:
         """One picture each of the `count` best lineages, best first, the earlier one first where scores are equal."""
         return heapq.nsmallest(count, self._best.values(), key=lambda trial: (-trace.scores[trial.id], trial.id))

@@ -16,7 +16,7 @@ from random import Random
 
 import torch
 
-from .allowance import Work
+from .allowance import WHOLE
 from .landscape import Landscape
 from .noise import Candidate, fresh, mix, unused
 from .path import Proposal
@@ -109,7 +109,7 @@ class LocalSearch(Stages):
         self.strides |= dict.fromkeys(came_in, first)
         if self._allowance.timed:  # these tell the pace
             yield Stage(tuple(self.strides))
-            whole = math.floor(self._allowance.spent + self._allowance.worth(Work(1.0)))
+            whole = math.floor(self._allowance.spent + self._allowance.worth(WHOLE))
             self.centers, self.warmup = self._suited(max(1, min(self._pictures, whole)))
         while len(self.strides) < self.warmup:
             seed = next(self._seeds)

@@ -18,7 +18,7 @@ from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from .allowance import PREVIEW, Work
+from .allowance import PREVIEW, WHOLE, Work
 from .noise import Candidate, fresh
 from .path import Path, Proposal, Schedule, finish, renoise
 from .planned import GROWTH, Planned
@@ -133,7 +133,7 @@ class PathSearch(Planned):
 
     def _ended(self, pictures: list[Proposal]) -> Story:
         """Fresh noises for what is left, and the best picture brought down once more for the rest of that."""
-        count = self._times(Work(1.0))
+        count = self._times(WHOLE)
         self._spend(count)
         pictures += [self._fresh() for _ in range(count)]
         scores = yield Stage(tuple(pictures))
@@ -172,12 +172,12 @@ class PathSearch(Planned):
         most = math.floor(self._grown())
         if worth:
             most = min(most, math.ceil((worth - self._grown()) / GROWTH))
-        return min(self._times(Work(1.0)), max(1, most))
+        return min(self._times(WHOLE), max(1, most))
 
     def _works(self, begun: int = 0) -> list[Work]:
         """What one re-noising per round takes, from some round on."""
         worths = [(len(levels) - 1) / self._schedule.steps for levels in self.rounds[begun:]]
-        return [*(Work(worth, PREVIEW) for worth in worths[:-1]), Work(worths[-1])]
+        return [*(Work(worth, PREVIEW) for worth in worths[:-1]), Work(worths[-1], begins=begun == 0)]
 
     def _grows(self, count: int) -> bool:
         """Whether so many re-noisings per round are paid for, and not too many at once."""

@@ -76,9 +76,13 @@ class Planned(Stages):
         """Steps of one more picture that are paid for: by the pictures, and by the clock beside other work."""
         return self._allowance.steps(1 / self._schedule.steps, self._left, before) if self._timed else self._left
 
-    def _work(self, steps: int, count: float = 1.0) -> Work:
-        """Pictures that take so many steps."""
-        return Work(steps / self._schedule.steps, count=count)
+    def _work(self, steps: int, count: float = 1.0, begins: bool = False) -> Work:
+        """Pictures that take so many steps.
+
+        Args:
+            begins: Whether each begins a lineage, or is the first whole picture of one.
+        """
+        return Work(steps / self._schedule.steps, count=count, begins=begins)
 
     def _times(self, *works: Work) -> int:
         """How many times all of this work is paid for, by the pictures of the plan and by the clock."""
@@ -97,8 +101,8 @@ class Planned(Stages):
         return self._allowance.spent - self._others + left
 
     def _grown(self) -> float:
-        """Pictures' worth of the next wave, at most."""
-        return GROWTH * self._allowance.spent
+        """Pictures' worth of the next wave, at most; where the pace is known before the first, as after one picture."""
+        return GROWTH * max(self._allowance.spent, 1.0 if self._allowance.paced else 0.0)
 
     def _too_dear(self, cheap: Work) -> bool:
         """Whether a draft takes too much of a picture's time, its look included."""

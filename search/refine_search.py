@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from .allowance import Work
+from .allowance import WHOLE, Work
 from .noise import Candidate, fresh
 from .path import Path, Proposal, Schedule, finish, renoise
 from .planned import SHALLOWEST, Planned
@@ -73,9 +73,9 @@ class RefineSearch(Planned):
         """Fresh noises of the warm-up."""
         if not isinstance(self.best, Candidate):
             return 0
-        whole = self._others + (self._whole(Work(1.0)) if self._timed else self._pictures)
+        whole = self._others + (self._whole(WHOLE) if self._timed else self._pictures)
         wanted = (self.warmup or math.ceil(whole / 4)) - len(self._came_in)
-        return max(0, min(wanted, self._times(Work(1.0))))
+        return max(0, min(wanted, self._times(WHOLE)))
 
     def _children(self, parents: Sequence[Proposal] = ()) -> list[Path]:
         """Re-noise the best picture, or each of several, to levels around the depth; the last ones get the steps that

@@ -179,6 +179,7 @@ class Driver:
         self._index = 0
         self._since_best = 0.0  # pictures' worth of finished pictures
         self._reached: Trial | None = None  # the first picture that reached the target
+        self.allowance.first = tuple(map(self.allowance.work, self._ahead))
         begin(search, tuple(self._ahead), self.allowance)
 
     def next(self) -> list[Proposal] | None:
@@ -230,21 +231,24 @@ class Driver:
         Args:
             before: What is paid for first, and may be as unlucky as can be.
         """
-        allowance, known = self.allowance, self.allowance.pace.known and bool(self.trace.trials)
+        allowance = self.allowance
+        known = allowance.pace.known and bool(allowance.paced or self.trace.trials)
         left, seconds = allowance.pictures, allowance.seconds if known else math.inf
         if allowance.timed and not known:
             left = min(left, 1.0 if allowance.seconds > 0 or not self.trace.trials else 0.0)
         patience = self.budget.patience - self._since_best if self.budget.patience else math.inf
         works = [allowance.work(proposed) for proposed in before]
         paid, took = math.fsum(work.worth for work in works), allowance.pace.seconds(*works)
+        begun = sum(work.begins for work in works)
         unlucky = math.fsum(finished_worth(proposed, self.cost) for proposed in before)
         new = set(before)
         for number, proposed in enumerate(waiting):
             if self.trace.id_of(proposed) is not None or proposed in new:
                 continue
             work = allowance.work(proposed)
-            paid, took = paid + work.worth, took + allowance.pace.seconds(work)
-            over = paid > left + ROUNDING or took > seconds + ROUNDING or unlucky > patience - ROUNDING
+            paid, took, begun = paid + work.worth, took + allowance.pace.seconds(work), begun + work.begins
+            late = took + allowance.second_looks(begun) > seconds + ROUNDING
+            over = paid > left + ROUNDING or late or unlucky > patience - ROUNDING
             if over or len(new) == group + len(before):
                 return waiting[:number]
             unlucky += finished_worth(proposed, self.cost)
@@ -275,6 +279,7 @@ class Driver:
             hows = [self._hows.get(proposed, how_of(proposed)) for proposed in new]
             trials = trace.add(new, checked, hows, self._index, costs)
             self.allowance.spent = trace.pictures
+            self.allowance.first = tuple(map(self.allowance.work, self._ahead))
         rescored = self._rank(trials)
         self.search.tell(told, trace.present)
         best = self._reached or self._ranking.leader

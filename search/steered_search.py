@@ -25,7 +25,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .allowance import PREVIEW, Work
+from .allowance import PREVIEW, WHOLE, Work
 from .correlation import spearman
 from .noise import Candidate, fresh
 from .path import Path, Proposal, Schedule
@@ -163,12 +163,12 @@ class SteeredSearch(Planned):
             return min(self.particles or self._left, self._left // self._schedule.steps)
         count = min(self._times(*self._way()), max(SMALLEST, math.floor(self._grown())))
         # with one there is nothing to choose on the way, and nothing to look at
-        return min(self.particles or count, count) if count > 1 else min(1, self._times(Work(1.0)))
+        return min(self.particles or count, count) if count > 1 else min(1, self._times(WHOLE))
 
     def _way(self, begun: int = 0) -> list[Work]:
         """What is still to be done of one particle that has come down some of the walks."""
         worths = [(len(levels) - 1) / self._schedule.steps for levels, _ in self.walks[begun:]]
-        return [*(Work(worth, PREVIEW) for worth in worths[:-1]), Work(worths[-1])] if worths else [Work(1.0)]
+        return [*(Work(worth, PREVIEW) for worth in worths[:-1]), Work(worths[-1], begins=True)] if worths else [WHOLE]
 
     def _steered(self, noises: Sequence[Candidate], best: Proposal) -> Generator[Stage, Scores, Proposal]:
         """Bring a pool down; returns the best picture so far."""

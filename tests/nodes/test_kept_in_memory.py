@@ -167,7 +167,7 @@ def test_different_pictures_are_chosen_by_their_looks_and_only_the_chosen_are_de
         found = run(host, verifier, graph, kept("2", "image", "trace"))
     assert held[-1] == (3, 9, 12)
     only = winners.Kept.only
-    monkeypatch.setattr(winners.Kept, "only", lambda self, trials, whole, aside: only(self, trials, len(trials), aside))
+    monkeypatch.setattr(winners.Kept, "only", lambda self, trials, whole, aside: only(self, trials, trials, aside))
     whole = run(host, verifier, drop_in(verifier=["v", 0], pictures=16, keep=3, keep_different=True, minutes=999.0),
                 kept("2", "image", "trace"))  # fmt: skip
     assert torch.allclose(found.image, whole.image, atol=1e-5) and found.image.shape[0] == 3
@@ -198,6 +198,7 @@ def test_what_loses_is_gone_before_what_wins_is_copied(host, monkeypatch):
     own = winners.owned
     monkeypatch.setattr(winners, "owned", lambda found: (copied.append(gone() is None), own(found))[1])
     with host.part("nodes.host.background").Background() as aside:
-        kept.only(trials[:1], whole=1, aside=aside)
+        aside.do(time.sleep, 0.05)  # busy with what went before
+        kept.only(trials[:1], whole=trials[:1], aside=aside)
     assert copied[-1] and list(kept.images) == ["won"] and torch.equal(kept.images["won"], batch[0])
     assert kept.images["won"].untyped_storage().nbytes() == batch[0].nbytes

@@ -11,6 +11,7 @@ from torch import Tensor
 from ....search import recipe as recipes
 from ....search.abilities import alive, explained
 from ....search.allowance import Record
+from ....search.lineages import ACCEPTED_FROM
 from ....search.noise import SeedStream, check_leaves
 from ....search.path import Path, Proposal, stage
 from ....search.run import HOW, Budget, Driver
@@ -29,7 +30,7 @@ from .evaluation import Evaluation
 from .evaluator import Evaluator, LocalEvaluator
 from .report import accepted_note, summary
 from .request import Request
-from .timing import note_pace
+from .timing import last_pace, note_pace, note_rates
 from .watcher import Doing, RoundOver, Watcher
 from .winners import Winners
 
@@ -142,6 +143,8 @@ class SearchJob:
         ended = 0 if self.replayed else self.memo.noted(FINISHED).get("trials")
         if isinstance(ended, int) and ended > 0:
             budget = replace(budget, trials=ended)
+        request, noted = self.request, {} if self.replayed else self.memo.noted(CLOCK)
+        setups = request.sampling, request.draft, request.verifier
         driver = Driver(
             search,
             self.combine,
@@ -151,8 +154,10 @@ class SearchJob:
             first=first,
             cost=self.evaluator.cost,
             clock=self.control.clock,
-            before=Record.from_dict({} if self.replayed else self.memo.noted(CLOCK)),
+            before=Record.from_dict(noted) if noted or not budget.minutes else last_pace(*setups),
         )
+        if request.accept is not None and budget.minutes:
+            driver.allowance.second, driver.allowance.seen = self.winners.second_look or 0.0, ACCEPTED_FROM
         with self.control.searching(trace), self.aside:
             while (wanted := driver.next()) is not None:
                 made = [self.round(driver, wanted)]
@@ -163,7 +168,8 @@ class SearchJob:
                     self.control.check()
         if trace.stopped == "you":
             self.memo.note(FINISHED, {"trials": len(trace.trials)})
-        note_pace(trace, self.request.sampling)
+        note_pace(trace, request.sampling)
+        note_rates(driver.allowance, *setups)
         self.said = explained(search)
         return trace
 
@@ -178,6 +184,7 @@ class SearchJob:
         trace = over.trace
         images = {one.proposed.key: one.image for one in evaluation.found} if evaluation else {}
         self.winners.only_best(over)
+        driver.allowance.lineages = self.winners.begun
         best = over.best
         new = self.winners.known_picture(best.candidate) if best.candidate != self.best else None
         self.best = best.candidate
@@ -193,9 +200,9 @@ class SearchJob:
         if self.request.held_out is not None and self.first_image is None and pictures:
             self.first_image = pictures[0].image.clone()
         self.winners.add(evaluation)
-        if self.request.accept is not None and driver.allowance.timed and not driver.allowance.reserved and pictures:
+        if driver.allowance.seen and self.winners.second_look is None and pictures:
             decoding = evaluation.decoding / len(evaluation.found)
-            driver.allowance.reserved = self.winners.seconds_to_accept(pictures[0].image, decoding)
+            driver.allowance.second = self.winners.looked_once(pictures[0].image, decoding)
         if self.request.verifier is None:  # the artist chooses: every picture stays visible in the node, under its seed
             for one in pictures:
                 self.pictures.show(one.proposed, one.image, picture_label(one.proposed))

@@ -23,8 +23,9 @@ from ..setup.noise import Latent, is_owned, joined, owned, streams
 from ..setup.particles import Ended
 from ..store.memo import Memo
 from .evaluation import Evaluation
-from .evaluator import Evaluator
+from .evaluator import HELD, Evaluator, picture_bytes
 from .request import Request
+from .timing import last_look, note_looks
 
 POOL = 4  # pictures that different ones are chosen from, per one that is kept
 AT_HAND = 16  # pictures whose latents stay where the artist picks one; others come from the store, or are made again
@@ -43,15 +44,15 @@ class Kept:
     def add(self, candidate: Proposal, ended: Ended, image: Tensor) -> None:
         self.ends[candidate.key], self.images[candidate.key] = ended, image
 
-    def only(self, trials: Sequence[Trial], whole: int, aside: Background) -> None:
-        """Drops all others, and all pictures but the first; what stays no longer keeps the batch alive that it was a
-        row of.
+    def only(self, trials: Sequence[Trial], whole: Sequence[Trial], aside: Background) -> None:
+        """Drops all others; what stays no longer keeps the batch alive that it was a row of.
 
         Args:
+            whole: Those of them whose pictures stay.
             aside: Where what goes is let go, which takes its time. It is gone before anything is copied.
         """
         keys = [trial.candidate.key for trial in trials if trial.candidate.key in self.ends]
-        first = {trial.candidate.key for trial in trials[:whole]}
+        first = {trial.candidate.key for trial in whole}
         self.ends = {key: owned_end(self.ends[key]) for key in keys}
         self.looks = {key: self.look(key) for key in keys if key not in first}
         gone = [image for key, image in self.images.items() if key not in first]
@@ -83,6 +84,14 @@ class Winners:
         self.whole = max(request.keep, self.finalists)
         self.pooled = max(request.keep * (POOL if request.keep_different else 1), self.finalists)
         self.lineages = Lineages() if request.accept is not None else None
+        # whether what a second judge will see stays as it is, so that it need not be decoded again
+        self.at_hand = ACCEPTED_FROM * picture_bytes(request.sampling) <= HELD
+        self.second_look = last_look(request.accept, request.sampling) if request.accept is not None else None
+
+    @property
+    def begun(self) -> int:
+        """Lineages that a second judge can choose from so far; 0 without one."""
+        return 0 if self.lineages is None else len(self.lineages)
 
     def add(self, evaluation: Evaluation) -> None:
         """Keeps the pictures of a round, until `only_best`."""
@@ -93,15 +102,18 @@ class Winners:
     def only_best(self, over: Round) -> None:
         """Drops what can no longer win. Of what only a second judge, or the artist, may take, the latents stay."""
         best = [over.best] if self.pooled == 1 else over.trace.best(self.pooled)
+        whole = best[: self.whole]
         if self.lineages is not None:
             if over.rescored:
                 self.lineages.rescored(over.trace)
             else:
                 self.lineages.add(over.trials, over.trace)
-            best += [one for one in self.lineages.best(ACCEPTED_FROM, over.trace) if one not in best]
+            seen = self.lineages.best(ACCEPTED_FROM, over.trace)
+            best += [one for one in seen if one not in best]
+            whole += seen if self.at_hand else []
         if self.request.waits:
             best += [one for one in over.trace.best(AT_HAND) if one not in best]
-        self.kept.only(best, self.whole, self.aside)
+        self.kept.only(best, whole, self.aside)
 
     def of(self, trace: Trace, replayed: Sequence[Proposal] = ()) -> list[Trial]:
         """The winners, best first; those of recipes as they are."""
@@ -125,7 +137,7 @@ class Winners:
     def accepted(self, trace: Trace) -> Accepted:
         """What the second judge says of the best pictures of different lineages; paid for in the trace's ledger."""
         judge, best, began = self.request.accept, best_of_lineages(trace, ACCEPTED_FROM), time.monotonic()
-        candidates, decoding = [trial.candidate for trial in best], 0.0
+        candidates, decoding, looks = [trial.candidate for trial in best], 0.0, list[float]()
         known = {one.key: row for one in candidates if (row := self.memo.looks(one, judge.columns)) is not None}
         for one in candidates:  # one after the other: each picture is whole only while it is looked at
             if one.key not in known:
@@ -134,27 +146,31 @@ class Winners:
                 decoding += time.monotonic() - started
                 with failing(judge.card.name, [one], ACCEPTING):
                     (row,) = looked_at(judge, [image], self.request.accept_text).tolist()
+                looks.append(time.monotonic() - started)
                 self.memo.keep_looks([one], [row])
                 known[one.key] = tuple(row)
                 trace.ledger.scores += 1
+        note_looks(judge, self.request.sampling, looks)
         scores = ranked(judge, torch.tensor([known[one.key] for one in candidates])).tolist()
         trace.ledger.decoding_seconds += decoding
         trace.ledger.scoring_seconds += time.monotonic() - began - decoding
         return Accepted(judge.card.name, tuple(trial.id for trial in best), tuple(scores))
 
-    def seconds_to_accept(self, image: Tensor, decoding: float) -> float:
-        """How long the second judge will take, by a look at this picture. The first look loads it and tells nothing.
+    def looked_once(self, image: Tensor, decoding: float) -> float:
+        """Seconds of the second judge's look, where none is known of before: by one at this picture. The first look
+        loads it and tells nothing.
 
         Args:
-            decoding: Seconds that decoding one picture takes: of most, only the latent is kept.
+            decoding: Seconds that decoding one picture takes, which comes first where only latents are kept.
         """
-        judge, seconds = self.request.accept, 0.0
+        judge = self.request.accept
         with failing(judge.card.name, (), ACCEPTING):
             for _ in range(2):
                 began = time.monotonic()
                 looked_at(judge, [image], self.request.accept_text)
-                seconds = time.monotonic() - began
-        return ACCEPTED_FROM * (seconds + decoding)
+                self.second_look = time.monotonic() - began
+        self.second_look += 0.0 if self.at_hand else decoding
+        return self.second_look
 
     def seen(self, candidate: Proposal) -> Tensor:
         """A picture for one look: of what is not among the best, decoded and not kept."""
