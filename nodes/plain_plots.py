@@ -35,9 +35,9 @@ class Series:
     look: str = "dots"
 
 
-def plain_plot(series: Sequence[Series], numbered: Points, title: str, x_label: str, y_label: str) -> Image.Image:
-    """All series over one another; `numbered` points carry their place, counted from 1."""
-    return Sheet([point for one in series for point in one.points]).drawn(series, numbered, title, x_label, y_label)
+def plain_plot(series: Sequence[Series], named: Sequence[tuple[str, tuple[float, float]]], title: str, x_label: str, y_label: str) -> Image.Image:
+    """All series over one another, and names over some points."""
+    return Sheet([point for one in series for point in one.points]).drawn(series, named, title, x_label, y_label)
 
 
 def ticks(low: float, high: float, most: int = 7) -> list[float]:
@@ -63,13 +63,13 @@ class Sheet:
         x = LEFT + across * (WIDTH - LEFT - RIGHT)
         return x * ZOOM, (HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)) * ZOOM
 
-    def drawn(self, series: Sequence[Series], numbered: Points, title: str, x_label: str, y_label: str) -> Image.Image:
+    def drawn(self, series: Sequence[Series], named: Sequence[tuple[str, tuple[float, float]]], title: str, x_label: str, y_label: str) -> Image.Image:
         self.axes(title, x_label, y_label)
         for one in series:
             self.add(one)
-        for place, point in enumerate(numbered, 1):
+        for name, point in named:
             x, y = self.at(point)
-            self.words((x, y - 6 * ZOOM), str(place), 11, "mb")
+            self.words((x, y - 6 * ZOOM), name, 11, "mb")
         self.legend(series)
         return self.image.resize((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
 

@@ -74,7 +74,7 @@ def search_figure(trace: Trace, marked: int = 0) -> Any:
 
     Args:
         trace: With at least one trial.
-        marked: How many carry their place: those that were kept, 1 for the first, and then the best others.
+        marked: How many carry their number: those that were kept, and then the best others.
     """
     drawn = figure()
     axes = drawn.subplots()
@@ -82,8 +82,8 @@ def search_figure(trace: Trace, marked: int = 0) -> Any:
         x, y = map(list, zip(*one.points))
         draw, look = LOOKS[one.look]
         getattr(axes, draw)(x, y, label=one.label, color=one.color, **look)
-    for place, point in enumerate(best_points(trace, marked), 1):
-        axes.annotate(str(place), point, xytext=(0, 5), textcoords="offset points", ha="center", fontsize=8)
+    for name, point in best_points(trace, marked):
+        axes.annotate(name, point, xytext=(0, 5), textcoords="offset points", ha="center", fontsize=8)
     axes.set(xlabel=X_LABEL, ylabel=Y_LABEL, title=_title(trace))
     axes.legend(fontsize=8, loc="lower right")
     axes.grid(alpha=0.25)
@@ -106,9 +106,10 @@ def series_of(trace: Trace) -> list[Series]:
     return found
 
 
-def best_points(trace: Trace, marked: int) -> list[tuple[float, float]]:
-    """Where the best are, best first."""
-    return points(trace, costs(trace), trace.first(marked) if marked else [])
+def best_points(trace: Trace, marked: int) -> list[tuple[str, tuple[float, float]]]:
+    """The names of the best and where they are, best first."""
+    best = trace.first(marked) if marked else []
+    return list(zip([trial.name for trial in best], points(trace, costs(trace), best)))
 
 
 def best_so_far(trace: Trace, paid: Sequence[float]) -> tuple[list[float], list[float]]:

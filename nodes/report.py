@@ -81,8 +81,8 @@ def report_picture(trace: SearchTrace, images: Tensor | None, top_k: int) -> tup
     winners = trace.first(top_k)
     if images is None or not winners:
         return plot, note
-    tiles = [captioned(to_pil(image), f"{place}: {trace.scores[trial.id]:.4g}, {trial.how}")
-             for place, (trial, image) in enumerate(zip(winners, images), 1)]  # fmt: skip
+    tiles = [captioned(to_pil(image), f"{trial.name}: {trace.scores[trial.id]:.4g}, {trial.how}")
+             for trial, image in zip(winners, images)]  # fmt: skip
     return stacked(plot, contact_sheet(tiles, plot.width)), note
 
 

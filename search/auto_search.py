@@ -34,7 +34,6 @@ DEPTH = 0.45  # share of the steps that a draft is finished in, and of the first
 FEWEST_DRAFTS, TWO_WAVES = 2, 16  # from which on there is something to choose from, and something to learn on the way
 FEWEST_PICTURES = 4  # from which on there is more than best of N, where there are no drafts
 PROOF = 5  # pictures made of drafts, none of them better than the own seed's, from which on drafts come to nothing
-ENOUGH = 0.75  # share of the lineages that a second judge chooses from, below which drafts leave it too few
 CHILDREN = 3  # refinements per round
 SUCCESS = (
     # share of refinements that win at the best depth: below the one for the score alone, as shallow ones only please
@@ -194,7 +193,7 @@ class AutoSearch(RefineSearch):
 
     def _too_few(self, finished: int) -> bool:
         """Whether so many pictures that are made of drafts leave a second judge too little to choose from."""
-        return 1 + finished < ENOUGH * self._lineages
+        return 1 + finished < self._lineages
 
     def _draft(self, count: float = 1.0) -> Work:
         """What drafts take, also where another setup makes them."""

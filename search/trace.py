@@ -101,6 +101,11 @@ class Trial:
         """Whether it is a picture, and not only a draft or a preview of one."""
         return not stage(self.candidate)
 
+    @property
+    def name(self) -> str:
+        """What pages and texts call it; they count from 1."""
+        return f"#{self.id + 1}"
+
 
 @dataclass(frozen=True)
 class Accepted:

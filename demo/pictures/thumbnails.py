@@ -28,7 +28,7 @@ def click(client: Client) -> tuple[str, list[Tile]]:
     graph = {**g.seeds(4, seed=4), "all": g.preview(["decode", 0])}
     pictures = of(client, ran(client, graph), "all")
     return "Four seeds at once, click one", [
-        (picture, f"#{place}" if place else "your seed") for place, picture in enumerate(pictures)
+        (picture, f"#{place + 1}" if place else "your seed") for place, picture in enumerate(pictures)
     ]
 
 

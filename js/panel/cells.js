@@ -33,7 +33,7 @@ function drawCell(view, id, index) {
   const [x, y] = placeOf(view.layout, index);
   const style = `transform:translate(${x}px,${y}px);width:${view.layout.side}px;height:${view.layout.side}px`;
   if (cell.style.cssText !== style) cell.style.cssText = style;
-  set(cell.children[1], candidate.score === null ? nameOf(candidate) : score(candidate.score));
+  set(cell.children[1], candidate.score === null ? "" : score(candidate.score));
   const rank = view.marks.indexOf(id) + 1;
   set(cell.children[2], rank ? String(rank) : markOf(search, candidate));
   drawStack(view, cell, id);
@@ -54,10 +54,10 @@ function countOf(view, id) {
   return count;
 }
 
-// Pinned, in the seed book, no picture in full, where the search began.
+// Its number, and whether it is pinned, in the seed book, or no picture in full.
 function markOf(search, candidate) {
-  const { id, how, finished } = candidate, first = isJudged(search) && search.pictures > 1 && id === 0 && how !== "random";
-  return [search.pinned.includes(id) && "★", search.kept.includes(id) && "♥", !finished && howOf(how), first && nameOf(candidate)].filter(Boolean).join(" ");
+  const { id, how, finished } = candidate;
+  return [search.pinned.includes(id) && "★", search.kept.includes(id) && "♥", nameOf(candidate), !finished && howOf(how)].filter(Boolean).join(" ");
 }
 
 // The count of its versions lies on the best of a stack. Open, a frame holds them together; closed, a bar ties those to it that stay in sight.

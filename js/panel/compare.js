@@ -1,6 +1,6 @@
 // Two pictures over each other, with a line to drag between them.
 import { make, set } from "./dom.js";
-import { isRunning, nameOf, resultOf } from "./search.js";
+import { isRunning, nameOf, numberOf, resultOf } from "./search.js";
 import { isWaiting } from "./waits.js";
 import { say } from "../words.js";
 
@@ -25,15 +25,16 @@ export function drawCompare(view) {
   view.compare.classList.toggle("ns-single", right === left);
   source(view, view.left, left);
   source(view, view.right, right);
-  set(view.leftName, right === left ? "" : left ? say("pinned #{id}", { id: left }) : nameOf(search.candidates[0]));
+  set(view.leftName, right === left ? "" : left ? say("pinned #{id}", { id: numberOf(left) }) : nameOf(search.candidates[0]));
   set(view.rightName, right === 0 ? nameOf(search.candidates[0]) : whatIs(view, right));
 }
 
 function whatIs({ search, chosen }, id) {
-  if (id === chosen) return say("chosen #{id}", { id });
-  if (id !== resultOf(search)) return say("selected #{id}", { id });
-  if (isWaiting(search)) return say("best #{id}", { id });
-  return isRunning(search) ? say("best so far #{id}", { id }) : say("result #{id}", { id });
+  const shown = { id: numberOf(id) };
+  if (id === chosen) return say("chosen #{id}", shown);
+  if (id !== resultOf(search)) return say("selected #{id}", shown);
+  if (isWaiting(search)) return say("best #{id}", shown);
+  return isRunning(search) ? say("best so far #{id}", shown) : say("result #{id}", shown);
 }
 
 function drawHeld(view) {

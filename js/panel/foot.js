@@ -2,24 +2,25 @@
 import { button, make, set } from "./dom.js";
 import { isOpen, menu } from "./menu.js";
 import { offers } from "./offers.js";
-import { describe, isRunning, resultOf } from "./search.js";
+import { describe, isRunning, numberOf, resultOf, triedText } from "./search.js";
 import { placeText } from "./stacks.js";
 import { isWaiting } from "./waits.js";
 import { say } from "../words.js";
 
 export function drawFoot(view) {
   const { search } = view;
-  set(view.hint, isWaiting(search) ? "" : isRunning(search) ? say("{count} tried", { count: search.candidates.length }) : search.mine && search.pictures > 1 ? say("Click a picture to choose it") : "");
+  set(view.hint, isWaiting(search) ? "" : isRunning(search) ? triedText(search) : search.mine && search.pictures > 1 ? say("Click a picture to choose it") : "");
   const looked = [view.focused, view.chosen, resultOf(search)].find((one) => one >= 0) ?? -1;
-  drawDetail(view, view.hovered >= 0 ? view.hovered : looked);
+  drawDetail(view, view.hovered >= 0 ? view.hovered : looked, view.hovered >= 0 && view.hovered !== looked);
   drawButtons(view, looked);
 }
 
-function drawDetail({ search, stacks, detail }, id) {
+// under: whether it is only looked at under the pointer, while the large picture and the buttons are about another one.
+function drawDetail({ search, stacks, detail }, id, under) {
   detail.replaceChildren();
   if (id < 0) return;
   const about = describe(search, id);
-  detail.append(make("b", "", { textContent: about.title }), make("span", "", { textContent: about.seed }));
+  detail.append(make("b", "", { textContent: under ? say("Under the pointer: {title}", about) : about.title }), make("span", "", { textContent: about.seed }));
   if (about.score) detail.append(make("span", "ns-value", { textContent: about.score, title: search.notes.join("\n") }));
   const stack = stacks.get(id);
   if (stack && stack.top !== id) detail.append(make("span", "", { textContent: placeText(search, stack, id) }));
@@ -39,7 +40,7 @@ function drawButtons(view, id) {
   if (buttons.dataset.key === key || isOpen(buttons)) return;
   buttons.dataset.key = key;
   const items = (wanted) => wanted.map(({ act: [name, ...more], label, title }) => ({ label, title, act: () => actions[name](id, ...more) }));
-  buttons.replaceChildren(make("span", "ns-which", { textContent: `#${id}` }), button(pinned ? say("Unpin") : say("Pin"), say("Keep in front (P)"), () => actions.pin(id, !pinned)));
+  buttons.replaceChildren(make("span", "ns-which", { textContent: say("With #{id}:", { id: numberOf(id) }) }), button(pinned ? say("Unpin") : say("Pin"), say("Keep in front (P)"), () => actions.pin(id, !pinned)));
   if (offered.full) buttons.append(button(offered.full.label, offered.full.title, () => actions.full(id)));
   if (offered.hold) buttons.append(button(say("Hold"), say("Use this noise from now on, while you change the prompt"), () => actions.hold(id)));
   if (offered.more.length) buttons.append(menu(say("More like this"), say("Search around this picture"), items(offered.more)));

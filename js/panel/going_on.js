@@ -6,6 +6,7 @@ import { plan, replace } from "./ksampler.js";
 import { STRENGTHS } from "./offers.js";
 import { asOneStep, ask, copy, rootGraph, send, show, tell } from "./page.js";
 import { queueAgain, save } from "./saving.js";
+import { numberOf } from "./search.js";
 import { goOn, refine, vary } from "./start.js";
 import { labelOf, widgetOf } from "./wiring.js";
 import { say } from "../words.js";
@@ -31,7 +32,8 @@ export function goingOn(node, panel, { address, fill }) {
 
 async function keep(search, id) {
   const kept = await send(ADDRESSES.book, { search, candidate: id });
-  if (kept) tell("success", kept.new ? say("#{id} is in the seed book", { id }) : say("#{id} was in the seed book, and is up to date now", { id }));
+  const shown = { id: numberOf(id) };
+  if (kept) tell("success", kept.new ? say("#{id} is in the seed book", shown) : say("#{id} was in the seed book, and is up to date now", shown));
 }
 
 // The recipe of the noise that a candidate began with.
@@ -69,7 +71,7 @@ async function varyAround(node, panel, address, candidate, { similarity, depth }
 }
 
 async function searchOn(node, address, candidate, type, fill) {
-  const { id } = candidate, from = await origin(address, candidate);
+  const id = numberOf(candidate.id), from = await origin(address, candidate);
   if (!from) return;
   if (from.walked && type === "RefineSearch") {
     const next = refineHeld(node, from.recipe, {}, fill);

@@ -1,6 +1,7 @@
 // The pictures in the making, each a tile that sharpens; before the others, and as large as there is room while there are none.
 import { make, set } from "./dom.js";
 import { fitting } from "./grid.js";
+import { numberOf } from "./search.js";
 import { afterText } from "./states.js";
 import { doingText, tileList, tilesOf } from "./tiles.js";
 import { say } from "../words.js";
@@ -32,7 +33,7 @@ function drop(making) {
 function build(making, { first, count }, key) {
   making.dataset.key = key;
   making.replaceChildren(...Array.from({ length: count }, (_, place) => {
-    const tile = make("div", "ns-tile", { role: "img" }, make("span", "ns-mark", { textContent: `#${first + place}` }), make("i"));
+    const tile = make("div", "ns-tile", { role: "img" }, make("span", "ns-mark", { textContent: `#${numberOf(first + place)}` }), make("i"));
     tile.dataset.id = first + place;
     return tile;
   }));
@@ -41,7 +42,7 @@ function build(making, { first, count }, key) {
 // The picture lies before the texts once there is one.
 function drawTile(tile, { id, picture, what, now, share }, tiles) {
   tile.classList.toggle("ns-now", now);
-  const label = `#${id}, ${now ? doingText({ ...tiles, what, rows: [id], judged: 0 }).toLowerCase() : say("waits for its turn")}`;
+  const label = `#${numberOf(id)}, ${now ? doingText({ ...tiles, what, rows: [id], judged: 0 }).toLowerCase() : say("waits for its turn")}`;
   if (tile.ariaLabel !== label) tile.ariaLabel = label;
   tile.lastElementChild.style.width = `${100 * share}%`;
   if (!picture) return;

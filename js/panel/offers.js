@@ -1,5 +1,5 @@
 // What can be done with one picture of a search. Imports only what imports nothing, so Node can test it.
-import { fullOf, isRunning } from "./search.js";
+import { fullOf, isRunning, numberOf } from "./search.js";
 import { say } from "../words.js";
 
 // How near variations stay to their picture: the cosine of their noises; of a picture that is more than its noise, the share of the steps that is taken again.
@@ -80,6 +80,6 @@ export function holding({ begun, replaying, varying, chosen, held }) {
   if (chosen >= 0) return null;
   const stays = say("Change the prompt and queue: the noise stays.");
   const again = begun ? "" : `${say("Queue to make its picture again.")} `;
-  if (replaying) return { title: held >= 0 ? say("Holding #{id}.", { id: held }) : say("Holding a found noise."), text: again + stays };
+  if (replaying) return { title: held >= 0 ? say("Holding #{id}.", { id: numberOf(held) }) : say("Holding a found noise."), text: again + stays };
   return varying ? { title: say("Staying near a found noise."), text: say("Every search begins there.") } : null;
 }

@@ -68,6 +68,12 @@ export function statusText(search) {
   return say("{used} of {pictures}, {time} left", { ...soFar, time: spoken(search.seconds_left) });
 }
 
+// How many there are, beside a status that counts full pictures' worth of computing.
+export function triedText({ candidates, used }) {
+  const count = candidates.length;
+  return count > Number(number(used)) ? say("{count} tried, some only in part", { count }) : say("{count} tried", { count });
+}
+
 // [large, small]: how the best stands against the own seed; where something else was taken in the end (by hand, in a final), how that does.
 export function headline(search) {
   const best = resultOf(search);
@@ -110,8 +116,10 @@ export function isWorse(search) {
 
 const ownName = (how) => ({ "own seed": say("your seed"), "own picture": say("your picture"), start: say("the start"), recipe: say("the held noise") })[how];
 
-export const names = (ids) => ids.map((id) => `#${id}`).join(", ");
-export const nameOf = ({ id, how }) => (id === 0 && ownName(how)) || `#${id}`;
+// What is shown of an id, which counts from 0 as everything between page and server does.
+export const numberOf = (id) => id + 1;
+export const names = (ids) => ids.map((id) => `#${numberOf(id)}`).join(", ");
+export const nameOf = ({ id, how }) => (id === 0 && ownName(how)) || `#${numberOf(id)}`;
 
 // How a candidate came about: search/run.py.
 export const howOf = (how) => ({
@@ -119,7 +127,7 @@ export const howOf = (how) => ({
   draft: say("draft"), preview: say("preview"), refined: say("refined"), path: say("path"), recipe: say("held noise"),
 })[how] ?? how;
 
-export const seedText = (seed) => (seed === null ? say("mixed noise") : say("seed {seed}", { seed }));
+export const seedText = (seed) => (seed === null ? say("mixed noise, no plain seed") : say("seed {seed}", { seed }));
 
 // What a candidate began with, where it is more than a noise: a draft, or what was refined or found along the path.
 function beginningText({ candidates }, { seed, began, lineage }) {
@@ -133,7 +141,7 @@ export const fullOf = (search, { began }) => (began === null ? undefined : searc
 // One line about a candidate, and its values by verifier.
 export function describe(search, id) {
   const { how, parents, score: total } = search.candidates[id];
-  const made = { id, how: howOf(how), parents: `#${parents.join(", #")}` };
+  const made = { id: numberOf(id), how: howOf(how), parents: names(parents) };
   const values = search.columns.map((name, place) => [name, score(search.candidates[id].values[place])]);
   const seen = search.accepted?.ids.indexOf(id) ?? -1;
   if (seen >= 0) values.push([say("accept: {judge}", { judge: search.accepted.judge }), score(search.accepted.scores[seen])]);

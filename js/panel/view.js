@@ -11,7 +11,7 @@ import { offersOfMore } from "./more.js";
 import { CHANGED, OTHERS, holding } from "./offers.js";
 import { drawQuick, pressedQuick } from "./quick.js";
 import { buildProblem, drawProblem } from "./problem.js";
-import { bestOf, headline, isJudged, isRunning, isWorse, progressOf, statusText } from "./search.js";
+import { bestOf, headline, isJudged, isRunning, isWorse, numberOf, progressOf, statusText } from "./search.js";
 import { apartText, arranged, hasStacks, isStacked, staying } from "./stacks.js";
 import { idleText, waitingText } from "./states.js";
 import { tilesOf } from "./tiles.js";
@@ -130,7 +130,7 @@ function show(view, search, { place = [1, 1], others = [0, 0], chosen = -1, held
   view.root.classList.toggle("ns-one", !many);
   view.root.dataset.status = search.status;
   view.root.classList.toggle("ns-unjudged", !isJudged(search));
-  set(view.status, waitingText(waiting) || (chosen >= 0 ? say("#{id} is chosen", { id: chosen }) : statusText(search)));
+  set(view.status, waitingText(waiting) || (chosen >= 0 ? say("#{id} is chosen", { id: numberOf(chosen) }) : statusText(search)));
   drawDoing(view);
   drawChoice(view);
   view.bar.style.width = `${100 * progressOf(search)}%`;
@@ -160,7 +160,7 @@ function drawIdle({ idle, idleText: text, book, search, band, problem }, waiting
 // A chosen picture is not the result yet: the way there, and back.
 function drawChoice({ queue, undo, chosen, node }) {
   queue.hidden = undo.hidden = chosen < 0;
-  set(queue, node.changed ? say("Use the noise of #{id}", { id: chosen }) : say("Use #{id}", { id: chosen }));
+  set(queue, node.changed ? say("Use the noise of #{id}", { id: numberOf(chosen) }) : say("Use #{id}", { id: numberOf(chosen) }));
 }
 
 // Where a search may go on.

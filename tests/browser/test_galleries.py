@@ -170,8 +170,8 @@ def test_after_a_restart_of_the_server_the_galleries_are_there_and_a_click_uses_
 
         chosen = next(row for row in earlier["candidates"] if row["id"] not in (*earlier["result"], 3))
         page.raw.locator(f".ns-cell[data-id='{chosen['id']}']").click(timeout=WAIT / 4)
-        status(page, f"#{chosen['id']} is chosen")
-        result = page.wait(page.queue(lambda: press(page, f"Use #{chosen['id']}")))
+        status(page, f"#{chosen['id'] + 1} is chosen")
+        result = page.wait(page.queue(lambda: press(page, f"Use #{chosen['id'] + 1}")))
         assert result.ok, result.error
         (found,) = (output["noise_search"][0] for output in result.outputs.values() if "noise_search" in output)
         assert f'["fresh",{chosen["seed"]}]' in found["recipe"]

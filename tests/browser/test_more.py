@@ -131,7 +131,7 @@ def test_a_dropped_picture_says_that_its_noise_is_held_until_it_is_released(page
     result = page.wait(page.queue())
     drop(page, saved_file(page, result))
     look_down(page)
-    assert page.raw.locator(".ns-held").inner_text().startswith(f"Holding #{search_on_server(page)['result'][0]}")
+    assert page.raw.locator(".ns-held").inner_text().startswith(f"Holding #{search_on_server(page)['result'][0] + 1}")
     press(page, "Release")
     page.raw.wait_for_selector(".ns-held", state="hidden")
     assert page.raw.evaluate(f"() => {RECIPE}") == ""
@@ -149,7 +149,7 @@ def test_a_held_noise_stays_while_the_prompt_is_tuned(page):
     before = search_on_server(page)
     press(page, "Hold")
     page.raw.wait_for_function(
-        "(text) => document.querySelector('.ns-held b').textContent.startsWith(text)", arg=f"Holding #{held}"
+        "(text) => document.querySelector('.ns-held b').textContent.startsWith(text)", arg=f"Holding #{held + 1}"
     )
     set_widget(page, "CLIPTextEncode", "text", "a blue circle and a red square")
     second = page.wait(page.queue())

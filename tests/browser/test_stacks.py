@@ -63,9 +63,9 @@ def test_versions_of_one_picture_are_one_tile_that_opens_and_closes(page):
     assert top in together and set(together) <= set(versions) and len(together) > 4
     assert count.get_attribute("aria-expanded") == "true"
     other = next(id for id in together if id != top)
-    assert page.raw.locator(f".ns-cell[data-id='{other}']").get_attribute("aria-label").endswith(f"version of #{top}")
+    assert page.raw.locator(f".ns-cell[data-id='{other}']").get_attribute("aria-label").endswith(f"version of #{top + 1}")
     page.raw.locator(f".ns-cell[data-id='{other}']").click(timeout=WAIT / 4)
-    status(page, f"#{other} is chosen")
+    status(page, f"#{other + 1} is chosen")
     page.raw.keyboard.press("s")
     page.raw.wait_for_selector(".ns-together", state="detached", timeout=WAIT / 4)
     assert page.raw.locator(".ns-cell.ns-focused").get_attribute("data-id") == str(top)
@@ -105,7 +105,7 @@ def test_a_draft_is_made_in_full_with_one_click_and_its_gallery_stays(page):
     page.raw.keyboard.press("End")
     draft = before["candidates"][int(page.raw.locator(".ns-cell.ns-focused").get_attribute("data-id"))]
     cell = page.raw.locator(f".ns-cell[data-id='{draft['id']}']")
-    assert draft["how"] == "draft" and cell.locator(".ns-mark").inner_text() == "draft"
+    assert draft["how"] == "draft" and cell.locator(".ns-mark").inner_text() == f"#{draft['id'] + 1} draft"
     assert f"began with seed {draft['began']}" in page.raw.locator(".ns-detail").inner_text()
     cell.hover(timeout=WAIT / 4)
     button = page.raw.locator(".ns-quick button").get_by_text("Make in full", exact=True)

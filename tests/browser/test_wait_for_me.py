@@ -80,7 +80,7 @@ def test_with_a_judge_several_are_marked_and_sent_and_the_best_is_one_click_away
     )
     for number in (second, first, second, third):
         cell(page, number).click()
-    press(page, f"Use #{first}, #{third}")
+    press(page, f"Use #{first + 1}, #{third + 1}")
     assert page.wait(prompt).ok
     found = search_on_server(page)
     assert (found["result"], found["stopped"]) == ([first, third], "choice")

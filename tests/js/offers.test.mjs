@@ -42,7 +42,7 @@ test("searches that need a judge are offered where there is one, and none where 
 test("a held noise is said to be held, a chosen one is not held yet, and varying says so", () => {
   const state = { replaying: true, varying: true, chosen: -1, held: -1 };
   assert.match(holding(state).title, /^Holding a found noise/);
-  assert.match(holding({ ...state, held: 3 }).title, /^Holding #3/);
+  assert.match(holding({ ...state, held: 3 }).title, /^Holding #4/);
   assert.match(holding(state).text, /^Queue to make its picture again/);
   assert.match(holding({ ...state, begun: true }).text, /^Change the prompt/);
   assert.equal(holding({ ...state, chosen: 3 }), null);
@@ -54,7 +54,7 @@ const noise = { recipe: '{"noise":[]}', seed: "42", score: 0.28123, judge: "clip
 
 test("a kept noise is told by prompt, score, seed, model and day", () => {
   assert.deepEqual(describe(noise), { title: "a fox", facts: ["clip 0.2812", "seed 42", "1970-01-02"] });
-  assert.deepEqual(describe({ ...noise, seed: null, score: null, prompt: "", made: 0 }), { title: "No prompt known", facts: ["mixed noise"] });
+  assert.deepEqual(describe({ ...noise, seed: null, score: null, prompt: "", made: 0 }), { title: "No prompt known", facts: ["mixed noise, no plain seed"] });
   assert.equal(shortModel("sdxl/base_1.0.safetensors, loras\\ink.safetensors"), "base_1.0, ink");
 });
 

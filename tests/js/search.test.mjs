@@ -1,7 +1,7 @@
 // What the panel makes of the server's events: js/panel/search.js.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { bestOf, describe, headline, isRunning, isWorse, merge, ordered, progressOf, resultOf, score, spoken, statusText } from "../../js/panel/search.js";
+import { bestOf, describe, headline, isRunning, isWorse, merge, nameOf, names, ordered, progressOf, resultOf, score, spoken, statusText, triedText } from "../../js/panel/search.js";
 
 const candidate = (id, score, more = {}) => ({ id, how: id ? "random" : "own seed", parents: [], cost: 1, values: [score], score, seed: String(1000 + id), began: null, lineage: id,
                                                finished: true, picture: true, ...more });
@@ -99,7 +99,7 @@ test("a picture that a second judge took is shown as that, until the artist choo
 test("a candidate tells how it was made, from what, and every verifier's value", () => {
   const found = search([1, 2], { columns: ["CLIP", "aesthetic"] });
   found.candidates[1] = candidate(1, 2, { how: "neighbor", parents: [0], seed: null, values: [24.126, 5.5] });
-  assert.deepEqual(describe(found, 1), { title: "#1 neighbor of #0", seed: "mixed noise", score: "2", values: [["CLIP", "24.13"], ["aesthetic", "5.5"]] });
+  assert.deepEqual(describe(found, 1), { title: "#2 neighbor of #1", seed: "mixed noise, no plain seed", score: "2", values: [["CLIP", "24.13"], ["aesthetic", "5.5"]] });
   assert.equal(describe(search([7]), 0).seed, "seed 1000");
 });
 
@@ -107,7 +107,7 @@ test("how a candidate began is said of drafts and refined pictures, and mixed no
   const found = search([1, 2, 3, 4]);
   Object.assign(found.candidates[1], { how: "draft", seed: null, began: "77", lineage: 1 });
   Object.assign(found.candidates[2], { how: "neighbor", seed: null, lineage: 0 });
-  assert.deepEqual([0, 1, 2].map((id) => describe(found, id).seed), ["seed 1000", "began with seed 77", "mixed noise"]);
+  assert.deepEqual([0, 1, 2].map((id) => describe(found, id).seed), ["seed 1000", "began with seed 77", "mixed noise, no plain seed"]);
   Object.assign(found.candidates[0], { how: "own picture", seed: null });
   Object.assign(found.candidates[3], { how: "refined", seed: null, lineage: 0 });
   assert.deepEqual([0, 3].map((id) => describe(found, id).seed), ["began with your picture", "began with your picture"]);
@@ -122,4 +122,17 @@ test("seeds above 2^53 stay what they are: text", () => {
 test("scores and times are short", () => {
   assert.deepEqual([24.126, 0.5, 1234.56, -3, 0, 20].map(score), ["24.13", "0.5", "1234.6", "-3", "0", "20"]);
   assert.deepEqual([0, 65, 3600, 3725].map(spoken), ["0:00", "1:05", "1:00:00", "1:02:05"]);
+});
+
+test("pages number from 1, as Human Pick and the texts do; the first one by what it is", () => {
+  assert.deepEqual([0, 6].map((id) => nameOf({ id, how: "random" })), ["#1", "#7"]);
+  assert.equal(nameOf({ id: 0, how: "own seed" }), "your seed");
+  assert.equal(names([0, 6]), "#1, #7");
+});
+
+test("what was tried is told from what it cost, where some of it is only a part of a picture", () => {
+  const found = { candidates: Array(37).fill({}) };
+  assert.equal(triedText({ ...found, used: 11.6 }), "37 tried, some only in part");
+  assert.equal(triedText({ ...found, used: 37 }), "37 tried");
+  assert.equal(triedText({ ...found, used: 36.98 }), "37 tried");
 });

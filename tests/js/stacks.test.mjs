@@ -7,7 +7,7 @@ import { apartText, arranged, countText, hasStacks, isStacked, placeText, stayin
 const search = (rows, more = {}) => ({ columns: ["CLIP"], status: "done", result: [], pinned: [], kept: [],
   candidates: rows.map(([score, lineage, rest], id) => ({ id, how: id ? "random" : "own seed", score, lineage, finished: true, ...rest })), ...more });
 const shown = (found, { by = "best", apart = false, opened = [], stay = [] } = {}) => arranged(found, { by, apart, opened: new Set(opened), stay: new Set(stay) });
-// Two pictures, refined: #2 and #3 from #1, #5 from #4; #0 alone.
+// Two pictures, refined (ids): 2 and 3 from 1, 5 from 4; 0 alone.
 const refined = (more) => search([[3, 0], [5, 1], [9, 1], [7, 1], [4, 4], [8, 4]], more);
 
 test("versions of one picture are one tile, the best of them on top, and stacks are sorted by it", () => {
@@ -70,7 +70,7 @@ test("where nothing judges, or all goes back to one noise, there is no stack", (
 test("every tile of a stack says what it is, also to those who hear it", () => {
   const found = refined(), { stacks } = shown(found, { opened: [1] });
   assert.equal(placeText(found, stacks.get(2), 2), "best of 3 versions");
-  assert.equal(placeText(found, stacks.get(3), 3), "version of #2");
+  assert.equal(placeText(found, stacks.get(3), 3), "version of #3");
   assert.equal(placeText(found, undefined, 0), "");
   assert.match(turnText({ open: true }), /^Put its versions back .*\(S\)/);
   assert.match(turnText({ open: false }), /^Show its versions .*\(S\)/);

@@ -46,5 +46,5 @@ test("what was picked is said to be the artist's, also where it is the best one 
   assert.deepEqual(headline(over([2])), ["Result 2", "+1 over your seed (1), picked by you"]);
   assert.deepEqual(headline(over([1], { accepted: { judge: "HPS", ids: [1, 2], scores: [5, 4] } })), ["Best 3", "+2 over your seed (1), picked by you"]);
   assert.deepEqual(headline(over([0])), ["Result 1", "your seed was picked by you"]);
-  assert.deepEqual(headline(over([2, 0], { columns: [] })), ["You picked #2, #0", ""]);
+  assert.deepEqual(headline(over([2, 0], { columns: [] })), ["You picked #3, #1", ""]);
 });

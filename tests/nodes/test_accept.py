@@ -55,7 +55,7 @@ def test_the_choice_is_told_in_the_node_and_in_the_history(host, accept):
     found = run(host, accept(Darkness()), judged(pictures=3), kept("2", "trace"))
     taken, best = found.trace.winner, found.trace.best(1)[0]
     (text,), (facts,) = found.ui["2"]["text"], found.ui["2"]["noise_search"]
-    assert f"{OPINION} 3 different noises and took #{taken.id}" in text and f"not #{best.id}" in text
+    assert f"{OPINION} 3 different noises and took {taken.name}" in text and f"not {best.name}" in text
     assert text.splitlines()[0].find(f"accepted {found.trace.scores[taken.id]:.4g}") > 0
     assert list(facts["accepted"]["ids"]) == list(found.trace.accepted.ids)
     assert facts["score"] == found.trace.scores[taken.id]
@@ -69,7 +69,7 @@ def test_the_report_shows_the_kept_pictures_under_their_own_scores(host, accept)
     assert [float(image.mean()) for image in found.image] == pytest.approx(
         [found.trace.scores[trial.id] for trial in first], abs=1e-5
     )
-    assert plots.best_points(found.trace, 1)[0][1] == found.trace.scores[found.trace.accepted.taken]
+    assert plots.best_points(found.trace, 1)[0][1][1] == found.trace.scores[found.trace.accepted.taken]
     assert plots._title(found.trace).startswith("accepted by darkness")
     captions = []
     before = report.captioned

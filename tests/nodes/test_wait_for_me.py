@@ -61,7 +61,7 @@ def test_without_a_judge_the_clicked_picture_with_all_that_belongs_to_it_goes_on
     assert result.kept["seed"] == [seed] and result.kept["noise"][0].seed == seed
     assert (trace.result, trace.by_hand, trace.taken_as) == ((4,), True, "picked by you")
     text, facts = of_search(result)
-    assert "no verifier: you picked #4 of the seeds" in text
+    assert "no verifier: you picked #5 of the seeds" in text
     assert facts["by_hand"] and facts["seed"] == str(seed) and facts["recipe"] == result.kept["recipe"][0]
     stock = host.run({**drop_in(seed=seed, pictures=1), **kept("2", "image", "latent")})
     assert torch.equal(result.kept["image"][0], stock.kept["image"][0])

@@ -22,6 +22,7 @@ from noise_search.search import (
     ZeroOrderSearch,
     fresh,
 )
+from noise_search.search.lineages import ACCEPTED_FROM, Lineages
 from noise_search.tests.search.flows import first_column
 from noise_search.tests.search.promises import Promises
 from torch import Tensor
@@ -100,11 +101,13 @@ def rounds(
     before: Record | None = None,
     record: list[Record] | None = None,
     ahead: list[int] | None = None,
+    second: float = 0.0,
 ) -> Iterator[Round]:
     """All rounds of a search from the own seed, or from so many noises that came in.
 
     Args:
         ahead: Takes how many candidates are known before each round is measured; None to ask nothing ahead.
+        second: Seconds that a second judge's look takes at each of the best eight lineages, when it is over.
     """
     own = [fresh(SeedStream(seed).at(1, place)) for place in range(max(1, came_in))]
     search = made(make, own[0], SeedStream(seed), world.schedule, budget.pictures)
@@ -119,6 +122,7 @@ def rounds(
         clock=world.clock,
         before=before,
     )
+    driver.allowance.second, driver.allowance.seen, lineages = second, ACCEPTED_FROM, Lineages()
     promised: list[Proposal] = []
     while (wanted := driver.next()) is not None:
         assert promised in ([], wanted), "what was said to come next comes next"
@@ -127,6 +131,8 @@ def rounds(
         if ahead is not None:
             ahead.append(len(promised))
         done = driver.tell(world.measure(wanted) if wanted else None)
+        lineages.add(done.trials, done.trace)
+        driver.allowance.lineages = len(lineages)
         if record is not None:
             record[:] = [Record.from_dict(json.loads(json.dumps(driver.allowance.record().to_dict())))]
         yield done

@@ -53,7 +53,7 @@ def summary(trace: Trace, seconds: float) -> str:
 
 def picked(trace: Trace) -> str:
     """What the artist picked, by its numbers in the panel."""
-    return ", ".join(f"#{number}" for number in trace.result)
+    return ", ".join(trace.trials[number].name for number in trace.result)
 
 
 def accepted_note(trace: Trace) -> list[str]:
@@ -65,10 +65,10 @@ def accepted_note(trace: Trace) -> list[str]:
     saw = f"accept: {accepted.judge} saw the best pictures of {len(accepted.ids)} different noises"
     values = dict(zip(accepted.ids, accepted.scores, strict=True))
     if taken is best:
-        return [f"{saw} and took the one with the best score, #{best.id} (its own score {values[best.id]:.4g})."]
+        return [f"{saw} and took the one with the best score, {best.name} (its own score {values[best.id]:.4g})."]
     return [
-        f"{saw} and took #{taken.id} (its own score {values[taken.id]:.4g}; score of the search"
-        f" {trace.scores[taken.id]:.4g}), not #{best.id} ({values[best.id]:.4g}; {trace.scores[best.id]:.4g})."
+        f"{saw} and took {taken.name} (its own score {values[taken.id]:.4g}; score of the search"
+        f" {trace.scores[taken.id]:.4g}), not {best.name} ({values[best.id]:.4g}; {trace.scores[best.id]:.4g})."
     ]
 
 
