@@ -16,6 +16,7 @@ GREY, LINE, TEXT = "#dddddd", "#444444", "#222222"
 ROOM = 0.06  # of the data's range, free at each side
 
 Points = Sequence[tuple[float, float]]
+Named = Sequence[tuple[str, tuple[float, float]]]  # points with a name over each
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Series:
     look: str = "dots"
 
 
-def plain_plot(series: Sequence[Series], named: Sequence[tuple[str, tuple[float, float]]], title: str, x_label: str, y_label: str) -> Image.Image:
+def plain_plot(series: Sequence[Series], named: Named, title: str, x_label: str, y_label: str) -> Image.Image:
     """All series over one another, and names over some points."""
     return Sheet([point for one in series for point in one.points]).drawn(series, named, title, x_label, y_label)
 
@@ -63,7 +64,14 @@ class Sheet:
         x = LEFT + across * (WIDTH - LEFT - RIGHT)
         return x * ZOOM, (HEIGHT - BOTTOM - up * (HEIGHT - TOP - BOTTOM)) * ZOOM
 
-    def drawn(self, series: Sequence[Series], named: Sequence[tuple[str, tuple[float, float]]], title: str, x_label: str, y_label: str) -> Image.Image:
+    def drawn(
+        self,
+        series: Sequence[Series],
+        named: Named,
+        title: str,
+        x_label: str,
+        y_label: str,
+    ) -> Image.Image:
         self.axes(title, x_label, y_label)
         for one in series:
             self.add(one)

@@ -18,6 +18,7 @@ from .host.graph.downstream import shown_by
 from .host.graph.prompt_text import TracedPrompt, trace_prompt_of_pictures
 from .host.graph.upstream import graph_around
 from .host.judges.host_verifier import check_readable
+from .host.page.display import Display
 from .host.page.live import Live
 from .host.page.origin import origin_of
 from .host.page.pages import asked_anew, user_now
@@ -180,10 +181,10 @@ def run_search(
     background = Background()
     queued = (cls.hidden.prompt, cls.hidden.extra_pnginfo)
     live = Live(origin_of(cls.hidden), queued, request.columns, request.recipe_writer(), memo, background)
-    bar = ProgressBar(str(cls.hidden.unique_id or ""))
+    display, bar = Display(live), ProgressBar(str(cls.hidden.unique_id or ""))
     chooser = AskArtist(cls.hidden, live, timeout, keep) if wait_for_me else None
-    job = SearchJob(request, cls.hidden, memo, live.control, (live, bar), background=background, chooser=chooser)
-    with live, background, memo:
+    job = SearchJob(request, cls.hidden, memo, live.control, (display, bar), background=background, chooser=chooser)
+    with display, background, memo:
         return outputs(job, job.replay(recipe) if recipe.strip() else job.search(make))
 
 

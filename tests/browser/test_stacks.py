@@ -63,7 +63,9 @@ def test_versions_of_one_picture_are_one_tile_that_opens_and_closes(page):
     assert top in together and set(together) <= set(versions) and len(together) > 4
     assert count.get_attribute("aria-expanded") == "true"
     other = next(id for id in together if id != top)
-    assert page.raw.locator(f".ns-cell[data-id='{other}']").get_attribute("aria-label").endswith(f"version of #{top + 1}")
+    assert (
+        page.raw.locator(f".ns-cell[data-id='{other}']").get_attribute("aria-label").endswith(f"version of #{top + 1}")
+    )
     page.raw.locator(f".ns-cell[data-id='{other}']").click(timeout=WAIT / 4)
     status(page, f"#{other + 1} is chosen")
     page.raw.keyboard.press("s")

@@ -227,7 +227,7 @@ class Lab:
 
     def panel(self, node: str = "2"):
         """The search of a node of the last run as its page sees it; None where there is none."""
-        shown = self.host.part("nodes.host.page.live").runs_in_place("tests", self.workflow)
+        shown = self.host.part("nodes.host.page.searches").runs_in_place("tests", self.workflow)
         return next((live for live in reversed(shown) if live.node == node), None)
 
     def leftovers(self) -> list[str]:

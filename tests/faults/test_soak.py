@@ -30,7 +30,7 @@ def lab(host, monkeypatch, tmp_path):
     monkeypatch.setenv("NOISE_SEARCH_STORE", "1")
     monkeypatch.setattr(folder_paths, "user_directory", str(tmp_path))
     monkeypatch.setattr(host.server, "send_sync", lambda *event: None)
-    monkeypatch.setattr(host.part("nodes.host.page.live"), "RUNS", KEPT)
+    monkeypatch.setattr(host.part("nodes.host.page.searches"), "RUNS", KEPT)
     monkeypatch.setattr(host.part("nodes.host.store.galleries"), "MOST", KEPT)
     lab = Lab(host)
     lab.run(lab.graph(pictures=8, batch=8))

@@ -168,8 +168,8 @@ def test_sampling_that_fails_ahead_is_told_after_the_pictures_that_were_being_ju
 
     result = host.run(searched(seed=35) | making(Distant(3), fails) | kept("2"), workflow={"id": "gone"})
     assert "the card is gone" in result.error
-    live = host.part("nodes.host.page.live")
-    (shown_search,) = [one for one in live._known.values() if one.workflow == "gone"]
+    searches = host.part("nodes.host.page.searches")
+    (shown_search,) = [one for one in searches._known.values() if one.workflow == "gone"]
     assert len(shown_search.rows) == 2, "what was judged is in the panel"
 
 
@@ -185,11 +185,11 @@ def test_a_target_ends_it_where_it_would_and_what_was_made_ahead_is_not_judged(h
 
 
 def test_who_finishes_while_something_is_made_ahead_keeps_what_was_being_judged(host, making):
-    live = host.part("nodes.host.page.live")
+    searches = host.part("nodes.host.page.searches")
 
     def finish():
         if len(making.made) == 3:
-            (one,) = [one for one in live._known.values() if one.workflow == "finished ahead"]
+            (one,) = [one for one in searches._known.values() if one.workflow == "finished ahead"]
             one.steer("finish")
 
     graph = searched(seed=37, pictures=40) | making(Distant(99), finish) | kept("2")

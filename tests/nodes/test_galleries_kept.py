@@ -19,8 +19,8 @@ PAGE = "tests"  # the client that the host of the tests queues as
 
 
 @pytest.fixture
-def live(host):
-    return host.part("nodes.host.page.live")
+def searches(host):
+    return host.part("nodes.host.page.searches")
 
 
 @pytest.fixture
@@ -39,12 +39,12 @@ def file(host, tmp_path):
 
 
 @pytest.fixture
-def restart(host, live, shelf):
+def restart(host, searches, shelf):
     """As if the server had ended and begun again: nothing is in memory, and the temporary folder is empty."""
 
     def again():
         shelf.settle()
-        live._known.clear()
+        searches._known.clear()
         shelf._shelves.clear()
         host.part("nodes.host.page.audience")._audiences.clear()
         import folder_paths
@@ -63,9 +63,9 @@ def search(host, workflow=FLOW, **inputs):
     return result
 
 
-def shown(live, workflow=FLOW):
+def shown(searches, workflow=FLOW):
     """What a page is told of its searches."""
-    return [one.state() for one in live.runs_in_place(PAGE, workflow)]
+    return [one.state() for one in searches.runs_in_place(PAGE, workflow)]
 
 
 def as_sent(states):
@@ -77,10 +77,10 @@ def altered(file, statement, *values):
         return book.execute(statement, values).fetchall()
 
 
-def test_after_a_restart_every_gallery_is_as_it_was(host, live, restart):
+def test_after_a_restart_every_gallery_is_as_it_was(host, searches, restart):
     search(host, seed=1)
     search(host, seed=2)
-    first, second = live.everywhere()
+    first, second = searches.everywhere()
     second.pin(2, True)
     before = [one.state() for one in (first, second)]
     pictures = [second.picture(place, kind) for place in range(4) for kind in ("small", "large")]
@@ -88,9 +88,9 @@ def test_after_a_restart_every_gallery_is_as_it_was(host, live, restart):
     resave = host.part("nodes.host.files.resave")
     made_again = [make(*second.queued, "2", recipes[1]) for make in (resave.resaved, resave.chosen_again)]
     restart()
-    assert as_sent(shown(live)) == as_sent(before)
-    assert live.everywhere() == [], "nothing but headers is in memory"
-    again = live.whole(live.runs_in_place(PAGE, FLOW)[-1])
+    assert as_sent(shown(searches)) == as_sent(before)
+    assert searches.everywhere() == [], "nothing but headers is in memory"
+    again = searches.whole(searches.runs_in_place(PAGE, FLOW)[-1])
     assert [again.recipe(one) for one in again.proposed] == recipes
     assert [again.picture(place, kind) for place in range(4) for kind in ("small", "large")] == pictures
     assert [make(*again.queued, "2", recipes[1]) for make in (resave.resaved, resave.chosen_again)] == made_again
@@ -98,9 +98,9 @@ def test_after_a_restart_every_gallery_is_as_it_was(host, live, restart):
 
 
 @pytest.mark.parametrize("kind", ["auto", "random"])
-def test_a_picture_of_before_the_restart_becomes_the_result_of_its_gallery(host, live, restart, kind):
+def test_a_picture_of_before_the_restart_becomes_the_result_of_its_gallery(host, searches, restart, kind):
     search(host, seed=3, search=kind, pictures=6)
-    (found,) = live.everywhere()
+    (found,) = searches.everywhere()
     other = next(row["id"] for row in found.rows if row["finished"] and row["id"] != found.result[0])
     recipe = found.recipe(found.proposed[other])
     del found
@@ -108,16 +108,16 @@ def test_a_picture_of_before_the_restart_becomes_the_result_of_its_gallery(host,
     result = search(host, seed=3, search=kind, pictures=6, recipe=recipe)
     assert result.kept["recipe"] == [recipe]
     for _ in range(2):
-        (state,) = shown(live)
+        (state,) = shown(searches)
         assert (state["result"], state["stopped"], state["pictures"]) == ([other], "choice", 6)
         restart()
 
 
 def test_which_pictures_are_versions_of_one_is_known_after_a_restart_and_of_a_gallery_of_an_earlier_version(
-    host, live, restart, file
+    host, searches, restart, file
 ):
     search(host, seed=7, search="auto", pictures=10, steps=12)
-    (found,) = live.everywhere()
+    (found,) = searches.everywhere()
     lineages, began = ([row[name] for row in found.rows] for name in ("lineage", "began"))
     for row in found.rows:
         for parent in row["parents"]:
@@ -134,7 +134,7 @@ def test_which_pictures_are_versions_of_one_is_known_after_a_restart_and_of_a_ga
         del row["lineage"], row["began"]
     packed = zlib.compress(json.dumps(former).encode())
     for _ in range(2):
-        (state,) = shown(live)
+        (state,) = shown(searches)
         assert [[row[name] for row in state["candidates"]] for name in ("lineage", "began")] == [lineages, began]
         altered(
             file,
@@ -146,30 +146,30 @@ def test_which_pictures_are_versions_of_one_is_known_after_a_restart_and_of_a_ga
 
 
 def test_what_is_in_the_seed_book_is_marked_after_a_restart_and_in_the_next_run_until_it_is_forgotten(
-    host, live, restart
+    host, searches, restart
 ):
     routes, book = host.part("nodes.host.page.book_routes"), host.part("nodes.host.store.seed_book")
     search(host, seed=8)
-    (found,), entry = live.everywhere(), 0
+    (found,), entry = searches.everywhere(), 0
     for candidate in (1, 3):
         found_in, ((entry, _),) = entry, book.keep([routes.entry_of(found, candidate)])
         found.book(candidate, entry)
     del found
     restart()
-    assert [state["kept"] for state in shown(live)] == [[1, 3]]
-    live.out_of_book(entry, "")
-    live.out_of_book(found_in, "another user")
+    assert [state["kept"] for state in shown(searches)] == [[1, 3]]
+    searches.out_of_book(entry, "")
+    searches.out_of_book(found_in, "another user")
     restart()
-    assert [state["kept"] for state in shown(live)] == [[1]]
+    assert [state["kept"] for state in shown(searches)] == [[1]]
     search(host, seed=8)
-    assert [state["kept"] for state in shown(live)] == [[1], [1]], "it goes through the same candidates"
+    assert [state["kept"] for state in shown(searches)] == [[1], [1]], "it goes through the same candidates"
     for noise in book.listed()[0]:
         book.forget(noise["id"])
     search(host, seed=8)
-    assert shown(live)[-1]["kept"] == [], "it is not in the book any more"
+    assert shown(searches)[-1]["kept"] == [], "it is not in the book any more"
 
 
-def test_a_search_that_was_cancelled_is_kept_as_one(host, live, restart):
+def test_a_search_that_was_cancelled_is_kept_as_one(host, searches, restart):
     def on_event(name, data):
         if name == "noise_search.update" and data.get("candidates"):
             host.interrupt()
@@ -178,11 +178,11 @@ def test_a_search_that_was_cancelled_is_kept_as_one(host, live, restart):
     graph = {**drop_in(verifier=["v", 0], pictures=64, search="random"), **JUDGE, **kept("2", "recipe")}
     host.run(graph, workflow={"id": FLOW, "nodes": []}, on_event=on_event)
     restart()
-    (state,) = shown(live)
+    (state,) = shown(searches)
     assert state["status"] == "interrupted" and 0 < len(state["candidates"]) < 64
 
 
-def test_it_is_written_on_a_thread_of_its_own(host, live, shelf, galleries, restart, monkeypatch):
+def test_it_is_written_on_a_thread_of_its_own(host, searches, shelf, galleries, restart, monkeypatch):
     threads = []
     keep = galleries.Galleries.keep
 
@@ -196,50 +196,50 @@ def test_it_is_written_on_a_thread_of_its_own(host, live, shelf, galleries, rest
     assert len(threads) == 1 and threads[0].startswith("noise_search_shelf")
 
 
-def test_with_the_store_off_nothing_is_written(host, live, shelf, restart, file, store_off):
+def test_with_the_store_off_nothing_is_written(host, searches, shelf, restart, file, store_off):
     search(host, seed=5)
     restart()
-    assert not file.exists() and shown(live) == []
+    assert not file.exists() and shown(searches) == []
 
 
-def test_forgetting_a_search_forgets_its_gallery_and_those_of_its_setup(host, live, restart, file):
+def test_forgetting_a_search_forgets_its_gallery_and_those_of_its_setup(host, searches, restart, file):
     search(host, seed=6)
     search(host, seed=7)
     search(host, seed=6, steps=3)
     restart()
-    assert live.whole(live.runs_in_place(PAGE, FLOW)[1]).forget() > 0
+    assert searches.whole(searches.runs_in_place(PAGE, FLOW)[1]).forget() > 0
     restart()
-    (state,) = shown(live)
+    (state,) = shown(searches)
     assert state["candidates"][0]["seed"] == "6"
     assert altered(file, "SELECT count(DISTINCT search) FROM pictures") == [(1,)]
 
 
-def test_a_page_that_took_a_search_over_has_it_after_a_restart(host, live, restart):
+def test_a_page_that_took_a_search_over_has_it_after_a_restart(host, searches, restart):
     search(host, seed=8)
     restart()
-    live.take_over(live.whole(live.runs_in_place(PAGE, FLOW)[0]), "another page", "its workflow")
+    searches.take_over(searches.whole(searches.runs_in_place(PAGE, FLOW)[0]), "another page", "its workflow")
     restart()
-    (found,) = live.runs_in_place("another page", "its workflow")
-    assert found.audience.in_place("another page", "its workflow") and shown(live) != []
+    (found,) = searches.runs_in_place("another page", "its workflow")
+    assert found.audience.in_place("another page", "its workflow") and shown(searches) != []
 
 
 # What is damaged, or from another version
 
 
-def test_a_damaged_file_is_set_aside_and_the_next_gallery_is_kept(host, live, restart, file):
+def test_a_damaged_file_is_set_aside_and_the_next_gallery_is_kept(host, searches, restart, file):
     search(host, seed=10)
     restart()
     for end in ("-wal", "-shm"):
         file.with_name(file.name + end).unlink(missing_ok=True)
     file.write_bytes(b"no database" * 1000)
-    assert shown(live) == []
+    assert shown(searches) == []
     search(host, seed=11)
     restart()
-    assert [state["candidates"][0]["seed"] for state in shown(live)] == ["11"]
+    assert [state["candidates"][0]["seed"] for state in shown(searches)] == ["11"]
     assert list(file.parent.glob("galleries.damaged-*.sqlite3"))
 
 
-def test_a_file_that_is_damaged_in_its_middle_is_set_aside_too(host, live, restart, file):
+def test_a_file_that_is_damaged_in_its_middle_is_set_aside_too(host, searches, restart, file):
     search(host, seed=18)
     restart()
     whole = file.read_bytes()
@@ -247,18 +247,18 @@ def test_a_file_that_is_damaged_in_its_middle_is_set_aside_too(host, live, resta
     search(host, seed=19)
     search(host, seed=20)
     restart()
-    assert [state["candidates"][0]["seed"] for state in shown(live)][-1:] == ["20"]
+    assert [state["candidates"][0]["seed"] for state in shown(searches)][-1:] == ["20"]
     assert list(file.parent.glob("galleries.damaged-*.sqlite3"))
 
 
-def test_a_file_of_a_newer_version_is_left_as_it_is_and_searches_run(host, live, restart, file, caplog):
+def test_a_file_of_a_newer_version_is_left_as_it_is_and_searches_run(host, searches, restart, file, caplog):
     search(host, seed=12)
     restart()
     altered(file, "PRAGMA user_version = 99")
-    assert shown(live) == []
+    assert shown(searches) == []
     search(host, seed=13)
     restart()
-    assert shown(live) == [] and "made by a newer version" in caplog.text
+    assert shown(searches) == [] and "made by a newer version" in caplog.text
     assert altered(file, "SELECT count(*) FROM galleries") == [(1,)]
 
 
@@ -270,33 +270,33 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("what", BROKEN)
-def test_what_is_damaged_is_not_shown_and_the_others_are(host, live, restart, file, what):
+def test_what_is_damaged_is_not_shown_and_the_others_are(host, searches, restart, file, what):
     search(host, seed=14)
     search(host, seed=15)
-    bad = live.everywhere()[0].id
+    bad = searches.everywhere()[0].id
     restart()
     altered(file, BROKEN[what], bad)
-    assert [state["candidates"][0]["seed"] for state in shown(live) if state] == ["15"]
+    assert [state["candidates"][0]["seed"] for state in shown(searches) if state] == ["15"]
 
 
 @pytest.mark.parametrize("without", ["turn", "audience", "count", "version"])
-def test_a_header_of_another_version_is_ignored(host, live, galleries, restart, file, without):
+def test_a_header_of_another_version_is_ignored(host, searches, galleries, restart, file, without):
     search(host, seed=16)
     restart()
     ((text,),) = altered(file, "SELECT header FROM galleries")
     header = {name: value for name, value in json.loads(text).items() if name != without}
     altered(file, "UPDATE galleries SET header = ?, mark = ?", *galleries.marked(header))
-    assert shown(live) == []
+    assert shown(searches) == []
 
 
-def test_recipes_of_another_version_can_be_seen_and_not_used(host, live, galleries, shelf, restart, monkeypatch):
+def test_recipes_of_another_version_can_be_seen_and_not_used(host, searches, galleries, shelf, restart, monkeypatch):
     search(host, seed=17)
     restart()
-    (found,) = live.runs_in_place(PAGE, FLOW)
+    (found,) = searches.runs_in_place(PAGE, FLOW)
     content = found.content()
     content["recipes"]["entries"][0] = ["of another version"]
     monkeypatch.setattr(type(found), "content", lambda self: content)
-    assert found.state()["candidates"] and live.whole(found) is None
+    assert found.state()["candidates"] and searches.whole(found) is None
 
 
 # What goes
@@ -368,39 +368,39 @@ def test_the_most_galleries_in_all_and_the_oldest_age(opened, galleries, monkeyp
     assert book.searches() == {"s2", "s4", "s5"}
 
 
-def test_what_is_gone_is_said(host, live, restart, file):
+def test_what_is_gone_is_said(host, searches, restart, file):
     search(host, seed=20)
     restart()
     altered(file, "DELETE FROM pictures WHERE candidate > 1 OR kind = 'large'")
-    (state,) = shown(live)
+    (state,) = shown(searches)
     assert [row["picture"] for row in state["candidates"]] == [True, True, False, False]
     assert "Pictures that are no longer kept on disk: 2. Their noises and seeds are." in state["notes"]
-    again = live.whole(live.runs_in_place(PAGE, FLOW)[0])
+    again = searches.whole(searches.runs_in_place(PAGE, FLOW)[0])
     assert again.picture(0, "large") == again.picture(0, "small") and again.picture(3, "small") is None
 
 
-def test_a_run_too_many_for_the_memory_is_on_the_shelf(host, live, restart, monkeypatch):
-    monkeypatch.setattr(live, "RUNS", 2)
+def test_a_run_too_many_for_the_memory_is_on_the_shelf(host, searches, restart, monkeypatch):
+    monkeypatch.setattr(searches, "RUNS", 2)
     for seed in range(4):
         search(host, seed=30 + seed)
     host.part("nodes.host.page.shelf").settle()
-    assert len(live.everywhere()) == 2
-    assert [state["candidates"][0]["seed"] for state in shown(live)] == ["30", "31", "32", "33"]
+    assert len(searches.everywhere()) == 2
+    assert [state["candidates"][0]["seed"] for state in shown(searches)] == ["30", "31", "32", "33"]
 
 
-def test_what_cannot_be_written_as_json_is_not_kept_and_the_next_one_is(host, live, shelf, restart, file, caplog):
+def test_what_cannot_be_written_as_json_is_not_kept_and_the_next_one_is(host, searches, shelf, restart, file, caplog):
     shelf.shelf_of("").keep(lambda: (gallery(1)[0], {"workflow": object}, ()))
     search(host, seed=39)
     restart()
     assert "not kept for after a restart" in caplog.text
-    assert [state["candidates"][0]["seed"] for state in shown(live)] == ["39"]
+    assert [state["candidates"][0]["seed"] for state in shown(searches)] == ["39"]
 
 
-def test_a_full_disk_costs_the_gallery_and_not_the_search(host, live, restart, galleries, monkeypatch, caplog):
+def test_a_full_disk_costs_the_gallery_and_not_the_search(host, searches, restart, galleries, monkeypatch, caplog):
     monkeypatch.setattr(galleries, "SPARE", 1 << 62)
     search(host, seed=40)
     restart()
-    assert shown(live) == [] and "not kept for after a restart" in caplog.text
+    assert shown(searches) == [] and "not kept for after a restart" in caplog.text
 
 
 def test_two_servers_write_into_one_folder_and_lose_nothing(opened):
@@ -417,9 +417,9 @@ def test_two_servers_write_into_one_folder_and_lose_nothing(opened):
     assert there == [{0, 1, 2}] * 24
 
 
-def test_what_another_server_removed_is_not_there(host, live, restart, file):
+def test_what_another_server_removed_is_not_there(host, searches, restart, file):
     search(host, seed=50)
     restart()
-    (found,) = live.runs_in_place(PAGE, FLOW)
+    (found,) = searches.runs_in_place(PAGE, FLOW)
     altered(file, "DELETE FROM galleries")
-    assert found.state() is None and live.whole(found) is None
+    assert found.state() is None and searches.whole(found) is None

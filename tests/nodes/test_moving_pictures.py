@@ -64,6 +64,6 @@ def test_every_video_of_a_search_moves(host):
     del nodes["2"]["inputs"]["verifier"]
     graph = nodes | kept("2", "recipe") | value(host, "vae", tiny.vae(family, host.toys))
     assert host.run(graph, workflow={"id": "moving"}).ok
-    live = host.part("nodes.host.page.live").everywhere()[-1]
+    live = host.part("nodes.host.page.searches").everywhere()[-1]
     assert [row["moving"] for row in live.rows] == [True, True]
     assert Image.open(live.thumbnails.path(1, "moving")).n_frames > 1

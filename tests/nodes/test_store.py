@@ -259,13 +259,13 @@ def test_the_own_folder_is_the_hosts_user_folder(host, stored):
 
 def steering(host, act, after=1):
     """Acts on the search that tells of its candidates for the `after`th time."""
-    live, told = host.part("nodes.host.page.live"), []
+    searches, told = host.part("nodes.host.page.searches"), []
 
     def on_event(name, data):
         if name == "noise_search.update" and data.get("candidates"):
             told.append(data)
             if len(told) == after:
-                act(live.find_search(data["search"]))
+                act(searches.find_search(data["search"]))
 
     return on_event
 
@@ -289,7 +289,7 @@ def test_a_search_that_was_finished_by_hand_gives_the_same_result_again_until_so
 def test_what_was_pinned_is_pinned_when_the_search_runs_again(host):
     found = []
     watched(host, lambda live: (live.pin(3, True), live.pin(5, True), live.pin(3, False), found.append(live)))
-    host.part("nodes.host.page.live")._known.clear()
+    host.part("nodes.host.page.searches")._known.clear()
     watched(host, found.append, after=1)
     assert found[0] is not found[1] and found[1].pinned == [5]
 

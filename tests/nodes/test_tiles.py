@@ -241,7 +241,7 @@ def test_nothing_is_left_behind_however_it_ends(host, looking, previews, slow, m
     if status == "failed":
         monkeypatch.setattr(host.part("nodes.host.engine.rollout").Rollout, "decode", broken)
     result = host.run(graph_of(seed=911, pictures=3, steps=20), workflow={"id": status}, on_event=cancel)
-    last = host.part("nodes.host.page.live").everywhere()[-1]
+    last = host.part("nodes.host.page.searches").everywhere()[-1]
     assert last.workflow == status and any(name == TILES for name, _ in result.events)
     assert (last.status, last.state()["tiles"]) == (status, None)
     assert ("the disk is on fire" in last.state()["error"]) == (status == "failed")
@@ -319,11 +319,11 @@ def test_previews_really_take_at_most_a_fiftieth_of_the_time_of_sampling(host, l
 
 
 def test_a_page_that_is_reloaded_while_it_runs_has_all_tiles_again(host, looking, previews, slow):
-    live, states = host.part("nodes.host.page.live"), []
+    searches, states = host.part("nodes.host.page.searches"), []
 
     def look(name, data):
         if name == TILES and data["step"] > 30:
-            states.append(live.everywhere()[-1].state()["tiles"])
+            states.append(searches.everywhere()[-1].state()["tiles"])
 
     result = host.run(graph_of(seed=921, pictures=3, steps=40), workflow={"id": "again"}, on_event=look)
     assert result.ok

@@ -17,7 +17,7 @@ class Artist:
     """Sits at a page of the in-process host, and does the next of these things whenever a search waits."""
 
     def __init__(self, host, *acts):
-        self.host, self.live, self.acts = host, host.part("nodes.host.page.live"), list(acts)
+        self.host, self.live, self.acts = host, host.part("nodes.host.page.searches"), list(acts)
         self.asked, self.answered = [], []
 
     def run(self, *parts, workflow="w", **keywords):

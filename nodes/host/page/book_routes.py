@@ -15,7 +15,7 @@ from ..graph.prompt_text import trace_prompt, trace_prompt_of_pictures
 from ..graph.upstream import ancestry, inputs_of
 from ..store import database, seed_book
 from ..store.seed_book import BookError, Entry
-from .live import Live, out_of_book
+from .live import Live
 from .messages import BOOK
 from .search_routes import (
     Refused,
@@ -28,6 +28,7 @@ from .search_routes import (
     data_of,
     parsed,
 )
+from .searches import out_of_book
 
 QUERY = 200  # characters
 PAGE = 60  # entries per answer

@@ -3,7 +3,7 @@
 import os
 import threading
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import comfy.model_management as memory
@@ -13,15 +13,13 @@ from ....search.lineages import Firsts
 from ....search.run import Budget
 from ....search.trace import Trace, Trial
 from ..background import Background
-from ..engine.control import RUNNING, Control
-from ..engine.request import RecipeWriter, read_recipes
+from ..engine.control import Control
+from ..engine.request import RecipeWriter
 from ..engine.watcher import Doing, RoundOver
 from ..files.pictures import moves
 from ..files.resave import SEARCH as AGAIN
 from ..files.resave import plain
-from ..graph.upstream import is_same
 from ..store import seed_book
-from ..store.identity import Identity
 from ..store.memo import Memo
 from .messages import (
     TILES,
@@ -34,19 +32,15 @@ from .messages import (
     SearchState,
     Status,
 )
-from .origin import Known, Origin, made_from
-from .pages import Watch, user_of_page
+from .origin import Known, Origin
+from .pages import Watch
 from .question import Answer, Question
-from .shelf import Shelved, began_with, shelf_of
+from .shelf import began_with, shelf_of
 from .thumbnails import Thumbnails, too_many
 from .tiles import Tiles
 
 PINNED = "pinned"  # what the memo notes of a search whose candidates the artist pinned
 BOOKED = "booked"  # and of one whose noises are in the seed book
-# of which searches are in memory, per server; a list or a loop in one prompt is one run of its node, with as many
-# searches as it takes; what is over is on the shelf as well
-RUNS = 16
-ROWS = 200_000  # candidates in memory, per server; searches that run always are
 SHELVED = (
     "columns",
     "notes",
@@ -59,14 +53,9 @@ SHELVED = (
 PROGRESS_SECONDS = 0.25  # between two events that only say how far the pictures in the making are
 LEFT_PAUSED = "The pause ended by itself: no page of ComfyUI was open for a while, and others may be waiting."
 
-_known: dict[str, "Live"] = {}  # those of before in the order that somebody asked for them again
-_known_lock = threading.Lock()
-
 
 class Live(Known):
     """One search, written by the thread that runs it, read and steered by the routes.
-
-    Use it as a context manager around all that the node does: an exception leaves "interrupted" or "failed" behind.
 
     Args:
         origin: Where it is from.
@@ -109,29 +98,24 @@ class Live(Known):
         self.most = 0  # pictures that may be picked
         self._lock, self._pinning = threading.RLock(), threading.Lock()
         self._began, self._told = self.control.clock(), 0.0
-        self._earlier: Live | None = None
 
-    def begin(self, budget: Budget, notes: Sequence[str] = (), replayed: Sequence[Any] = ()) -> None:
-        """Shows the search in the pages, in the place of the node's last one.
+    # What the running search calls, by way of `display`
+
+    def prepare(self, budget: Budget, notes: Sequence[str]) -> None:
+        """Before any page hears of it.
 
         Args:
             notes: What the scores mean, and what the artist should know.
-            replayed: The candidates of recipes, where nothing is searched. If an earlier search of the node, made from
-                the same, has found them, that one stays and learns that these are its result now.
         """
         self.budget, self.notes = budget, list(notes)
         self._pinned_before, self._kept_before = pinned_before(self.memo), kept_before(self.memo, self.origin.user)
-        self._earlier = self._before(replayed) if replayed else None
-        if self._earlier is None:
-            add_search(self)
-            self.send(self.state())
-            self.audience.offer()
 
-    # What the running search calls
+    def begin(self) -> None:
+        """Shows the search in the pages, in the place of the node's last one."""
+        self.send(self.state())
+        self.audience.offer()
 
     def round(self, over: RoundOver) -> None:
-        if self._earlier:
-            return
         trace, trials = over.trace, over.trials
         self.tiles.over(len(trace.trials))
         new = [self._row(trial, trace, over.images.get(trial.candidate.key)) for trial in trials]
@@ -157,13 +141,12 @@ class Live(Known):
         self.send(changed)
 
     def making(self, pictures: float) -> None:
-        if not self._earlier and time.monotonic() - self._told > PROGRESS_SECONDS:
+        if time.monotonic() - self._told > PROGRESS_SECONDS:
             self._told = time.monotonic()
             self.send(SearchChanges(making=pictures, seconds_left=self.seconds_left(pictures)))
 
     def doing(self, doing: Doing) -> None:
-        if not self._earlier:
-            self.tiles.doing(doing, len(self.rows))
+        self.tiles.doing(doing, len(self.rows))
 
     def ask(self, question: Question, most: int) -> None:
         """The search is over, and waits until the artist picks. A server that dies now has its pictures on the disk."""
@@ -175,9 +158,6 @@ class Live(Known):
 
     def done(self, trace: Trace, winners: Sequence[Trial]) -> None:
         """The search is over, and these, best first, are its result."""
-        if self._earlier:
-            self._earlier.choose([trial.candidate for trial in winners])
-            return
         with self._lock:
             self.ended, self.result = "done", [trial.id for trial in winners]
             self.stopped = "choice" if trace.by_hand else trace.stopped
@@ -194,12 +174,10 @@ class Live(Known):
         )
         self.send(over)
 
-    def __enter__(self) -> None:
-        """Begins nothing yet: what is refused before the search begins leaves the last one in sight."""
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, *where: object) -> None:
+    def over(self, kind: type[BaseException] | None, error: BaseException | None) -> None:
+        """The node returns, or an error ended it: that leaves "interrupted" or "failed" behind."""
         self.tiles.end()
-        if kind is not None and not self._earlier and self.version:
+        if kind is not None and self.version:
             cancelled = issubclass(kind, memory.InterruptProcessingException)
             self.ended, self.error = ("interrupted", "") if cancelled else ("failed", str(error) or kind.__name__)
             self.send(SearchChanges(status=self.status, making=0.0, error=self.error))
@@ -318,17 +296,6 @@ class Live(Known):
 
     # Inside
 
-    def _before(self, replayed: Sequence[Any]) -> "Live | None":
-        """The search in this node of this workflow that has found what is replayed now."""
-        for found in reversed(runs_in_place(self.audience.page, self.workflow) if self.workflow else ()):
-            same = (found.node, found.made_from, found.turn) == (self.node, self.made_from, self.turn)
-            same = same and found.status not in RUNNING
-            if same and found.audience.in_place(self.audience.page, self.workflow):
-                live = whole(found)
-                if live is not None and set(replayed) <= set(live.proposed):
-                    return live
-        return None
-
     def _header(self) -> dict[str, Any]:
         """What the shelf keeps of it that may change."""
         names = ("version", "status", "result", "stopped", "pinned", "count", "error")
@@ -436,137 +403,3 @@ def kept_before(memo: Memo, user: str) -> dict[str, int]:
     found = noted if isinstance(noted, dict) else {}
     there = seed_book.those_of([one for one in found.values() if type(one) is int], user) if found else ()
     return {key: one for key, one in found.items() if one in there}
-
-
-def search_again(shelved: Shelved) -> Live | None:
-    """A search of before as it was when it ended; None where it is gone, or of another version. It reads the disk."""
-    if (content := shelved.content()) is None:
-        return None
-    try:
-        return _live_of(shelved, content)
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def _live_of(shelved: Shelved, content: Any) -> Live:
-    header, state, (recipe, proposed) = shelved.header, content["state"], read_recipes(content["recipes"])
-    identity = Identity(header["setup"], header["drafting"], content["judging"], content["run"])
-    memo = Memo(identity, state["columns"], user=shelved.origin.user)
-    live = Live(shelved.origin, (*content["queued"],), state["columns"], recipe, memo)
-    live.budget = Budget(pictures=state["pictures"], minutes=state["minutes"])
-    live.ended, live.version, live.shelved = shelved.status, shelved.version, True
-    live.accepted, live.kept = state["accepted"], dict(shelved.kept)
-    live.notes, live.rows, live.used, live.proposed = state["notes"], state["candidates"], state["used"], proposed
-    live.result, live.stopped, live.pinned, live.error = (
-        header[name] for name in ("result", "stopped", "pinned", "error")
-    )
-    return live
-
-
-def whole(found: Known) -> Live | None:
-    """A search with all that it can; None where the shelf has nothing of it any more."""
-    if isinstance(found, Live):
-        return found
-    live = find_search(found.id) or search_again(cast("Shelved", found))
-    if live is not None:
-        with _known_lock:
-            live = _known.setdefault(live.id, live)
-            forget_old_runs()
-    return live
-
-
-def add_search(live: Live) -> None:
-    """Adds a search, and forgets the oldest runs that are over and too many."""
-    with _known_lock:
-        _known[live.id] = live
-        forget_old_runs()
-    for other in all_of(live.origin.user):  # what this page queued takes the place of what it only watched
-        if other.node == live.node:
-            other.audience.leave(live.audience.page, live.workflow)
-
-
-def forget_old_runs() -> None:
-    """First those that only saved a picture, which no page shows."""
-    runs = list(dict.fromkeys(known.audience for known in _known.values()))
-    order = {audience: place for place, audience in enumerate(runs)}
-    over = [old for old in _known.values() if old.status not in RUNNING]
-    over.sort(key=lambda old: (old.node != AGAIN, order[old.audience], old.number))
-    while over and (
-        len({known.audience for known in _known.values()}) > RUNS
-        or sum(len(old.rows) for old in _known.values()) > ROWS
-    ):
-        _known.pop(over.pop(0).id).thumbnails.remove()
-
-
-def find_search(search: str) -> Live | None:
-    with _known_lock:
-        return _known.get(search)
-
-
-def everywhere() -> list[Live]:
-    """All searches that are in memory, in the order of starting."""
-    with _known_lock:
-        return sorted(_known.values(), key=lambda live: live.number)
-
-
-def all_of(user: str) -> list[Live | Shelved]:
-    """With those on the user's shelf."""
-    lives = everywhere()
-    there = {live.id for live in lives}
-    shelved = [one for one in shelf_of(user).searches() if one.id not in there]
-    return sorted([*lives, *shelved], key=lambda found: found.number)
-
-
-def runs_in_place(page: str, workflow: str) -> list[Live | Shelved]:
-    """All searches that a page may show in a workflow, in the order of starting."""
-    return [found for found in all_of(user_of_page(page)) if found.audience.in_place(page, workflow) is not None]
-
-
-def elsewhere(user: str, page: str, workflow: str, open_: Collection[str] = ()) -> list[Live | Shelved]:
-    """The user's searches that another place queued, of nodes in which this one has none of its own.
-
-    Args:
-        open_: Ids of the other workflows that the page has open: what it steers is shown there.
-    """
-    known = all_of(user)
-    own = {live.node for live in known if live.audience.in_place(page, workflow)}
-    found = [live for live in known if live.node not in own and live.node != AGAIN and live.audience.is_of(user)]
-    return [live for live in found if not any(live.audience.in_place(page, other) for other in open_)]
-
-
-def watch(user: str, page: str, workflow: str, prompt: Any, open_: Collection[str] = ()) -> list[Live | Shelved]:
-    """Of what is elsewhere, the last run of each node that is made from the same as in this prompt: it is watched from
-    now on, the rest no more.
-    """
-    candidates = elsewhere(user, page, workflow, open_)
-    made = {node: made_from(prompt, node) for node in {live.node for live in candidates}}
-    last = {live.node: live.audience for live in candidates if is_same(live.made_from, made[live.node])}
-    for audience in {live.audience for live in candidates}:
-        if last.get(audience.node) is audience:
-            audience.watch(page, workflow)
-        else:
-            audience.leave(page, workflow)
-    return [live for live in candidates if last.get(live.node) is live.audience]
-
-
-def take_over(live: Live, page: str, workflow: str) -> None:
-    """The page steers the run from now on, also after a restart."""
-    live.audience.take_over(page, workflow)
-    for found in all_of(live.origin.user):
-        if found.audience is live.audience:
-            found.keep_change()
-
-
-def out_of_book(entry: int, user: str) -> None:
-    """An entry of the user's seed book is gone, and no candidate is in it any more. It reads and writes the disk."""
-    for found in all_of(user):
-        if found.origin.user == user and entry in found.kept.values() and (live := whole(found)) is not None:
-            for candidate in [number for number, one in live.kept.items() if one == entry]:
-                live.book(candidate, None)
-
-
-def made_otherwise(page: str, workflow: str, prompt: Any) -> list[str]:
-    """Ids of the page's searches in a workflow whose node is made from something else in this prompt, or not in it."""
-    found = runs_in_place(page, workflow)
-    now = {node: made_from(prompt, node) for node in {live.node for live in found}}
-    return [live.id for live in found if not is_same(live.made_from, now[live.node])]

@@ -16,14 +16,16 @@ from server import PromptServer
 
 from ....search import recipe as recipes
 from ....search.path import Path
+from ..engine.control import RUNNING
 from ..errors import short
 from ..files.resave import chosen_again, resaved
 from ..graph.upstream import is_same
 from . import pages
 from .audience import Asker, Audience
-from .live import RUNNING, Live, elsewhere, find_search, made_otherwise, runs_in_place, take_over, watch, whole
+from .live import Live
 from .messages import SEARCHES, SearchState
 from .origin import made_from
+from .searches import elsewhere, find_search, made_otherwise, runs_in_place, take_over, watch, whole
 from .shelf import Shelved, shelf_of
 from .thumbnails import KINDS, MOVING
 
