@@ -482,16 +482,22 @@ NAMES = {
 }
 
 
-def documented(figures: Mapping[str, Any], later: Mapping[str, Any] | None = None) -> list[str]:
+def documented(*figures: Mapping[str, Any]) -> list[str]:
     """The rows of the documentation's table: by the unseen judge, by whether all claims hold, by the verifier. A gain
     that holds for all comparisons of its column together has a star. Rows of too few prompts to say anything are left
     out.
 
     Args:
-        later: Figures of other prompts, whose rows take the place of those of the same searches and times.
+        figures: Of several runs, the later ones last. Of the same search and time the row of most prompts counts, and
+            of as many the later one.
     """
-    lines, anew = [], {key_of(row): row for row in (later or {"rows": ()})["rows"]}
-    for row in (anew.get(key_of(row), row) for row in figures["rows"] if row["captions"] >= ENOUGH):
+    rows: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for row in (row for one in figures for row in one["rows"] if row["captions"] >= ENOUGH):
+        key = row["search"], row["worth"]
+        if key not in rows or row["captions"] >= rows[key]["captions"]:
+            rows[key] = row
+    lines, order = [], list(NAMES)
+    for row in sorted(rows.values(), key=lambda row: (order.index(row["search"]), row["worth"])):
         judge, passed, verifier = row["judge"], row["passed"], row["verifier"]
         cells = [NAMES[row["search"]], str(row["worth"]), str(row["captions"])]
         cells += [f"{judge['search']:.1f} / {judge['best_of_n']:.1f}", gain(judge), gain(passed)]
@@ -500,8 +506,18 @@ def documented(figures: Mapping[str, Any], later: Mapping[str, Any] | None = Non
     return lines
 
 
-def key_of(row: Mapping[str, Any]) -> tuple[str, int]:
-    return row["search"], row["worth"]
+def documented_differences(figures: Mapping[str, Any]) -> list[str]:
+    """What Auto Search is to the other searches, as the documentation has it: the exact judge, and all claims."""
+    found: dict[tuple[str, int, int], dict[str, str]] = {}
+    for one in figures["compared"]:
+        (of, worth), (less, _) = one["of"].split(" @ "), one["less"].split(" @ ")
+        if one["captions"] >= ENOUGH and "accept" not in of:
+            line = found.setdefault((NAMES[less], int(worth), one["captions"]), {})
+            line[one["by"]] = gain({"gain": one["difference"]})
+    return [
+        f"| Auto Search less {name} | {worth} | {captions} | {by['judge']} | {by['passed']} |"
+        for (name, worth, captions), by in found.items()
+    ]
 
 
 def gain(one: Mapping[str, Any]) -> str:

@@ -54,6 +54,11 @@ class _Rate:
     denoising: float | None = None  # per picture's worth
     look: float | None = None
 
+    def least(self, other: _Rate | None) -> _Rate:
+        """The least of both, each for itself."""
+        pairs = ((self.denoising, other and other.denoising), (self.look, other and other.look))
+        return _Rate(*(min((one for one in pair if one is not None), default=None) for pair in pairs))
+
 
 class Pace:
     """How many seconds work takes, by the last group of its kind. What was remembered from an earlier run took next to
@@ -65,6 +70,12 @@ class Pace:
 
     def __init__(self, rates: Mapping[str, tuple[float | None, float | None]] = MappingProxyType({})) -> None:
         self._rates = {kind: _Rate(*rate) for kind, rate in rates.items()}
+        self._fastest: dict[str, _Rate] = {}
+
+    @property
+    def fastest(self) -> dict[str, tuple[float | None, float | None]]:
+        """As `rates`, of the groups that went fastest: full ones, whose models are loaded."""
+        return {kind: (rate.denoising, rate.look) for kind, rate in self._fastest.items()}
 
     @property
     def rates(self) -> dict[str, tuple[float | None, float | None]]:
@@ -118,6 +129,7 @@ class Pace:
             known.look = looking * look / expected_looking
             if worth[kind]:
                 known.denoising = denoising * rate / expected_denoising
+            self._fastest[kind] = known.least(self._fastest.get(kind))
 
     def _denoising(self, kind: str) -> float:
         for name in (kind, PICTURE, *self._rates):

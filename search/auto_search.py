@@ -233,7 +233,8 @@ class AutoSearch(RefineSearch):
                 return
         whole = self._whole(WHOLE)
         while (count := self._undrafted(whole) + 1 - self.fulls - len(self.made)) > 0 and self._times(WHOLE):
-            yield from self._fresh(max(1, min(count, math.floor(self._grown()))))
+            # with a known pace all at once: where the time goes faster after all, what is there are whole pictures
+            yield from self._fresh(count if self._allowance.paced else max(1, min(count, math.floor(self._grown()))))
 
     def _next_wave(self) -> tuple[int, int] | None:
         """How many drafts, and how many to finish, so that the shares of the whole are kept and the wave can be ended;

@@ -98,7 +98,8 @@ class Planned(Stages):
     def _whole(self, *works: Work) -> float:
         """The same, by the clock: where all of the rest goes into such work, in these shares."""
         left = min(self._allowance.worth(*works), self._left / self._schedule.steps)
-        return self._allowance.spent - self._others + left
+        coming = math.fsum(work.worth for work in self._allowance.first)
+        return self._allowance.spent + coming - self._others + left
 
     def _grown(self) -> float:
         """Pictures' worth of the next wave, at most; where the pace is known before the first, as after one picture."""

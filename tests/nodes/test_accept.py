@@ -157,6 +157,55 @@ def test_a_limit_in_minutes_pays_for_its_looks_too(host, accept, monkeypatch):
     assert 145 <= now.seconds - 1000 <= 180
 
 
+def test_what_it_sees_is_not_decoded_again_while_pictures_are_small(host, accept, monkeypatch):
+    """Decoding each of the eight once more took a second of nine on a card that makes a picture in one."""
+    rollout = host.part("nodes.host.engine.rollout").Rollout
+    decoded, decode = [], rollout.decode
+
+    def counted(self, latents, *more):
+        found = decode(self, latents, *more)
+        decoded.append(len(found))
+        return found
+
+    monkeypatch.setattr(rollout, "decode", counted)
+    found = run(host, accept(Darkness()), judged(pictures=12, seed=908), kept("2", "trace"))
+    assert len(found.trace.accepted.ids) == 8 and sum(decoded) == 12
+    monkeypatch.setattr(host.part("nodes.host.engine.winners"), "HELD", 0)
+    decoded.clear()
+    again = run(host, accept(Darkness()), judged(pictures=12, seed=909), kept("2", "trace"))
+    assert sum(decoded) > 12, "large ones are, so that eight of them need not be held"
+    assert len(again.trace.accepted.ids) == 8
+
+
+def test_the_next_search_of_a_setup_begins_with_the_pace_of_the_last(host, accept):
+    """The first picture was sampled alone to learn it, each time."""
+    timing = host.part("nodes.host.engine.timing")
+    timing._rates.clear()
+    first, second = (
+        run(
+            host,
+            accept(Darkness()),
+            drop_in(verifier=["v", 0], pictures=6, minutes=900.0, seed=seed),
+            kept("2", "trace"),
+        )
+        for seed in (910, 911)
+    )
+    sizes = [[sum(trial.round == number for trial in one.trace.trials) for number in (0, 1)] for one in (first, second)]
+    assert sizes[0][0] == 1 and sizes[1][0] > 1
+
+
+def test_a_look_is_timed_once_for_all_searches(host, accept):
+    """It was before the first picture of each, with a look that only loads the judge."""
+    timing = host.part("nodes.host.engine.timing")
+    timing._looks.clear()
+    seen = []
+    for seed in (912, 913):
+        second = Darkness()
+        run(host, accept(second), judged(pictures=3, minutes=900.0, seed=seed), kept("2", "trace"))
+        seen.append(second.seen)
+    assert seen == [2 + 3, 3] and len(timing._looks) == 1
+
+
 def test_judges_of_one_family_are_told_to_err_alike(host, accept):
     def family(name):
         return SimpleNamespace(**{**vars(Brightness.card), "family": name})

@@ -9,12 +9,15 @@ from noise_search.search import (
     AutoSearch,
     Budget,
     DraftSearch,
+    Measured,
     PathSearch,
     RandomSearch,
     Record,
     RefineSearch,
     SteeredSearch,
+    fresh,
 )
+from noise_search.search.allowance import Pace
 from noise_search.search.lineages import ACCEPTED_FROM, founder_of
 from noise_search.tests.search.timed import World, pictures, rounds, searched
 
@@ -58,6 +61,20 @@ def test_what_a_second_judge_takes_is_part_of_the_price_of_a_new_noise_until_it_
     assert len(many.trials) == 20
 
 
+def test_what_is_handed_on_to_the_next_search_is_the_pace_of_full_batches():
+    """The last group of a search is a small one, whose pictures are dear on a small model."""
+    pace, own = Pace(), fresh(1)
+    for count, seconds in ((1, 9.0), (8, 16.0), (1, 5.0)):
+        pace.note(
+            [own] * count,
+            [1.0] * count,
+            Measured(((0.0,),) * count, 0, seconds, count * 0.5, 0.0),
+            seconds + count * 0.5,
+        )
+    assert pace.rates["picture"] == pytest.approx((5.0, 0.5)) and pace.fastest["picture"] == pytest.approx((2.0, 0.5))
+    assert Pace().fastest == {}
+
+
 KNOWN = Record(pace={"picture": (PICTURE, LOOK)}, paced=True)
 
 
@@ -70,6 +87,17 @@ def test_with_the_pace_of_the_last_run_it_begins_with_a_batch(make, seconds):
     ]
     assert [len(trials) for trials in first] == [1, 4]
     assert first[0][0].candidate == first[1][0].candidate, "the own seed is the first one"
+
+
+def test_noises_in_full_for_a_second_judge_are_one_batch_where_the_pace_is_known():
+    """In the time of eight it made five: four, and then one more by one more, which is dear on a small model."""
+    budget, world = limited(8 * (PICTURE + LOOK + SECOND)), World(picture=PICTURE, look=LOOK)
+    make = partial(AutoSearch, lineages=8)
+    found = list(rounds(make, world, budget, group=8, before=KNOWN, second=SECOND))
+    assert len(found[0].trials) == 8 and seen(found[-1].trace) == 8
+    world = World(picture=2 * PICTURE, look=LOOK)  # the pace no longer holds
+    found = list(rounds(make, world, budget, group=2, before=KNOWN, second=SECOND))
+    assert found[-1].trace.stopped == "minutes" and seen(found[-1].trace) >= 4
 
 
 @pytest.mark.parametrize("make", (*SEARCHES, PathSearch))

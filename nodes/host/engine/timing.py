@@ -43,9 +43,9 @@ def last_pace(sampling: Sampling, draft: Sampling | None, judge: Any) -> Record:
 
 
 def note_rates(allowance: Allowance, sampling: Sampling, draft: Sampling | None, judge: Any) -> None:
-    """Keeps what this one took."""
-    if allowance.pace.known:
-        _rates[_with(sampling, draft, judge)] = allowance.pace.rates
+    """Keeps what the fastest groups of this one took: full ones, whose models were loaded."""
+    if fastest := allowance.pace.fastest:
+        _rates[_with(sampling, draft, judge)] = fastest
 
 
 def last_look(judge: Any, sampling: Sampling) -> float | None:
