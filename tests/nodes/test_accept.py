@@ -78,7 +78,7 @@ def test_the_report_shows_the_kept_pictures_under_their_own_scores(host, accept)
         report.report_picture(found.trace, found.image, 3)
     finally:
         report.captioned = before
-    assert captions == [f"{n}: {found.trace.scores[one.id]:.4g}, {one.how}" for n, one in enumerate(first, 1)]
+    assert captions == [f"#{one.id + 1}: {found.trace.scores[one.id]:.4g}, {one.how}" for one in first]
 
 
 def test_a_second_judge_that_agrees_says_so(host, accept):

@@ -76,7 +76,7 @@ def test_drafts_are_drawn_lighter_than_pictures(host):
 
 def test_the_best_are_numbered_where_they_are(host):
     (axes,) = host.part("nodes.plots").search_figure(some_trace(), marked=2).axes
-    assert [(note.get_text(), *note.xy) for note in axes.texts] == [("1", 4.5, 4.0), ("2", 2.0, 3.0)]
+    assert [(note.get_text(), *note.xy) for note in axes.texts] == [("#5", 4.5, 4.0), ("#2", 2.0, 3.0)]
 
 
 def test_a_trace_of_drafts_alone_is_drawn_without_a_best(host):
