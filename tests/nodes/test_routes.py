@@ -277,7 +277,7 @@ def test_a_paused_search_makes_no_pictures_until_it_is_let_go_on(drive):
 
 
 def test_a_pause_that_was_left_behind_ends_when_no_page_is_open(host, monkeypatch):
-    pages, live = (host.part(f"nodes.host.page.{name}") for name in ("pages", "live"))
+    pages, live, searches = (host.part(f"nodes.host.page.{name}") for name in ("pages", "live", "searches"))
     monkeypatch.setattr(pages, "GRACE", 0.4)
     monkeypatch.setattr(host.server, "sockets", {"tests": object()})
     pages.announce("tests")
@@ -286,13 +286,13 @@ def test_a_pause_that_was_left_behind_ends_when_no_page_is_open(host, monkeypatc
     def pausing(name, data):
         if name == live.UPDATE and data.get("candidates") and not seen:
             seen.append("paused")
-            threading.Timer(0, live.find_search(data["search"]).steer, ["pause"]).start()
+            threading.Timer(0, searches.find_search(data["search"]).steer, ["pause"]).start()
             threading.Timer(1.2, host.server.sockets.clear).start()
 
     began = time.monotonic()
     result = host.run(prompt(seed=49, pictures=40), on_event=pausing)
     assert result.ok and seen and time.monotonic() - began > 1.6, "while the page was open, it stayed paused"
-    assert live.LEFT_PAUSED in live.find_search(result.named(live.UPDATE)[0]["search"]).notes
+    assert live.LEFT_PAUSED in searches.find_search(result.named(live.UPDATE)[0]["search"]).notes
 
 
 def test_cancelling_a_paused_search_ends_it_at_once(drive):
