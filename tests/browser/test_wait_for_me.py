@@ -55,12 +55,12 @@ def test_without_a_judge_one_click_sends_a_picture_and_nothing_runs_on_before(pa
         ["ComfyUI waits for you: A search is over: pick what goes on."],
     ]
     cell(page, 2).hover()
-    page.raw.wait_for_function("() => document.querySelector('.ns-right-name').textContent === 'selected #2'")
+    page.raw.wait_for_function("() => document.querySelector('.ns-right-name').textContent === 'selected #3'")
     cell(page, 2).click()
     result = page.wait(prompt)
     assert result.ok, result.error
     status(page, "Done")
-    assert page.raw.locator(".ns-large").first.inner_text() == "You picked #2"
+    assert page.raw.locator(".ns-large").first.inner_text() == "You picked #3"
     found = search_on_server(page)
     assert (found["result"], found["stopped"], found["status"]) == ([2], "choice", "done")
     assert not complaints(page)
