@@ -26,7 +26,6 @@ from .session import tidy
 OTHERWISE = {  # of search/auto_search.py: lower and higher
     "EXPLORED": (0.2, 0.5),
     "FINISHED": (0.15, 0.45),
-    "UNDRAFTED": (0.25, 0.75),
     "DEPTH": (0.3, 0.6),
     "CHILDREN": (1, 6),
     "SUCCESS": (0.05, 0.2),
