@@ -177,7 +177,7 @@ def test_the_panel_is_driven_by_the_keyboard_alone(page):
     )
     assert search_on_server(page)["pinned"] == [int(second)]
     page.raw.keyboard.press("Enter")
-    status(page, f"#{second + 1} is chosen")
+    status(page, f"#{int(second) + 1} is chosen")
     page.raw.keyboard.press("Delete")
     assert "NoiseSearch" in [node["type"] for node in page.workflow()["nodes"]], (
         "a key in the panel does not delete the node"
