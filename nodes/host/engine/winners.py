@@ -163,13 +163,13 @@ class Winners:
         Args:
             decoding: Seconds that decoding one picture takes, which comes first where only latents are kept.
         """
-        judge = self.request.accept
+        judge, seconds = self.request.accept, 0.0
         with failing(judge.card.name, (), ACCEPTING):
             for _ in range(2):
                 began = time.monotonic()
                 looked_at(judge, [image], self.request.accept_text)
-                self.second_look = time.monotonic() - began
-        self.second_look += 0.0 if self.at_hand else decoding
+                seconds = time.monotonic() - began
+        self.second_look = seconds + (0.0 if self.at_hand else decoding)
         return self.second_look
 
     def seen(self, candidate: Proposal) -> Tensor:
