@@ -194,6 +194,17 @@ def test_the_next_search_of_a_setup_begins_with_the_pace_of_the_last(host, accep
     assert sizes[0][0] == 1 and sizes[1][0] > 1
 
 
+def test_a_judge_that_is_new_is_timed_before_many_pictures_are_made_for_it(host, accept):
+    """Its looks may take longer than all that is left."""
+    timing = host.part("nodes.host.engine.timing")
+    searches = []
+    for seed in (914, 915):
+        timing._looks.clear()
+        graph = drop_in(verifier=["v", 0], accept=["a", 0], pictures=6, minutes=900.0, seed=seed)
+        searches.append(run(host, accept(Darkness()), graph, kept("2", "trace")).trace)
+    assert [sum(trial.round == 0 for trial in trace.trials) for trace in searches] == [1, 1]
+
+
 def test_a_look_is_timed_once_for_all_searches(host, accept):
     """It was before the first picture of each, with a look that only loads the judge."""
     timing = host.part("nodes.host.engine.timing")

@@ -145,6 +145,8 @@ class SearchJob:
             budget = replace(budget, trials=ended)
         request, noted = self.request, {} if self.replayed else self.memo.noted(CLOCK)
         setups = request.sampling, request.draft, request.verifier
+        # where a second judge is new, one picture alone tells what its looks take
+        known = budget.minutes and (request.accept is None or self.winners.second_look is not None)
         driver = Driver(
             search,
             self.combine,
@@ -154,7 +156,7 @@ class SearchJob:
             first=first,
             cost=self.evaluator.cost,
             clock=self.control.clock,
-            before=Record.from_dict(noted) if noted or not budget.minutes else last_pace(*setups),
+            before=last_pace(*setups) if known and not noted else Record.from_dict(noted),
         )
         if request.accept is not None and budget.minutes:
             driver.allowance.second, driver.allowance.seen = self.winners.second_look or 0.0, ACCEPTED_FROM
