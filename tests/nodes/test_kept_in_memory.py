@@ -161,15 +161,14 @@ def test_different_pictures_are_chosen_by_their_looks_and_only_the_chosen_are_de
         before(self, over)
         held.append((len(self.kept.images), len(self.kept.looks), len(self.kept.ends)))
 
-    graph = drop_in(verifier=["v", 0], search="random", pictures=16, keep=3, keep_different=True)
+    asked = {"verifier": ["v", 0], "search": "random", "pictures": 16, "keep": 3, "keep_different": True}
     with monkeypatch.context() as patched:
         patched.setattr(winners.Winners, "only_best", only_best)
-        found = run(host, verifier, graph, kept("2", "image", "trace"))
+        found = run(host, verifier, drop_in(**asked), kept("2", "image", "trace"))
     assert held[-1] == (3, 9, 12)
     only = winners.Kept.only
     monkeypatch.setattr(winners.Kept, "only", lambda self, trials, whole, aside: only(self, trials, trials, aside))
-    whole = run(host, verifier, drop_in(verifier=["v", 0], search="random", pictures=16, keep=3, keep_different=True, minutes=999.0),
-                kept("2", "image", "trace"))  # fmt: skip
+    whole = run(host, verifier, drop_in(**asked, minutes=999.0), kept("2", "image", "trace"))
     assert torch.allclose(found.image, whole.image, atol=1e-5) and found.image.shape[0] == 3
 
 
