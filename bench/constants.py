@@ -12,13 +12,12 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from .curves import mean_interval
-from .overhead import PACK
+from .overhead import importable
 from .results import write
 from .seconds import difference, mark
 from .session import tidy
@@ -66,23 +65,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="dev.py bench constants", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="4 models per world")
     options = parser.parse_args()
-    worlds = importable()
+    importable()
+    from noise_search.tests.search import flows
+
     models = 4 if options.quick else MODELS
-    rows = [row for name, world in WORLDS.items() for row in rows_of(worlds, name, world, models)]
+    rows = [row for name, world in WORLDS.items() for row in rows_of(flows, name, world, models)]
     mark([row["change"] for row in rows])
     path = write("constants" + "_quick" * options.quick, tidy({"models": models, "rows": rows}))
     print("\n".join([*table(rows), f"Figures: {path}"]))
     return 0
-
-
-def importable() -> Any:
-    """The worlds of the tests, which import the pack by its name."""
-    package = ModuleType("noise_search")
-    package.__path__ = [str(PACK)]
-    sys.modules["noise_search"] = package
-    from noise_search.tests.search import flows
-
-    return flows
 
 
 def rows_of(flows: Any, name: str, world: World, models: int) -> Iterator[dict[str, Any]]:

@@ -46,11 +46,16 @@ def main() -> int:
     return 0
 
 
-def start_host(base: Path, prepared=lambda harness: None):
-    """The real host in this process, as the tests use it; `prepared` may change the harness before."""
+def importable() -> None:
+    """Has the pack imported by its name, as the tests do."""
     package = ModuleType("noise_search")
     package.__path__ = [str(PACK)]
     sys.modules["noise_search"] = package
+
+
+def start_host(base: Path, prepared=lambda harness: None):
+    """The real host in this process, as the tests use it; `prepared` may change the harness before."""
+    importable()
     from noise_search.tests import host as harness
 
     harness.make_importable(base)

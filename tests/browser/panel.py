@@ -100,9 +100,15 @@ def status(page, text: str) -> None:
 
 
 def cells(page, count: int) -> None:
-    page.raw.wait_for_function(
-        "(count) => document.querySelectorAll('.ns-cell').length >= count", arg=count, timeout=WAIT
-    )
+    """Waits until so many small pictures are drawn; moves the canvas where what the node shows has moved it out of the
+    window, as a node that is out of sight draws none.
+    """
+    drawn = "(count) => document.querySelectorAll('.ns-cell').length >= count"
+    try:
+        page.raw.wait_for_function(drawn, arg=count, timeout=WAIT / 8)
+    except TimeoutError:
+        look_down(page)
+        page.raw.wait_for_function(drawn, arg=count, timeout=WAIT)
 
 
 def search_on_server(page) -> dict:

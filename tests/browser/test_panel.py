@@ -1,7 +1,5 @@
 """The live panel in the real page, in both renderers: it shows a search, steers it, and chooses from what it found."""
 
-from contextlib import suppress
-
 import numpy as np
 import pytest
 from noise_search.tests.browser.panel import (
@@ -21,7 +19,6 @@ from noise_search.tests.browser.panel import (
     show,
     status,
 )
-from playwright.sync_api import TimeoutError
 
 
 @BOTH
@@ -42,18 +39,11 @@ def test_a_search_fills_the_panel_survives_a_reload_and_is_finished_by_hand(page
     look_down(page)  # only pictures in sight are drawn, and the panel of many of them lies above the window
     cells(page, 1)
     assert search_on_server(page) == before
-    for _ in range(3):  # on a busy machine the page may not be known again when it is pressed
-        press(page, "Continue")
-        with suppress(TimeoutError):
-            page.raw.wait_for_function(
-                "(text) => !document.querySelector('.ns-hint').textContent.startsWith(text)",
-                arg=f"{len(before['candidates'])} tried",
-                timeout=WAIT / 4,
-            )
-            break
-        if not page.raw.get_by_role("button", name="Continue").count():
-            break
-    assert len(search_on_server(page)["candidates"]) > len(before["candidates"])
+    press(page, "Continue")
+    page.raw.wait_for_function(
+        "(text) => !document.querySelector('.ns-hint').textContent.startsWith(text)",
+        arg=f"{len(before['candidates'])} tried",
+    )
     press(page, "Finish now")
     result = page.wait(prompt_id)
     assert result.ok, result.error
